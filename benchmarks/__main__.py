@@ -53,6 +53,12 @@ def bench_import(as_json: AsJson = False) -> None:
     _bench("imports", as_json)
 
 
+@app.command("shanghai")
+def bench_shanghai(as_json: AsJson = False) -> None:
+    """Shanghai: rows of orders and trades per CPU second to Parquet, beside Polars on the same files."""
+    _bench("shanghai", as_json)
+
+
 @app.command("dbn")
 def bench_dbn(as_json: AsJson = False) -> None:
     """DBN: order-by-order records per second to the tape, beside Databento's own reader."""

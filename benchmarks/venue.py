@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from tests.desk.trading.folded_orders import FoldedOrders
 
 from benchmarks import measured
 from tercel import Task
@@ -88,13 +89,14 @@ def _parent(source: Source, index: int) -> float:
     follower = Follower(exchange.listings()[0], width=exchange.width("X"))
     exchange.subscribe("X")
     order = Assignment("P", "me", "X", 1, 200, exchange.now_ns + TASK.warmup_ns, TASK, 1, index)
-    executor = ParentExecutor(order, follower, build("twap_passive"))
+    orders = FoldedOrders()
+    executor = ParentExecutor(order, follower, build("twap_passive"), orders)
     start = 0.0
     while not executor.done:
         start = start or (perf_counter() if executor.arrived else 0.0)
         due = executor.due_ns
         until = due if due < FOREVER_NS else exchange.now_ns
-        events = exchange.step(until)
+        events = orders.hear(exchange.step(until))
         for event in events:
             if isinstance(event, MarketRows):
                 follower.on_market(event)
@@ -102,7 +104,7 @@ def _parent(source: Source, index: int) -> float:
         if all(isinstance(event, MarketRows) for event in events) and exchange.now_ns >= until:
             commands += executor.on_time(exchange.now_ns)
         for command in commands:
-            exchange.send(command)
+            orders.send(exchange, command)
     return perf_counter() - start
 
 

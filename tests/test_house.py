@@ -302,7 +302,6 @@ STRINGS_ON_THE_DESK = {
         "keep_snapshot",
         "ignored",
     ),  # of journals with an inbox or snapshots
-    "_rows",  # of a journal that broke while it was opened
 }
 """What code that trades may ask an object for by a string; it may only shrink."""
 

@@ -24,7 +24,7 @@ from certify.fix.wire import Peer
 from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Login
 from exchange.fix.server import serve_fix
-from tercel.fix import Address, FixLink, load_profile as load
+from tercel.fix import Address, load_profile as load, open_link
 
 _MANY: Final = 10
 State = Callable[[Stage, Peer], None]
@@ -42,7 +42,7 @@ def serve(folder: Path, begin: str) -> None:
 
 def trade(folder: Path, profile: str, port: int) -> None:
     """The initiator's process."""
-    link = FixLink(initiator_terms(load(profile)), Address("127.0.0.1", port), NAMES[1], folder)
+    link = open_link(initiator_terms(load(profile)), Address("127.0.0.1", port), NAMES[1], folder)
     while True:
         messages, _ = link.poll(0.05)
         for message in messages:

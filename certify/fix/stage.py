@@ -365,16 +365,6 @@ class AcceptorStage(Stage):
         self.server.close()
 
 
-class _TimedLink(FixLink):
-    """A link by a case's clock."""
-
-    clock: Callable[[], int]
-
-    def now_ns(self) -> int:
-        """ns since 1970."""
-        return self.clock()
-
-
 class InitiatorStage(Stage):
     """Our link, which logs on at the peer."""
 
@@ -402,10 +392,12 @@ class InitiatorStage(Stage):
 
     def _make_link(self) -> FixLink:
         host, port = self._listener.getsockname()
-        _TimedLink.clock = staticmethod(self.clock)
-        return _TimedLink(
-            self.terms, Address(host, port), NAMES[1], self.bench.folder, self._reset, self.clock
+        address = Address(host, port)
+        link = links.open_link(
+            self.terms, address, NAMES[1], self.bench.folder, self._reset, self.clock
         )
+        link.now_ns = self.clock  # type: ignore[method-assign]
+        return link
 
     def store_location(self) -> tuple[Path | None, str]:
         """See `Stage`."""

@@ -151,16 +151,15 @@ class AlmgrenChrissVec(SameStepVectorEnv):
 
     def __init__(self, n: int = MARKETS) -> None:
         super().__init__(n, len(OBSERVES), vectors(1))
-        self.n = n
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, Info]:
         """Start all episodes."""
         self.rng = np.random.default_rng((seed or 0, 0xAC))
-        self.day = np.zeros(self.n, np.int64)
-        self.left, self.level = np.ones(self.n), np.zeros(self.n)
-        self._begin(np.arange(self.n))
+        self.day = np.zeros(self.num_envs, np.int64)
+        self.left, self.level = np.ones(self.num_envs), np.zeros(self.num_envs)
+        self._begin(np.arange(self.num_envs))
         return self._seen(), {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:

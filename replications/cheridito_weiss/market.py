@@ -116,7 +116,7 @@ class CellVec(SameStepVectorEnv):
         self, cell: Cell, base: Floats | None = None, n: int = 320, threads: int = 1
     ) -> None:
         super().__init__(n, c.OBSERVED, vectors(7 if base is None else rules.RESIDUAL))
-        self.n, self.cell = n, cell
+        self.cell = cell
         self.base = None if base is None else np.asarray(base, np.float64)[None].copy()
         self.batch = Batch(cell, n, threads)
         self._intents = np.zeros((n, it.WIDTH), np.int32)
@@ -126,7 +126,7 @@ class CellVec(SameStepVectorEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, Info]:
         """Start the first `n` episodes of `seed`; their streams have negative seeds, which none is judged on."""
-        self.seed, self.started = -1 - int(seed or 0), self.n
+        self.seed, self.started = -1 - int(seed or 0), self.num_envs
         self.batch.start(self.seed, 0)
         return self.batch.obs, {}
 

@@ -27,7 +27,7 @@ class TakeVec(SameStepVectorEnv):
 
     def __init__(self, source: Source, plan: Plan, n: int = 16) -> None:
         super().__init__(n, len(OBSERVED), gymnasium.spaces.Discrete(len(SPEEDS)))
-        self.source, self.plan, self.n = source, plan, n
+        self.source, self.plan = source, plan
         self.episodes = Episodes(source, TASK, n)
         self.rng = np.random.default_rng(0)
         self.period, self.variation = 0, np.zeros(n)
@@ -40,12 +40,12 @@ class TakeVec(SameStepVectorEnv):
         return self._begin(), {}
 
     def _begin(self) -> Float32:
-        return self.begin(self.plan.take(self.rng.integers(len(self.plan), size=self.n)))
+        return self.begin(self.plan.take(self.rng.integers(len(self.plan), size=self.num_envs)))
 
     def begin(self, plan: Plan) -> Float32:
         """These hours, one a slot."""
         self.episodes.start(plan)
-        self.period, self.variation = 0, np.zeros(self.n)
+        self.period, self.variation = 0, np.zeros(self.num_envs)
         return self.observed()
 
     def observed(self) -> Float32:
@@ -57,7 +57,7 @@ class TakeVec(SameStepVectorEnv):
     def period_of(self, actions: NDArray[Any]) -> Floats:
         """Trade through one period; what it earned, bps of the order, float64 (n,)."""
         e, last = self.episodes, self.period == PERIODS - 1
-        view, earned = e.view, np.zeros(self.n)
+        view, earned = e.view, np.zeros(self.num_envs)
         goal = np.rint(
             sold(np.asarray(actions, np.int64), view.left / view.qty0, last) * view.qty0
         ).astype(np.int64)
@@ -81,7 +81,7 @@ class TakeVec(SameStepVectorEnv):
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """One period."""
         earned = self.period_of(actions)
-        done = np.full(self.n, self.period == PERIODS)
+        done = np.full(self.num_envs, self.period == PERIODS)
         return self._begin() if done[0] else self.observed(), earned, done, self.truncated, {}
 
 
@@ -90,7 +90,7 @@ def shortfall(source: Source, plan: Plan, policy: Any = None) -> Floats:
     env = TakeVec(source, plan, len(plan))
     obs = env.begin(plan)
     for _ in range(PERIODS):
-        env.period_of(np.full(env.n, EVEN) if policy is None else policy.act(obs))
+        env.period_of(np.full(env.num_envs, EVEN) if policy is None else policy.act(obs))
         obs = env.observed()
     costs = env.episodes.costs()
     if costs.overflow.any():

@@ -82,7 +82,7 @@ class MidVec(SameStepVectorEnv):
 
     def __init__(self, paths: Paths, n: int = 64) -> None:
         super().__init__(n, len(OBSERVED), gymnasium.spaces.Discrete(len(SPEEDS)))
-        self.paths, self.n = paths, n
+        self.paths = paths
         self.period, self.left, self.which = 0, np.ones(n), np.zeros(n, np.int64)
         self.rng = np.random.default_rng(0)
 
@@ -94,8 +94,8 @@ class MidVec(SameStepVectorEnv):
         return self._begin(), {}
 
     def _begin(self) -> Float32:
-        self.period, self.left = 0, np.ones(self.n)
-        self.which = self.rng.integers(len(self.paths), size=self.n)
+        self.period, self.left = 0, np.ones(self.num_envs)
+        self.which = self.rng.integers(len(self.paths), size=self.num_envs)
         return self._observed()
 
     def _observed(self) -> Float32:
@@ -116,7 +116,7 @@ class MidVec(SameStepVectorEnv):
         earned = share * (p.mean[self.which, k] - start) + self.left * (end - start)
         reward = earned - PENALTY * (PERIODS * share) ** 2
         self.period += 1
-        done = np.full(self.n, self.period == PERIODS)
+        done = np.full(self.num_envs, self.period == PERIODS)
         return self._begin() if done[0] else self._observed(), reward, done, self.truncated, {}
 
 

@@ -22,7 +22,7 @@ from tercel.execution.task import Latency as Latency
 from tercel.execution.task import Task as Task
 from tercel.execution.own_strategy import OwnStrategy as Strategy
 from tercel.execution.own_strategy import strategy as strategy
-from tercel.lab.evaluation.orders import Order as Order
+from tercel.execution.orders import Order as Order
 from tercel.lab.evaluation.pipeline.paired_comparison import Comparison as Comparison
 from tercel.lab.evaluation.pipeline.judged_episode import Episode as Episode
 from tercel.lab.evaluation.pipeline.result import Result as Result

@@ -8,7 +8,7 @@ from tercel.core.report import format_interval
 from tercel.lab.evaluation import Claim
 from tercel.lab.evaluation.pipeline import (
     POOLED,
-    MarketCell,
+    ScenarioCell,
     claim_lines,
     figure_name,
     format_gain,
@@ -136,11 +136,11 @@ def lines(result: BigTable, regime: str) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _mean(row: Mapping[str, MarketCell], name: str) -> float:
+def _mean(row: Mapping[str, ScenarioCell], name: str) -> float:
     return sum(cell.is_bps[name].mean for cell in row.values())
 
 
-def _cost(cell: MarketCell, name: str) -> str:
+def _cost(cell: ScenarioCell, name: str) -> str:
     one = cell.is_bps[name]
     half = ""
     if one.ci_low is not None and one.ci_high is not None:

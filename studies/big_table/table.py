@@ -10,9 +10,9 @@ from tercel.core import Record, check_known, split_commas
 from tercel.lab.evaluation import (
     SCHEDULES,
     Claim,
+    Compared,
     ComparisonLedger,
     Scenario,
-    ScenarioComparison,
     ScheduleRatios,
     claim,
     ratios,
@@ -21,8 +21,8 @@ from tercel.lab.evaluation.pipeline import (
     PLAIN,
     Candidate,
     CostStore,
-    MarketCell,
     Participants,
+    ScenarioCell,
     ScenarioCosts,
     without_overflow,
 )
@@ -73,7 +73,7 @@ def _all_markets() -> list[str]:
 class BigTable(Record):
     """Regime -> market -> cell, what is claimed of each row, and what a reader must know."""
 
-    cells: Mapping[str, Mapping[str, MarketCell]]
+    cells: Mapping[str, Mapping[str, ScenarioCell]]
     policies: list[str]
     recipes: Mapping[str, list[str]]
     baselines: list[str]
@@ -103,11 +103,11 @@ def result_of(
     }
     main = next(iter(plain.values()))
     evaluation = CostStore(
-        field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes)
+        field.policies, baselines, field.recipes, {"": main}, plain, regimes, (), list(field.notes)
     )
     evaluation = without_overflow(evaluation)
     found, schedules = (
-        dict[str, dict[str, ScenarioComparison]](),
+        dict[str, dict[str, Compared]](),
         dict[str, dict[str, ScheduleRatios]](),
     )
     names = evaluation.reported_rows
@@ -125,9 +125,7 @@ def result_of(
     written = [one.key for one in evaluation.baselines if one.kind == "baseline"]
     return BigTable(
         {
-            regime: {
-                market: MarketCell.with_cheapest(written, one.cell) for market, one in row.items()
-            }
+            regime: {market: cell.with_cheapest(written) for market, (cell, _) in row.items()}
             for regime, row in found.items()
         },
         names,

@@ -240,7 +240,8 @@ def _within(value: float | None, low: float, high: float) -> bool:
 
 def _prior(law: ImpactLaw) -> dict[str, Any]:
     """What the law wants at the end of each size, at its own Y and where markets have been found."""
-    sizes = {f"{share:g}": law.metaorder_ticks(share, LENGTH_S) for share in SHARES}
+    left = law.trades * LENGTH_S / law.horizon_s * law.remaining_share(LENGTH_S)
+    sizes = {f"{share:g}": float(law.target(share * left)) for share in SHARES}
     if law.law != "translation":
         sizes = {}
     return {"y": law.y, "y_of_markets": Y_OF_MARKETS, "ticks": sizes}

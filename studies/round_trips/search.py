@@ -17,7 +17,7 @@ from studies.round_trips.trips import SIZE, STEP_S, first_legs, second_legs, sta
 from tercel import Latency, Task
 from tercel.core import ConfigError
 from tercel.core.stats import cluster_index, cluster_sums, holm, two_sided_p
-from tercel.lab.evaluation import CmaEs
+from tercel.lab.tuning import CmaEs
 
 Floats = NDArray[np.float64]
 

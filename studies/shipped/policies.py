@@ -26,8 +26,8 @@ from tercel.execution.policies import (
 )
 from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
-from tercel.lab.evaluation import Recording, Scenario, build_market, run_strategies, seeded_plan
-from tercel.lab.learning.agent import AgentConfig, preset_file, preset_names, read_config, shortfall
+from tercel.lab.evaluation import Decisions, Scenario, build_market, run_strategies, seeded_plan
+from tercel.lab.learning.agent import AgentConfig, preset_file, preset_names, read_config
 from tercel.lab.learning.agent.run_folder import read_run
 from tercel.market.flow import registry as presets
 from tercel.market.simulator import reactive
@@ -168,11 +168,11 @@ def write(
     """Write a policy with its scores, and give them: those of its first market, and of each if there are several."""
     figures = {}
     for market, costs in mine.items():
-        cost = mean_interval(shortfall(costs), costs.cluster, np.random.default_rng(0))
+        cost = mean_interval(costs.shortfall_bps, costs.cluster, np.random.default_rng(0))
         rivals = zip(RIVALS, judged[market][-len(RIVALS) :], strict=True)
         figures[market] = {
             "is_bps": cost.to_json(),
-            **{name: float(shortfall(their).mean()) for name, their in rivals},
+            **{name: float(their.shortfall_bps.mean()) for name, their in rivals},
         }
         tell(f"{one.name} in {market}: {format_interval(cost)} bps")
     first, costs = next(iter(mine.items()))
@@ -198,8 +198,8 @@ def observed(team: Sequence[PackagedPolicy], command: str) -> CalmObservations:
     for at, rows in enumerate(np.array_split(np.arange(OBSERVED_EPISODES), len(team))):
         if len(rows):
             plan = seeded_plan(task, quantity, OBSERVED_SEED, int(rows[0]), len(rows))
-            recording = Recording(len(rows))
-            run_strategies(source, task, plan, [team[at].strategy], recording=recording)
-            seen = recording.decisions[0]
+            decisions: list[Decisions] = []
+            run_strategies(source, task, plan, [team[at].strategy], decisions=decisions)
+            [seen] = decisions
             parts.append(features_of(seen.x[seen.live], seen.m[seen.live]).astype(np.float64))
     return CalmObservations.of(np.concatenate(parts), OBSERVED_EPISODES, preset.name, command)

@@ -30,10 +30,11 @@ def run(which: str, lake: Path, as_json: bool) -> None:
             f"{preset.symbol} on {', '.join(wanted) or 'a day'} in {lake}", held, "import the days"
         )
     found, labels = delays([day.observe() for day in days]), [day.label for day in days]
+    censored = float((found.late | found.cut).mean())
     if as_json:
         print_json({
             "preset": preset.name, "symbol": preset.symbol, "days": labels, "market_orders": found.n,
-            "censored": found.censored, "late": float(found.late.mean()), "cut": float(found.cut.mean()),
+            "censored": censored, "late": float(found.late.mean()), "cut": float(found.cut.mean()),
             "longest_s": LONGEST_S, "quantiles_s": found.table(),
         })  # fmt: skip
         return
@@ -42,7 +43,7 @@ def run(which: str, lake: Path, as_json: bool) -> None:
         preset.name,
         f"{found.n:,}",
         *(f"{value:.3g}" for value in values),
-        f"{100 * found.censored:.1f} %",
+        f"{100 * censored:.1f} %",
     )
     head = ("market", "market orders", *(f"{100 * q:g} %" for q in QUANTILES), "not back")
     print_table(f"Seconds until as many lots were added again, {', '.join(labels)}", head, [row])

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.desk.trading.desk_of_two import exchange_of
 import tercel as tc
 from tercel.api.desk import dependencies
 from tercel.api.simulated_desk import SimulatedMarkets
-from tercel.core.errors import ConfigError, JournalError, VenueError
+from tercel.core.errors import ConfigError, JournalError, TercelError, VenueError
 from tercel.desk.engine import assembly, runtime
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.gate import GateConfig, GateTerms, opening
@@ -110,10 +111,9 @@ def test_a_desk_that_does_not_open_leaves_nothing_open(
     entries = journaled(tmp_path)
     assert {kind for kind, _ in entries} <= {kinds.SESSION, kinds.LIMITS, kinds.ALERT}
     failures = [code for _, code in entries if code == "not_opened"]
-    assert failures == ["not_opened"] * (step in IN_SESSION)
-    if step in BEFORE_SESSION:
-        assert entries == []
-        tc.open_desk(settings=SMALL, folder=tmp_path).close()
+    assert failures == ["not_opened"] * (step not in BEFORE_SESSION)
+    assert (entries == []) == (step in BEFORE_SESSION)
+    tc.open_desk(settings=SMALL, folder=tmp_path).close()  # without orders, it is opened again
 
 
 def test_an_opening_that_is_interrupted_is_journaled(
@@ -136,9 +136,65 @@ def test_a_second_desk_in_a_folder_leaves_the_first_alone(tmp_path: Path) -> Non
         desk.wait("1min")
 
 
+def test_a_second_desk_leaves_the_place_of_the_journal_as_it_is(tmp_path: Path) -> None:
+    elsewhere = f"sqlite:///{tmp_path}/server/journal.db"
+    away = "postgresql://ann:secret@127.0.0.1:1/none"
+    first = SMALL | {"desk.journal": elsewhere}
+    with tc.open_desk(settings=first, folder=tmp_path / "held"):
+        for url in (elsewhere, away):
+            second = SMALL | {"desk.journal": url}
+            attempt = partial(tc.open_desk, settings=second, folder=tmp_path / "held")
+            leaves_nothing(attempt, JournalError)
+    file = tmp_path / "held" / "journal.url"
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (f"{elsewhere}\n", 0o600)
+    assert not (tmp_path / "held" / "journal.db").exists()
+    with pytest.raises(JournalError, match="leave out `journal`") as refused:
+        tc.open_desk(settings=SMALL | {"desk.journal": away}, folder=tmp_path / "held")
+    assert "secret" not in str(refused.value)
+    assert file.read_text() == f"{elsewhere}\n"
+    tc.open_desk(settings=SMALL, folder=tmp_path / "held").close()  # as the remedy says
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://ann@127.0.0.1:1/none", "postgresql://127.0.0.1:port/none", "mysql://ann"]
+)
+def test_a_journal_that_cannot_be_reached_leaves_a_folder_as_it_was(
+    url: str, tmp_path: Path
+) -> None:
+    unusable = SMALL | {"desk.journal": url}
+    for folder in (tmp_path / "new", tmp_path / "ran"):
+        if folder.name == "ran":
+            tc.open_desk(settings=SMALL, folder=folder).close()
+        leaves_nothing(partial(tc.open_desk, settings=unusable, folder=folder), TercelError)
+        assert not (folder / "journal.url").exists()
+        tc.open_desk(settings=SMALL, folder=folder).close()
+    assert len(list(JournalReader(tmp_path / "ran").read(kinds=[kinds.SESSION]))) == 2
+
+
+def test_a_desk_file_is_written_whole_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tc.open_desk(settings=SMALL, folder=tmp_path).close()
+    before = (tmp_path / "desk.toml").read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fill_disk)
+        patch.setattr(Path, "write_text", fill_disk)
+        with pytest.raises(OSError, match="full"):
+            tc.open_desk(settings=SMALL | {"desk.seed": 9}, folder=tmp_path)
+    assert (tmp_path / "desk.toml").read_text() == before
+    assert list(tmp_path.glob(".part.*")) == []
+
+
+def fill_disk(path: Path, data: str | bytes, **_: object) -> None:
+    """Half of the data, then an error."""
+    with path.open("wb") as file:
+        file.write((data.encode() if isinstance(data, str) else data)[: len(data) // 2])
+    raise OSError(28, "the disk is full")
+
+
 def test_a_folder_that_is_a_file_or_an_unknown_market_leaves_nothing_open(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    leaves_nothing(lambda: tc.open_desk(settings=SMALL, folder=tmp_path / "file"), OSError)
+    leaves_nothing(lambda: tc.open_desk(settings=SMALL, folder=tmp_path / "file"), JournalError)
     unknown = SMALL | {"instrument": [{"name": "AAA", "market": "none"}]}
     leaves_nothing(lambda: tc.open_desk(settings=unknown, folder=tmp_path / "new"), ConfigError)
     assert not (tmp_path / "new").exists()

@@ -17,6 +17,7 @@ from benchmarks import (
     imports,
     journal,
     market,
+    shanghai,
     venue,
 )
 from benchmarks.reference_book import ReferenceBook
@@ -147,6 +148,12 @@ def test_the_decision_bench_gives_its_rows() -> None:
 @pytest.mark.skipif(find_spec("databento_dbn") is None, reason="databento-dbn is not installed")
 def test_the_dbn_bench_gives_its_row() -> None:
     assert [row["name"] for row in dbn.bench(records=2_000)] == ["dbn to tape"]
+
+
+def test_the_shanghai_bench_gives_its_row() -> None:
+    (row,) = shanghai.bench(rows=60_000, recorded=False)
+    assert row["name"] == "shanghai to tape"
+    assert row["value"] > 0
 
 
 def test_the_twin_in_cpp_reads_the_same_touches(

@@ -37,7 +37,7 @@ from tercel.lab.learning.agent.market import build_training_markets
 from tercel.lab.learning.agent.policy_parts import action_parameters, rule_name, rule_of
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.training import run_training
-from tercel.lab.learning.agent.validation import Validator, shortfall
+from tercel.lab.learning.agent.validation import Validator
 
 SMALL = {
     "name": "small",
@@ -226,7 +226,7 @@ def test_a_risk_averse_training_keeps_by_its_own_objective():
     one, other = (v.check(build("twap_take"), 0) for v in (plain, averse))
     assert one["gain"] == other["gain"] == one["merit"]
     costs = averse.rule_costs[0], plain._costs(markets[0], build("twap_take"))
-    rule, mine = (shortfall(c) / 1e4 * c.arrival_mid2 / 2 for c in costs)
+    rule, mine = (c.shortfall_bps / 1e4 * c.arrival_mid2 / 2 for c in costs)
     assert other["merit"] == pytest.approx(
         risk_of(config).value(rule) - risk_of(config).value(mine)
     )

@@ -15,8 +15,8 @@ from tercel.execution.strategies.tuned_values import (
     tuned_markets,
     tuned_parameters,
 )
-from tercel.lab.evaluation.parameter_search import OVERFLOWED_BPS, TuningScore
-from tercel.lab.evaluation.tuning import TUNING_SEED, VALIDATION_SEED, TuningOutcome
+from tercel.lab.tuning.parameter_search import OVERFLOWED_BPS, TuningScore
+from tercel.lab.tuning.tune import TUNING_SEED, VALIDATION_SEED, TuningOutcome
 from tercel.market.flow.registry import names
 
 

@@ -143,7 +143,7 @@ def test_binance_is_imported_and_verified_against_its_quotes(tmp_path: Path, lak
     assert tercel(*words, tmp_path / "b.jsonl").exit_code == 1
 
 
-@pytest.mark.parametrize("feed", ["dbn", "binance", "bitstamp"])
+@pytest.mark.parametrize("feed", ["dbn", "binance", "bitstamp", "shanghai", "shenzhen"])
 def test_what_is_no_such_file_is_exit_2_and_leaves_no_lake(
     tmp_path: Path, lake: Path, feed: str
 ) -> None:

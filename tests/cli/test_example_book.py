@@ -13,8 +13,9 @@ from tercel.execution import step
 from tercel.execution.market import Market
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
+from tercel.lab.evaluation import example
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.example import RECORD_ROWS, apply_row, book_example, levels_of
+from tercel.lab.evaluation.example import RECORD_ROWS, apply_row, draw_book_example, levels_of
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.lab.evaluation.scenario import Scenario
@@ -97,15 +98,25 @@ def test_the_record_replays_to_the_book_at_every_decision(name: str, strategy: s
         assert sim.SHIFTED in episodes.record(0)[:, sim.R_KIND]
 
 
+def what_is_drawn(  # type: ignore[no-untyped-def]
+    time, prices, lots, fills, side, bid, ask, tick, title, name
+) -> SimpleNamespace:
+    """What a picture is drawn from, in its place."""
+    return SimpleNamespace(lots=lots, fills=fills, bid=bid, ask=ask)
+
+
 @pytest.mark.parametrize("market_name", ["csco", "goog"])
-def test_no_picture_shows_a_bid_above_an_ask(market_name: str) -> None:
+def test_no_picture_shows_a_bid_above_an_ask(
+    market_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(example, "book_around_trades", what_is_drawn)
     settings = Scenario(Market(market_name))
     built = build_market(replace(settings, episodes=8), quick=True)
     for name in ("twap_take", "random"):
-        drawn = book_example(settings, built, build(name))
-        both = np.isfinite(drawn.best_bid_ticks) & np.isfinite(drawn.best_ask_ticks)
+        drawn: Any = draw_book_example(settings, built, build(name))
+        both = np.isfinite(drawn.bid) & np.isfinite(drawn.ask)
         assert both.sum() > 100
-        assert (drawn.best_bid_ticks[both] < drawn.best_ask_ticks[both]).all()
+        assert (drawn.bid[both] < drawn.ask[both]).all()
         for lots in drawn.lots:  # bids are drawn above, asks below zero
             bids, asks = np.flatnonzero(lots > 0), np.flatnonzero(lots < 0)
             assert not len(bids) or not len(asks) or bids.max() < asks.min()
@@ -132,12 +143,12 @@ def market_of(bank: Source, n: int = WINDOWS) -> Any:
 
 
 def test_a_picture_asks_for_a_record_or_two_whatever_the_number_of_windows(bank: Source) -> None:
-    book_example(
+    draw_book_example(
         SETTINGS, market_of(bank), build("twap_passive")
     )  # what is compiled once is not counted
     tracemalloc.start()
     try:
-        book_example(SETTINGS, market_of(bank), build("twap_passive"), episode=1500)
+        draw_book_example(SETTINGS, market_of(bank), build("twap_passive"), episode=1500)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -145,7 +156,10 @@ def test_a_picture_asks_for_a_record_or_two_whatever_the_number_of_windows(bank:
 
 
 @pytest.mark.parametrize("episode", [0, 4, 1999])
-def test_the_picture_is_that_of_the_window_alone(bank: Source, episode: int) -> None:
+def test_the_picture_is_that_of_the_window_alone(
+    bank: Source, episode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(example, "book_around_trades", what_is_drawn)
     market = market_of(bank)
     world = int(market.plan.take(slice(episode, episode + 1)).rows[0, step.E_WORLD])
     one = replace(
@@ -156,9 +170,11 @@ def test_the_picture_is_that_of_the_window_alone(bank: Source, episode: int) -> 
     alone = market_of(one, 1)
     alone.plan.rows[:] = market.plan.rows[episode]
     alone.plan.rows[:, step.E_WORLD] = 0
+    drawn: Any
+    plain: Any
     drawn, plain = (
-        book_example(SETTINGS, m, build("twap_passive"), e)
+        draw_book_example(SETTINGS, m, build("twap_passive"), e)
         for m, e in ((market, episode), (alone, 0))
     )
     assert np.array_equal(drawn.lots, plain.lots)
-    assert np.array_equal(drawn.fill_time_s, plain.fill_time_s)
+    assert np.array_equal(drawn.fills.time_s, plain.fills.time_s)

@@ -21,7 +21,12 @@ from tercel.execution import policies_packaged, step as kernels
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import load_policy, save_policy
-from tercel.execution.policies_packaged import calm_observations, read_calm_observations
+from tercel.execution.policies_packaged import (
+    figures_of,
+    folder_of,
+    read_calm_observations,
+    resolve_packaged,
+)
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import cached_market, thin_plan
 from tercel.lab.evaluation.pipeline.analysis_tables import adaptation_rows
@@ -128,7 +133,9 @@ def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.Monk
     assert policies_packaged.packaged_names() == ("mine-2", "mine-10", "other-ibm-1")
     assert policies_packaged.family("mine") == ("mine-2", "mine-10")
     assert policies_packaged.resolve_packaged("other-ibm") == "other-ibm-1"
-    assert calm_observations("mine-10").market == "csco"
+    assert (
+        read_calm_observations(figures_of(folder_of(resolve_packaged("mine-10")))).market == "csco"
+    )
 
 
 @pytest.mark.release
@@ -257,7 +264,14 @@ def overflowing(judged: ScenarioCosts, key: str, episodes: list[int]) -> Scenari
 
 def test_an_episode_without_room_is_left_out_for_everybody(small: ScenarioCosts) -> None:
     evaluation = CostStore(
-        [], THREE, {}, small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"]
+        [],
+        THREE,
+        {},
+        {"small": small},
+        {"small": small},
+        {"small": {"thin": small}},
+        (3, 4),
+        ["before"],
     )
     assert without_overflow(evaluation).notes == ["before"]
     cut = overflowing(overflowing(small, "peg_behind", [7, 9]), "random", [9])
@@ -281,7 +295,7 @@ def test_an_episode_without_room_is_left_out_for_everybody(small: ScenarioCosts)
 
 def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: ScenarioCosts) -> None:
     cut = overflowing(small, "peg_behind", [7, 9, 11, 12, 13, 14, 200])
-    evaluation = CostStore([], THREE, {}, small, {"small": cut}, {}, (3, 4), ["before"])
+    evaluation = CostStore([], THREE, {}, {"small": small}, {"small": cut}, {}, (3, 4), ["before"])
     left = without_overflow(evaluation)
     assert [one.key for one in left.baselines] == ["twap_take", "random"]
     assert all(list(scenario.costs) == ["twap_take", "random"] for scenario in left.scenarios)

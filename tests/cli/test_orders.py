@@ -14,9 +14,9 @@ from tercel.api.runs import Run
 from tercel.core.errors import TercelError
 from tercel.execution import step as kernels
 from tercel.execution.market import Market
+from tercel.execution.orders import Order, assign_days
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market, cached_market
-from tercel.lab.evaluation.orders import Order, assign_days
 from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.leaks import judged_days
 from tercel.lab.evaluation.scenario import Scenario, scenarios_of_orders

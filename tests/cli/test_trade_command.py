@@ -146,7 +146,7 @@ def test_a_simulated_exchange_does_not_come_again(desk: Path, config: Path) -> N
     refused(
         tercel("trade", "run", config, "--desk", desk),
         "ends with its desk",
-        "where another has run",
+        "where another has traded",
     )
     assert JournalReader(desk).last == before
 

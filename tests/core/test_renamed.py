@@ -16,7 +16,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.renamed import MEMBERS, RENAMED
 from tercel.core.report.svg import Figure
 from tercel.core.validation import validate_model
-from tercel.lab.evaluation.orders import Order
+from tercel.execution.orders import Order
 from tercel.market.flow.port import Preset
 from tercel.market.flow.registry import load
 from tercel.market.tape.lake import Lake

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
 from tercel.core.link.connection import WaitLimits
-from tercel.core.link.order_memory import NameRules, OrderMemory
+from tercel.core.link.order_memory import OrderMemory
 from tercel.core.link.price_scale import PriceScale
 from tercel.core.link.shown_book import IDS, ShownBook
 from tercel.desk.trading.parent_orders.follower import Follower
@@ -173,12 +174,12 @@ def test_what_cannot_be_read_is_handed_over_as_it_came(profile, more):
 
 
 def test_names_and_orders_outlive_the_process(tmp_path):
-    names = NameRules(re.compile("[A-Z0-9]"), most=16)
-    first = OrderMemory(names, tmp_path)
+    remembered = partial(OrderMemory, tmp_path, re.compile("[A-Z0-9]"), most=16)
+    first = remembered()
     told = first.record(order("p.1/x"))
     first.close()
     (tmp_path / "orders.jsonl").open("a").write('{"wire":"torn')
-    again = OrderMemory(names, tmp_path)
+    again = remembered()
     assert again.by_wire.get(told.wire) == told
     assert again.wire_name("p.1/x") == told.wire
     assert again.wire_name("p.2/x") != told.wire
@@ -187,8 +188,8 @@ def test_names_and_orders_outlive_the_process(tmp_path):
 
 def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatch, tmp_path):
     monkeypatch.setattr("tercel.core.link.order_memory.MOST_STORED", 10)
-    names = NameRules(re.compile("[a-z0-9.]"), most=16)
-    memory = OrderMemory(names, tmp_path)
+    remembered = partial(OrderMemory, tmp_path, re.compile("[a-z0-9.]"), most=16)
+    memory = remembered()
     for number in range(100):
         told = memory.record(order(f"p.{number}"))
         told.order_id = f"V{number}"
@@ -196,7 +197,7 @@ def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatc
         memory.write(told)
     memory.close()
     assert {one.name for one in memory.live()} == {"p.0", "p.50"}
-    for known in (memory, again := OrderMemory(names, tmp_path)):
+    for known in (memory, again := remembered()):
         assert len(known.by_wire) == len(known.by_name) <= 13
         assert {"p.0", "p.50", "p.99"} <= set(known.by_name)
         assert known.find_by_order_id("V0") is known.by_name["p.0"]

@@ -9,10 +9,12 @@ from tests.waiting import until
 
 from tercel.core.errors import VenueError
 from tercel.core.link.connection import WaitLimits
-from tercel.fix import opening
+from tercel.fix import link as links, opening
 from tercel.fix.client import FixVenue
 from tercel.fix.opening import open_fix_venue
 from tercel.fix.profiles import load
+from tercel.fix.sqlite_store import SqliteStore
+from tercel.fix.store import SteadyStore
 
 PROFILE = """base = "generic-44"
 [session]
@@ -22,8 +24,10 @@ host = "127.0.0.1"
 port = {port}
 """
 STEPS = [
-    (opening, "FixLink", 1),
-    (opening, "FixLink", 2),
+    (SqliteStore, "_set_durable", 1),
+    (SteadyStore, "begin", 1),
+    (links, "FixLink", 1),
+    (links, "FixLink", 2),
     (opening, "StandardDialect", 1),
     (opening, "ReceivedMark", 1),
     (FixVenue, "_await_logon", 1),
@@ -74,7 +78,7 @@ def test_what_was_opened_is_closed_when_a_step_fails(
 def test_constructing_a_venue_opens_nothing(port: int, tmp_path: Path) -> None:
     (tmp_path / "venue.toml").write_text(PROFILE.format(port=port))
     terms = load(str(tmp_path / "venue.toml"), "A")
-    link = opening.FixLink(terms, opening.Address("127.0.0.1", port), "A")
+    link = links.FixLink(terms, links.Address("127.0.0.1", port), "A")
     before = open_files()
     dialect = opening.StandardDialect(terms, link.now_ns, None)
     venue = FixVenue(terms, link, link, dialect, opening.ReceivedMark(), False, WaitLimits())

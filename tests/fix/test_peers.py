@@ -255,4 +255,4 @@ def test_a_session_works_an_order_there(venue):
         lambda: session.step(session.now_ns + 10**7) is not None and not session.positions._awaited,
         what="positions",
     )
-    assert (session.gateway.standing("").code, session.positions.differences()) == ("", {})
+    assert (session.gateway.states.standing("").code, session.positions.differences()) == ("", {})

@@ -430,7 +430,7 @@ def test_a_session_stops_while_somebody_else_moved_its_lots_and_goes_on_when_the
     go_on(session, 130)
     here = session.ledger.positions.of("ann", "X").lots
     assert (
-        session.gateway.standing("").reason
+        session.gateway.states.standing("").reason
         == f"ann holds {here} lots of X here and {here + 5} at the venue"
     )
     assert position_alerts(session) == ["POSITIONS_DIFFER"]
@@ -439,7 +439,7 @@ def test_a_session_stops_while_somebody_else_moved_its_lots_and_goes_on_when_the
     assert new_orders(venue) == sent, "nothing new leaves"
     venue.moved["ann"] = 0
     go_on(session, 120)
-    assert session.gateway.standing("").code == ""
+    assert session.gateway.states.standing("").code == ""
     said = position_alerts(
         session
     )  # again when an order that stood before was filled: the figures are others
@@ -455,7 +455,7 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
         "127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)
     )
     session = session_of(client, warm_s=0)
-    assert session.gateway.standing("").code == ""
+    assert session.gateway.states.standing("").code == ""
     venue.moved["ann"] = 2
     relay.cut()
     until(
@@ -464,7 +464,7 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
         ),
         what="word",
     )
-    assert session.gateway.standing("").code == "POSITIONS_DIFFER"
+    assert session.gateway.states.standing("").code == "POSITIONS_DIFFER"
     session.close()
     relay.close()
 
@@ -474,7 +474,7 @@ def test_a_venue_that_tells_none_after_all_is_traded_at(serve, connect):
     venue.capabilities = replace(venue.capabilities, positions=None)
     serve(["TRADER"], venue=venue)
     session = session_of(connect("TRADER"), warm_s=0)
-    assert session.gateway.standing("").code == ""
+    assert session.gateway.states.standing("").code == ""
     assert position_alerts(session) == ["POSITIONS_UNKNOWN"]
     session.close()
 
@@ -494,16 +494,16 @@ def test_a_refused_question_shuts_at_the_beginning_until_it_is_answered_or_someb
         wrong(patched, lambda told: [(kind, [(t.POS_RESULT, "99") if tag == t.POS_RESULT else (tag, value)
                                              for tag, value in fields]) for kind, fields in told])  # fmt: skip
         session = session_of(connect("TRADER"), warm_s=0)
-        assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
-        assert "728=99" in session.gateway.standing("").reason
+        assert session.gateway.states.standing("").code == "POSITIONS_UNKNOWN"
+        assert "728=99" in session.gateway.states.standing("").reason
         go_on(session, 130)
         assert position_alerts(session) == ["POSITIONS_UNKNOWN"], "it is said once"
         settle(session, "the broker told me by telephone")
         go_on(session, 130)
-        assert session.gateway.standing("").code == ""
+        assert session.gateway.states.standing("").code == ""
     venue.moved["bob"] = 1
     go_on(session, 190)
-    assert session.gateway.standing("").code == "POSITIONS_DIFFER", (
+    assert session.gateway.states.standing("").code == "POSITIONS_DIFFER", (
         "it answers again, and is believed"
     )
     session.close()
@@ -518,16 +518,17 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
         wrong(patched, lambda told: told[:1])  # an acknowledgement, and nothing after it
         session.positions.check()
         answered(session)
-        assert session.gateway.standing("").code == ""
+        assert session.gateway.states.standing("").code == ""
         session.positions.check()
         answered(session)
-        assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
-        assert "0 of 1 position reports" in session.gateway.standing("").reason
+        assert session.gateway.states.standing("").code == "POSITIONS_UNKNOWN"
+        assert "0 of 1 position reports" in session.gateway.states.standing("").reason
     session.venue._position_requests._patience_s = 60.0
     session.positions.check()
     until(
         lambda: (
-            session.step(session.now_ns) is not None and session.gateway.standing("").code == ""
+            session.step(session.now_ns) is not None
+            and session.gateway.states.standing("").code == ""
         ),
         what="an answer",
     )
@@ -562,7 +563,7 @@ def test_news_of_other_lots_make_the_keeper_ask_and_news_of_ours_do_not(trading)
     session.gateway.receive([Holdings("ann", {"X": (here + 1) * ONE}, NOW, asked=False)])
     assert session.positions._awaited == {"ann", "bob"}
     answered(session)
-    assert session.gateway.standing("").code == "", "once"
+    assert session.gateway.states.standing("").code == "", "once"
     session.positions.check()
     answered(session)
-    assert session.gateway.standing("").code == "POSITIONS_DIFFER"
+    assert session.gateway.states.standing("").code == "POSITIONS_DIFFER"

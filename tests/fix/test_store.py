@@ -15,7 +15,7 @@ from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.session_store import Commit, MemoryStore, SequenceNumbers
 from tercel.fix.protocol.settings import SessionSettings
 from tercel.fix.sqlite_store import BLOCK, SqliteStore
-from tercel.fix.store import SteadyStore
+from tercel.fix.store import open_steady_store
 
 NOW = 1_700_000_000 * 10**9
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_written_is_an_error_and_changes_nothing(tmp_path):
 
 def test_a_number_can_be_expected_again(tmp_path):
     path: Path = tmp_path / "fix.db"
-    with closing(SteadyStore(path, "A")) as store:
+    with closing(open_steady_store(path, "A")) as store:
         store.commit(Commit(SequenceNumbers(5, 9)))
         store.expect(4)
         assert FixSession(SessionSettings("A", "B"), store).numbers == SequenceNumbers(5, 4)

@@ -92,10 +92,3 @@ export const RULES: Record<string, string> = {
   peg_touch: "rests at the best price and moves with it",
   twap_take: "equal slices, with market orders",
 };
-const LIMITS: Record<string, string> = {
-  ...{ daily_loss: "loss of the day", drawdown: "drawdown of the day", long_lots: "long, lots" },
-  ...{ short_lots: "short, lots", messages: "message rate", reference_age_ms: "age of the mark, ms" },
-  ...{ order_value: "value of an order", order_lots: "size of an order, lots" },
-  ...{ own_cross: "would trade with an own order", collar: "too far from the market" },
-};
-export const limitName = (limit: string): string => LIMITS[limit] ?? limit.replaceAll("_", " ");

@@ -104,3 +104,10 @@ export function rankCorrelation(xs: number[], ys: number[]): number | null {
   const scale = Math.sqrt(dot(a, a) * dot(b, b));
   return xs.length < 3 || !scale ? null : dot(a, b) / scale;
 }
+
+/** Profit and loss in one currency over the session up to now: realised, open and their total. */
+export function profits(page: Page, currency: string) {
+  const now = page.pnl_points.length ? page.money.map((t) => ({ ...t, ns: page.ns })) : [];
+  const mine = [...page.pnl_points, ...now].filter((p) => p.currency === currency);
+  return mine.map((p) => ({ ...p, total: (p.realised ?? 0) + (p.open ?? 0) }));
+}

@@ -1818,7 +1818,7 @@ export interface components {
         };
         /**
          * Limit
-         * @description A limit and its usage.
+         * @description A limit and its usage; `label`: what people call it.
          */
         Limit: {
             /** Scope */
@@ -1827,6 +1827,8 @@ export interface components {
             name: string;
             /** Limit */
             limit: string;
+            /** Label */
+            label: string;
             /** Used */
             used: number;
             /** Of */

@@ -10,6 +10,7 @@ from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution.orders import Order
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown_policy_error
 from tercel.execution.strategies import ALL_BASELINES, KNOWN
@@ -19,14 +20,12 @@ from tercel.execution.user_strategy import (
     absolute_name,
     installed_strategies,
     is_user_strategy,
-    try_strategy,
     wrap_strategy,
 )
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
+    ALL,
     Candidate,
     load_user_strategies,
-    refuse_same_names,
     split_wrappers,
 )
 from tercel.lab.evaluation.pipeline.experiment import (
@@ -41,8 +40,6 @@ from tercel.lab.evaluation.pipeline.participants import (
 from tercel.lab.evaluation.pipeline.result import Result
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.own_models import meaning_of, strategy_of
-
-ALL = "all"
 
 
 @trim_traceback
@@ -210,14 +207,13 @@ def participants_of(
         elif isinstance(candidate, Tuned):
             participant = Candidate(candidate.name, user_strategy=candidate.strategy)
         else:
-            strategy = _checked_strategy(candidate)
+            strategy = _own_strategy(candidate)
             participant = Candidate(strategy.name, user_strategy=strategy)
         if participant is not None:
             (baselines if participant.kind in ("baseline", "random") else own_candidates).append(
                 participant
             )
     field = select_participants(typed, family, scenarios, own_candidates, observations, baselines)
-    refuse_same_names([*field.policies, *baselines])
     if "baseline" not in [candidate.kind for candidate in baselines]:
         raise ConfigError(
             "at least one rule to compare with",
@@ -244,8 +240,8 @@ def _check_policy_name(name: str) -> str:
     return name
 
 
-def _checked_strategy(candidate: Any) -> Strategy:
-    """The strategy of a user's object, tried out on two markets first; a model of a Tercel environment is wrapped untried."""
+def _own_strategy(candidate: Any) -> Strategy:
+    """The strategy of a user's object, or of a model that was trained in a Tercel environment."""
     if hasattr(candidate, "predict") and not hasattr(candidate, "decide"):
         name = type(candidate).__name__
         if terms := meaning_of(candidate):
@@ -255,4 +251,4 @@ def _checked_strategy(candidate: Any) -> Strategy:
             name,
             "call tercel.model_strategy(model, name, actions=..., observation=...)",
         )
-    return try_strategy(wrap_strategy(candidate))
+    return wrap_strategy(candidate)

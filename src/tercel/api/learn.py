@@ -28,7 +28,6 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import absolute_name
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings, arena_of, tune as searched
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.env import clusters
 from tercel.lab.learning.agent.learner import refuse_settings, with_algo
@@ -50,6 +49,7 @@ from tercel.lab.learning.agent.training import run_training, variants_tried
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Reward
+from tercel.lab.tuning.tune import TuningOutcome, TuningSettings, arena_of, tune as searched
 
 if TYPE_CHECKING:
     import polars as pl
@@ -150,11 +150,6 @@ class TrainingRun:
             say(f"no checkpoint in {folder}: from the start")
         return cls(config, folder, its_seed, is_claimed=True)
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether the training is complete."""
-        return is_done(self.folder)
-
     def train(
         self,
         *,
@@ -185,7 +180,7 @@ class TrainingRun:
             Another training is running there; a setting that the learner, the market or the cluster refuses.
         """
         with nullcontext() if cluster is None else clusters().spread(cluster, workers) as make:
-            was_finished = self.is_finished
+            was_finished = is_done(self.folder)
             with self._claim_folder():
                 if was_finished:
                     say(f"{self.folder}: it was finished; nothing was trained")
@@ -373,7 +368,7 @@ class Tuned:
     outcome : TuningOutcome
         Parameters, and their cost on training and validation episodes, bps.
 
-    >>> from tercel.lab.evaluation.tuning import TuningScore
+    >>> from tercel.lab.tuning.tune import TuningScore
     >>> outcome = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
     >>> Tuned("pov", outcome).name
     'pov_tuned_here'

@@ -4,13 +4,14 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.progress import say
 from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of, make_market
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import resolve_markets
-from tercel.market.flow import registry as presets
+from tercel.market.flow import Preset, registry as presets
 from tercel.market.score.calibrated import calibrate_days, describe_fit
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
@@ -202,26 +203,58 @@ def calibrate(
         file = Path(tempfile.mkdtemp(prefix="tercel-")) / f"{market_name}.json"
     else:
         file = Path(out)
-        refuse_if(
-            file.suffix != ".json" or file.is_dir() or not file.parent.is_dir(),
-            "a file to write (.json) in a folder that exists",
-            f"`out={file}`",
-            "name another `out=`",
-        )
-    preset = calibrate_days(
+    start, end = hours
+    write_calibrated(
+        file,
         Path(lake),
         symbol,
         days,
         held_out,
         model=model,
-        name=name or file.stem,
-        stamp=stamp or datetime.now().date().isoformat(),
-        start=hours[0],
-        end=hours[1],
+        name=name,
+        stamp=stamp,
+        start=start,
+        end=end,
         venue=venue,
         levels=levels,
         lot=lot,
     )
+    return load_market(str(file))
+
+
+def write_calibrated(
+    file: Path, lake: Path, symbol: str, *days: Sequence[str], name: str, stamp: str, **options: Any
+) -> Preset:
+    """Fit a preset to recorded days (`calibrate_days`), write it to a ``.json`` file and say how well it fits.
+
+    Parameters
+    ----------
+    file : Path
+        Its name is the market's, if `name` is empty.
+    lake, symbol, *days, **options
+        Of `calibrate_days`; days to fit, then days held out.
+    name, stamp : str
+        Name and date of the preset; an empty date is today.
+
+    Raises
+    ------
+    ConfigError
+        A file that cannot be written, and as `calibrate_days`.
+    """
+    refuse_if(
+        file.suffix != ".json" or file.is_dir() or not file.parent.is_dir(),
+        "a file to write (.json) in a folder that exists",
+        f"`out={file}`",
+        "name another `out=`",
+    )
+    preset = calibrate_days(
+        lake,
+        symbol,
+        *days,
+        name=name or file.stem,
+        stamp=stamp or datetime.now().date().isoformat(),
+        **options,
+    )
     preset.save(file)
     say(describe_fit(preset))
-    return load_market(str(file))
+    return preset

@@ -16,8 +16,8 @@ from tercel.core.tables.table import ROW, HowToMap, read_table
 from tercel.core.tables.table_map import ColumnNames, TableMap, table_map
 from tercel.core.tables.times import normalize_dates
 from tercel.core.tables.usual_names import USUAL
+from tercel.execution.orders import Order
 from tercel.execution.task import Task
-from tercel.lab.evaluation.orders import Order
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
 OPTIONAL_COLUMNS = ("limit",)

@@ -14,11 +14,11 @@ from tercel.core.locks import folder_lock
 from tercel.core.pool import Pool, should_stop
 from tercel.core.progress import progress, say
 from tercel.execution.market import Market
+from tercel.execution.orders import Order
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import CARD
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import BuiltMarket, build_market, preset_of
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
     Candidate,
     baselines_of,

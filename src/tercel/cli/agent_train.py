@@ -16,8 +16,8 @@ from tercel.core.errors import ConfigError, UnknownNameError, nearest_names, ref
 
 if TYPE_CHECKING:
     from tercel.api.learn import TrainingRun
-    from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings
     from tercel.lab.learning.agent.run_folder import TrainingResult
+    from tercel.lab.tuning.tune import TuningOutcome, TuningSettings
 
 HEADINGS = (
     "strategy",
@@ -55,7 +55,7 @@ def tune(
 ) -> None:
     """Tune rules on training episodes; name the best on validation episodes: the benchmark."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
-    from tercel.lab.evaluation.tuning_jobs import (
+    from tercel.lab.tuning.jobs import (
         read_results,
         run_finals,
         tune_all,
@@ -131,21 +131,19 @@ def _settings(
 ) -> "TuningSettings":
     """Settings that determine the result of a tuning: market, seed, numbers of episodes; raises where the market is
     unknown."""
-    from tercel.lab.evaluation.market import resolve_markets
     from tercel.lab.evaluation.scenario import Scenario
-    from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings
+    from tercel.lab.tuning.tune import VALIDATION_EPISODES, TuningSettings
 
     refuse_if(
         validation == 1, "two validation episodes or more", "1", "leave --validation out for 1,024"
     )
     market = market_options.markets()[0]
-    resolve_markets(market)
     return TuningSettings(Scenario(market), episodes, validation or VALIDATION_EPISODES, seed)
 
 
 def _overflow_text(outcome: "TuningOutcome") -> str:
     """Text of the episodes in which orders exceeded the simulator's capacity, by kind; "" without any."""
-    from tercel.lab.evaluation.parameter_search import OVERFLOWED_BPS
+    from tercel.lab.tuning.parameter_search import OVERFLOWED_BPS
 
     counts = [(outcome.training_overflowed or 0, outcome.training_episodes or 0, "training")]
     counts += [(outcome.validation.overflowed, outcome.validation.episodes, "validation")]

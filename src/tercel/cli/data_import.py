@@ -97,6 +97,54 @@ def dbn(
     )
 
 
+ChineseFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        help="CSV files of orders and of trades, zip, zst, gz or tar files of them, or folders.",
+        metavar="PATHS",
+    ),
+]
+ChineseSymbol = Annotated[
+    str | None, typer.Option(help="One symbol of six digits (default: all).", metavar="SYM")
+]
+ChineseTick = Annotated[
+    float | None,
+    typer.Option(help="Tick size in yuan (default: inferred from the prices).", metavar="T"),
+]
+
+
+def shanghai(
+    paths: ChineseFiles,
+    lake: Lake,
+    symbol: ChineseSymbol = None,
+    date: FileDate = None,
+    tick: ChineseTick = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import days of Shanghai, order by order: orders and trades in one sequence, in the columns of two vendors."""
+    from tercel.feeds.shanghai import ShanghaiFeed
+
+    options = feed_options(symbol, date, tick)
+    _import_paths(ShanghaiFeed, paths, lake, options, replace, as_json)
+
+
+def shenzhen(
+    paths: ChineseFiles,
+    lake: Lake,
+    symbol: ChineseSymbol = None,
+    date: FileDate = None,
+    tick: ChineseTick = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import days of Shenzhen, order by order, by the exchange's documented fields; tried on no recording."""
+    from tercel.feeds.shenzhen import ShenzhenFeed
+
+    options = feed_options(symbol, date, tick)
+    _import_paths(ShenzhenFeed, paths, lake, options, replace, as_json)
+
+
 def binance(
     paths: Captures,
     lake: Lake,
@@ -263,4 +311,15 @@ def _foreign_feed_command(name: str) -> Callable[..., None]:
     return body
 
 
-add(import_app, lobster, itch, csv, dbn, binance, bitstamp, *map(_foreign_feed_command, OTHERS))
+add(
+    import_app,
+    lobster,
+    itch,
+    csv,
+    dbn,
+    shanghai,
+    shenzhen,
+    binance,
+    bitstamp,
+    *map(_foreign_feed_command, OTHERS),
+)

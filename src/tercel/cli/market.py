@@ -122,25 +122,24 @@ def calibrate(request: Calibrate) -> None:
     dates = parse_dates(request.dates)
     held_out = parse_dates(request.held_out)
     path = request.out
-    from tercel.api.market import calibrate as calibrate_market
-    from tercel.market.flow.registry import load
+    from tercel.api.market import write_calibrated
 
     began_s = time.perf_counter()
-    calibrate_market(
+    preset = write_calibrated(
+        path,
         request.lake,
         request.symbol,
         dates,
-        held_out=held_out,
+        held_out,
         model=request.model,
         name=request.name,
-        out=path,
-        hours=(request.start, request.end),
         stamp=request.stamp,
+        start=request.start,
+        end=request.end,
         venue=request.venue,
         levels=request.levels,
         lot=request.lot,
     )
-    preset = load(path)
     if "fit" in preset.card:
         show_fit(preset, path, request.as_json)
         return

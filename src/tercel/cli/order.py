@@ -114,29 +114,32 @@ class MarketOptions:
         self, regimes: str = "", days: tuple[str, ...] = (), **terms: Any
     ) -> "list[Market]":
         """Markets of the typed presets (the default one without a tape), then that of the tape; `days` is for the tape,
-        `regimes` for presets (for the tape if there is none)."""
+        `regimes` for presets (for the tape if there is none). Raises for what does not exist."""
         from tercel.execution.market import Market, make_market
+        from tercel.lab.evaluation.market import resolve_markets
         from tercel.market.flow.registry import DEFAULT
 
         names = self.presets
         law = self.impact or ""
         if self.tape is None:
-            return [
-                make_market(name, impact=law, regimes=regimes, **terms)
-                for name in names or [DEFAULT]
-            ]
-        tape_regimes = "" if names else regimes
-        tape = Market(
-            "",
-            str(self.tape),
-            self.symbol or "",
-            days,
-            law,
-            regimes=tape_regimes,
-            bound=self.bound or "",
-            **terms,
-        )
-        return [*(make_market(name, regimes=regimes, **terms) for name in names), tape]
+            terms["impact"] = law
+            names = names or [DEFAULT]
+        markets = [make_market(name, regimes=regimes, **terms) for name in names]
+        if self.tape is not None:
+            tape = Market(
+                "",
+                str(self.tape),
+                self.symbol or "",
+                days,
+                law,
+                regimes="" if names else regimes,
+                bound=self.bound or "",
+                **terms,
+            )
+            markets.append(tape)
+        for market in markets:
+            resolve_markets(market)
+        return markets
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,6 @@ def run(request: RunRequest) -> None:
 def _run_symbols(request: RunRequest) -> None:
     """Run each symbol in turn, several each in its own folder."""
     from tercel.api.runs import FILE
-    from tercel.lab.evaluation.market import resolve_markets
 
     symbols = split_commas(request.symbol or "")
     if len(symbols) < 2:
@@ -87,8 +86,7 @@ def _run_symbols(request: RunRequest) -> None:
         f"--symbol {request.symbol}",
         "name their folder",
     )
-    for market in request.markets():
-        resolve_markets(market)  # refused before the first of them is begun
+    request.markets()  # refused before the first of them is begun
     folder = request.out or _new_run_folder()
     requests = [replace(request, symbol=symbol, out=folder / symbol) for symbol in symbols]
     requests = [
@@ -184,7 +182,10 @@ def _apply_options(request: RunRequest, planned: "Run") -> "Run":
     strategies = _own_strategies(request)
     if strategies:
         learned = [Candidate(name) for name in (SHIPPED, TRAINED)]
-        refuse_same_names([*learned, *load_user_strategies(strategies)])
+        own_candidates = load_user_strategies(strategies)
+        refuse_same_names([*learned, *own_candidates])
+        for candidate in own_candidates:
+            candidate.check()
     terms = {name: value for name in TERMS if (value := getattr(request, name)) is not None}
     if request.fees is not None:
         terms["fees"] = fees_of(request.fees)

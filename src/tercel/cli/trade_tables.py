@@ -70,17 +70,16 @@ def print_rows(
         return
     keys = list(table_rows[0])
     text_columns = [
-        key for key in keys if key == "side" or not any(_numeric(row[key]) for row in table_rows)
+        key
+        for key in keys
+        if key == "side"
+        or not any(
+            isinstance(row[key], int | float | Decimal) or str(row[key]).endswith("%")
+            for row in table_rows
+        )
     ]
     cells = [[_cell_text(key, row[key], digits) for key in keys] for row in table_rows]
     print_table(title, keys, cells, drop_order, text_columns, wraps)
-
-
-def _numeric(value: Any) -> bool:
-    """Whether a value is a number or a percentage."""
-    return isinstance(value, int | float | Decimal) or (
-        isinstance(value, str) and value.endswith("%")
-    )
 
 
 def _cell_text(key: str, value: Any, digits: int) -> str:

@@ -73,11 +73,6 @@ class Checkpoints(Generic[State]):
         """Number of stored copies."""
         return len(self._stored_states)
 
-    @property
-    def piece_bytes(self) -> int:
-        """Bytes that the pieces of long arrays take."""
-        return sum(map(len, self._pieces))
-
     def is_due(self, ns: int, seq: int) -> bool:
         """Whether to store the state after entry `seq` at time `ns`: enough entries have passed since the last copy,
         more of them for a large state, and, but for the first copy, enough time.

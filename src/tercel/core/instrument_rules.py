@@ -151,7 +151,9 @@ def load_rules(name: str, folder: Path = Path()) -> InstrumentRules:
     """
     if name.endswith(".toml"):
         path = folder / name
-        return validate_model(InstrumentRules, read_toml(path, _REMEDY), str(path), "a file of rules")
+        return validate_model(
+            InstrumentRules, read_toml(path, _REMEDY), str(path), "a file of rules"
+        )
     if name not in shipped_rules():
         raise ConfigError(
             f"rules of an instrument: {', '.join(shipped_rules())}, or a file.toml",

@@ -34,7 +34,7 @@ def file_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     OSError
         The file cannot be used.
     """
-    lock = FileLock(path, timeout=-1 if wait else 0, poll_interval=0.01)
+    lock = FileLock(path, timeout=-1 if wait else 0, poll_interval=0.01, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:

@@ -23,7 +23,7 @@ class Record:
         """Fields and their values, not converted to JSON so far; those in `optional` that are None or empty are left out."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in self.optional:
-            if values[name] in (None, {}, (), []):
+            if values[name] in (None, "", {}, (), []):
                 del values[name]
         return values
 

@@ -78,7 +78,12 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
     "lab.learning": {
         "VecEnv": "AnyVectorEnv",
     },
+    "lab.evaluation": {
+        "Recording": "Decisions",
+        "ScenarioComparison": "Compared",
+    },
     "lab.evaluation.pipeline": {
+        "MarketCell": "ScenarioCell",
         "claimed": "claim_lines",
         "field_of": "select_participants",
         "gain": "format_gain",
@@ -224,9 +229,6 @@ MEMBERS: Final[dict[str, dict[str, str]]] = {
     "Market": {
         "each": "by_symbol",
     },
-    "MarketCell": {
-        "among": "with_cheapest",
-    },
     "Member": {
         "where": "location",
     },
@@ -285,6 +287,9 @@ MEMBERS: Final[dict[str, dict[str, str]]] = {
         "episodes_table": "episodes",
         "evaluation": "store",
         "rows": "table",
+    },
+    "ScenarioCell": {
+        "among": "with_cheapest",
     },
     "Table": {
         "how": "how_to_map",

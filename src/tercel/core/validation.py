@@ -34,12 +34,16 @@ EXPECTED_TEXTS: Final = {
 """What was expected, by pydantic's type of error; other errors have texts that say it."""
 EMAIL_ADDRESS: Final = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$"
 """Pattern of an e-mail address in ASCII."""
+WORD: Final = r"^[A-Za-z0-9._-]+$"
+ASCII: Final = r"^[ -~]*$"
+DATE: Final = r"^(\d{4}-\d{2}-\d{2})?$"
+CURRENCY: Final = r"^[A-Z]{0,8}$"
 PATTERN_TEXTS: Final = {
     EMAIL_ADDRESS: "an e-mail address such as ann@example.com",
-    r"^[A-Za-z0-9._-]+$": "letters, digits, dots, dashes and underscores alone",
-    r"^[ -~]*$": "characters of ASCII alone",
-    r"^(\d{4}-\d{2}-\d{2})?$": "a date such as 2024-01-31",
-    r"^[A-Z]{0,8}$": "a currency such as USD",
+    WORD: "letters, digits, dots, dashes and underscores alone",
+    ASCII: "characters of ASCII alone",
+    DATE: "a date such as 2024-01-31",
+    CURRENCY: "a currency such as USD",
 }
 """What texts of a pattern are, in words."""
 Model = TypeVar("Model", bound=BaseModel)

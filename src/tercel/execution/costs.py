@@ -22,10 +22,12 @@ spread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Floats, Indices, Int8, Int32, Ints
+from tercel.core.array_records import ArrayRecord
+from tercel.core.arrays import Floats, Int8, Int32, Ints
 from tercel.core.errors import TercelError, refuse_if
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -53,7 +55,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Costs:
+class Costs(ArrayRecord):
     """Integer cost sums of n episodes of one strategy, half ticks x lots unless said.
 
     Parameters
@@ -156,9 +158,10 @@ class Costs:
         before = self.spread + self.walk + self.timing
         return before + self.forced_spread + self.forced_walk + self.forced_timing + self.fees
 
-    def select(self, rows: Bools | Indices) -> "Costs":
-        """The episodes of a boolean mask or of an index array, in the order of the indices."""
-        return Costs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+    @property
+    def shortfall_bps(self) -> Floats:
+        """Implementation shortfall of each episode, bps of m0 Q, float64 (n,)."""
+        return self.shortfall * (BPS / self.denominator)
 
     def totals(self) -> "Costs":
         """The same costs with the time grids reduced to one column: first mid, sums of lots; a tenth of the bytes."""
@@ -169,7 +172,7 @@ class Costs:
         return replace(self, mid2_grid=self.mid2_grid[:, :1].copy(), **lots)
 
     @classmethod
-    def concat(cls, parts: Sequence["Costs"]) -> "Costs":
+    def concat(cls, parts: Sequence[Self]) -> Self:
         """Episodes of several batches, one after another; TercelError unless all have the same time grid."""
         if len({part.mid2_grid.shape[1] for part in parts}) != 1:
             raise TercelError(
@@ -177,12 +180,7 @@ class Costs:
                 f"grids of {[part.mid2_grid.shape[1] for part in parts]} times",
                 "run every batch with the same task",
             )
-        return cls(
-            **{
-                f.name: np.concatenate([getattr(part, f.name) for part in parts])
-                for f in fields(cls)
-            }
-        )
+        return super().concat(parts)
 
     def check(self) -> None:
         """Raise TercelError, naming the first such episode, for costs in which a lot is missing or counted twice.
@@ -295,7 +293,7 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
         walk = costs.walk.astype(np.float64)
         displaced = costs.lots_grid @ displacement(costs, twin_mid2_grid)
     return {
-        "is_bps": costs.shortfall * scale,
+        "is_bps": costs.shortfall_bps,
         "spread_bps": spread * scale,
         "impact_bps": (walk + displaced) * scale,
         "timing_bps": (costs.timing - displaced) * scale,

@@ -16,7 +16,7 @@ from pydantic import Field, PositiveInt, model_validator
 from tercel.core.errors import suggest_name
 from tercel.core.json_schema import schema_of
 from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
-from tercel.core.toml import parse_toml, read_toml
+from tercel.core.toml import read_toml
 from tercel.core.validation import validate_model
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.local_times import DAY_S, clock_s, local_ns, midnight_ns
@@ -450,10 +450,3 @@ def load_map(name: str) -> CsvMap:
 def map_path(name: str) -> Path:
     """File of the shipped map with this name; of another name the path that it is."""
     return Path(str(MAPS / f"{name}.toml")) if name in shipped_maps() else Path(name)
-
-
-def parse_map(text: str, location: str = "the map") -> CsvMap:
-    """A map from its text; see :func:`load_map`."""
-    return validate_model(
-        CsvMap, parse_toml(text, location, "correct the line", "a map"), location, "a map"
-    )

@@ -23,6 +23,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, nearest_names, split_commas
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import itch_format, itch_kernels as f, itch_state
+from tercel.feeds.itch_events import ItchEventsDay, events_days, fields_of
 from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run_chunks
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
@@ -202,12 +203,19 @@ class ItchFeed:
         """Counts of each pass over a file in the last :meth:`days`."""
 
     @contextmanager
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[ItchDay]]:
-        """Context with a day for each wanted symbol in each file, sorted; each file is passed over here, once."""
+    def days(
+        self, paths: Sequence[Path], options: FeedOptions
+    ) -> Iterator[list[ItchDay | ItchEventsDay]]:
+        """Context with a day for each wanted symbol in each file, sorted; each file is passed over here, once.
+
+        A CSV of events (`itch_events`) is a slice of a day.
+        """
         self.files = []
         with ExitStack() as stack:
-            named = named_files(stack.enter_context(members(paths)), options.date)
-            days: list[ItchDay] = []
+            files = stack.enter_context(members(paths))
+            slices = [member for member in files if fields_of(member)]
+            days: list[ItchDay | ItchEventsDay] = [*events_days(slices, options)]
+            named = named_files([member for member in files if member not in slices], options.date)
             for member, date, venue in named:
                 days += self._of_file(member, date, venue, options, stack)
             yield sorted(days, key=lambda day: (day.symbol, day.date))

@@ -14,6 +14,15 @@ Truth = Callable[[Instrument, Events, Path], Findings]
 TRUTHS: Final = {
     "lobster": ("tercel.feeds.verify_orderbook:verify_against", "an orderbook file"),
     "dbn": ("tercel.feeds.verify_mbp10:verify_mbp10", "a Databento mbp-10 file"),
+    "shanghai": (
+        "tercel.feeds.verify_snapshots:verify_snapshots",
+        "the exchange's snapshots",
+    ),
+    "shenzhen": (
+        "tercel.feeds.verify_snapshots:verify_snapshots",
+        "the exchange's snapshots",
+    ),
+    "itch": ("tercel.feeds.itch_events:verify_events", "a CSV of events with the book after each"),
     "binance": (
         "tercel.feeds.verify_captures:verify_quotes",
         "the capture with its bookTicker stream",

@@ -206,13 +206,18 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings
         compare(b, ids, key_of, events.columns(), times, expected, got, work, report)
 
     run_with_room(run)
+    return findings(report, len(times))
+
+
+def findings(report: NDArray[np.int64], rows: int) -> Findings:
+    """Findings of a comparison of so many rows, from the kernel's report."""
     matched = int(report[MATCHED])
     return {
-        "rows": len(times),
+        "rows": rows,
         "levels": LEVELS,
         "matched": matched,
         "first_mismatch": None if report[BAD_ROW] < 0 else _row_mismatch(report),
-        "explained": matched == len(times),
+        "explained": matched == rows,
     }
 
 

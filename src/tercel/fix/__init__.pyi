@@ -11,6 +11,7 @@ from tercel.fix.own_dialect import answer_simulation_query as answer_simulation_
 from tercel.fix.own_dialect import own_dictionary as tercel_dictionary
 from tercel.fix.link import Address as Address
 from tercel.fix.link import FixLink as FixLink
+from tercel.fix.link import open_link as open_link
 from tercel.fix.profiles import SHIPPED as SHIPPED_PROFILES
 from tercel.fix.profiles import ProfileTerms as ProfileTerms
 from tercel.fix.profiles import load as load_profile
@@ -148,6 +149,7 @@ __all__ = [
     "load_profile",
     "one_line",
     "open_fix_venue",
+    "open_link",
     "parse_ns",
     "price_fields",
     "require",

@@ -9,12 +9,13 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.link.connection import Connection
+from tercel.core.link.connection import Connection, TlsSettings
 from tercel.core.secrets import mask_secrets
 from tercel.fix import tags as t
 from tercel.fix.profiles import ProfileTerms, load
@@ -22,7 +23,7 @@ from tercel.fix.protocol.events import Outcome, SessionEvent, SessionEventKind
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.session_store import Commit, MemoryStore, SessionStore
-from tercel.fix.store import SteadyStore
+from tercel.fix.store import SteadyStore, open_steady_store
 
 _FIRST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 5.0
@@ -86,24 +87,19 @@ class FixLink:
     Parameters
     ----------
     terms : ProfileTerms
+        With their secrets.
     address : Address
     sender : str
         SenderCompID, if the profile has none.
-    store : Path, optional
-        Folder of the session's store; None: it lasts as long as the process.
+    store : SteadyStore, optional
+        Closed with it; None: it lasts as long as the process.
+    tls : TlsSettings, optional
     reset : bool
         Begin at 1 with the first logon.
     wall : callable, optional
         ns since 1970.
     allow : callable, optional
         Called with the URL before each connection; raises a VenueError if none may be made now.
-
-    Raises
-    ------
-    ConfigError
-        Terms that are not complete, secrets that are not there.
-    VenueError
-        A store that cannot be used.
     """
 
     def __init__(
@@ -111,28 +107,22 @@ class FixLink:
         terms: ProfileTerms,
         address: Address,
         sender: str,
-        store: Path | None = None,
+        store: SteadyStore | None = None,
+        tls: TlsSettings | None = None,
         reset: bool = False,
         wall: Callable[[], int] = time.time_ns,
         allow: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Read secrets and open the session's store; the connection is made by `poll`."""
-        self.terms = terms.with_secrets()
+        self.terms = terms
         self.address = address
         self._wall = wall
         self._allow = allow
-        self._reconnect_settings = self.terms.settings(sender)
-        settings = self.terms.settings(sender, reset)
+        self._tls = tls
+        self._disk_store = store
+        self.store: SessionStore = store or MemoryStore()
+        self._reconnect_settings = terms.settings(sender)
+        settings = terms.settings(sender, reset)
         self.name = f"{address} as {settings.sender} to {settings.target}"
-        self._tls = terms.tls()
-        self._disk_store = None
-        self.store: SessionStore = MemoryStore()
-        if store is not None:
-            session = f"{settings.begin}:{settings.sender}->{settings.target}"
-            self.store = self._disk_store = SteadyStore(store / STORE, session)
-        numbers = self.store.load()
-        if numbers.next_out < (next_out := terms.profile.session.next_out):
-            self.store.commit(Commit(replace(numbers, next_out=next_out, since_ns=wall())))
         self.session = FixSession(settings, self.store)
         self._connection: Connection | None = None
         self._closing_connections: list[Connection] = []
@@ -427,6 +417,42 @@ class FixLink:
             connection, select.POLLIN | (select.POLLOUT if connection.wants_write else 0)
         )
         poller.poll(seconds * 1000)
+
+
+def open_link(
+    terms: ProfileTerms,
+    address: Address,
+    sender: str,
+    folder: Path | None = None,
+    reset: bool = False,
+    wall: Callable[[], int] = time.time_ns,
+    allow: Callable[[str], object] = lambda _: None,
+) -> FixLink:
+    """Read a session's secrets and certificates, and open its store in a folder (None: it lasts as long as the process); the
+    connection is made by `poll`. Other parameters as of `FixLink`.
+
+    Raises
+    ------
+    ConfigError
+        Terms that are not complete, secrets that are not there.
+    VenueError
+        A store that cannot be used.
+    """
+    terms = terms.with_secrets()
+    settings = terms.settings(sender, reset)
+    with ExitStack() as opening:
+        store = None
+        if folder is not None:
+            session = f"{settings.begin}:{settings.sender}->{settings.target}"
+            store = open_steady_store(folder / STORE, session)
+            opening.callback(store.close)
+        link = FixLink(terms, address, sender, store, terms.tls(), reset, wall, allow)
+        numbers = link.session.numbers
+        if numbers.next_out < (next_out := terms.profile.session.next_out):
+            link.store.commit(Commit(replace(numbers, next_out=next_out, since_ns=wall())))
+            link.session = FixSession(settings, link.store)
+        opening.pop_all()
+    return link
 
 
 def no_logon_error(link: FixLink, received: str, was_logged_on: bool) -> VenueError:

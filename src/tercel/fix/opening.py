@@ -10,7 +10,7 @@ from typing import Final
 
 from tercel.core.link.connection import WaitLimits
 from tercel.fix.client import FixVenue
-from tercel.fix.link import Address, FixLink, address_of, market_terms
+from tercel.fix.link import address_of, market_terms, open_link
 from tercel.fix.own_dialect import OwnDialect
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.standard import StandardDialect
@@ -55,7 +55,7 @@ def open_fix_venue(
     wall : callable
         ns since 1970.
     allow : callable
-        As `FixLink` has it.
+        As `open_link` has it.
 
     Raises
     ------
@@ -68,21 +68,23 @@ def open_fix_venue(
     for note in terms.notes:
         warnings.warn(note, stacklevel=2)
     with ExitStack() as opened:
-
-        def open_link(
-            terms: ProfileTerms, address: Address, folder: Path | None, new: bool
-        ) -> FixLink:
-            """A session's link, with its store; ended if the venue does not open."""
-            link = FixLink(terms, address, comp_id, folder, new, wall, allow)
-            opened.callback(link.end)
-            return link
-
-        link = open_link(terms, address_of(host, port, terms), store, reset or store is None)
+        link = open_link(
+            terms,
+            address_of(host, port, terms),
+            comp_id,
+            store,
+            reset or store is None,
+            wall,
+            allow,
+        )
+        opened.callback(link.end)
         feed_terms = market_terms(terms, comp_id)
         feed = link
         if feed_terms is not None:
             folder = None if store is None else store / _MARKET_FOLDER
-            feed = open_link(feed_terms, address_of("", 0, feed_terms), folder, True)
+            address = address_of("", 0, feed_terms)
+            feed = open_link(feed_terms, address, comp_id, folder, True, wall, allow)
+            opened.callback(feed.end)
         dialect: OwnDialect | StandardDialect = OwnDialect(link.now_ns)
         if not terms.profile.extension:
             dialect = StandardDialect(terms, link.now_ns, store, feed_terms)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -76,10 +76,15 @@ class SqliteStore(Closing):
             self._file = sqlite3.connect(
                 path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
-            self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _TABLES)
-            path.chmod(0o600)
-            self._reserved = self._begin()
-            self._set_durable(durable)
+            with ExitStack() as opening:
+                opening.callback(self._file.close)
+                self._file.executescript(
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _TABLES
+                )
+                path.chmod(0o600)
+                self._reserved = self._begin()
+                self._set_durable(durable)
+                opening.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise VenueError(
                 f"a store of FIX sessions in {path}", f"{error}", "name another file, or mend it"

@@ -10,7 +10,7 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TercelError, VenueError
 from tercel.core.fixed_point import ceil_units
-from tercel.core.link.order_memory import NameRules, OrderMemory, SentOrder
+from tercel.core.link.order_memory import OrderMemory, SentOrder
 from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.core.link.shown_book import ShownBook, scaled_listing
 from tercel.fix import tags as t
@@ -73,7 +73,7 @@ class StandardDialect(RejectTracker):
         """Reports that came: order, the venue's name of it, name of the execution."""
         self._market_terms = market_terms or terms
         names = terms.profile.names
-        self.memory = OrderMemory(NameRules(names.letters, names.most), folder)
+        self.memory = OrderMemory(folder, names.letters, names.most)
         self._orders = terms.profile.orders
         self._digits = min(terms.profile.session.digits, 6)
         self._rules = terms.dictionary.messages if terms.dictionary is not None else {}

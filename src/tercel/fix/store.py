@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Final
@@ -37,37 +37,33 @@ class SteadyStore:
 
     Parameters
     ----------
-    path : Path
-        The file of the store.
+    disk : SqliteStore
+        Closed with it.
     session : str
-
-    Raises
-    ------
-    VenueError
-        When it cannot be opened.
+    spare : int
+        Descriptor of the spare file, closed with it; -1: none.
 
     >>> import tempfile
-    >>> store = SteadyStore(Path(tempfile.mkdtemp()) / "fix.db", "A")
+    >>> store = open_steady_store(Path(tempfile.mkdtemp()) / "fix.db", "A")
     >>> store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))
     >>> store.load().next_out, list(store.load_sent(1, 9)), store.write_error
     (3, [(2, b'8=FIX...')], '')
     >>> store.close()
     """
 
-    def __init__(self, path: Path, session: str) -> None:
-        """Open the store and its spare file, whose numbers are taken over if they are newer."""
-        self._disk = SqliteStore(path, session, durable=False)
+    def __init__(self, disk: SqliteStore, session: str, spare: int) -> None:
+        self._disk = disk
         self._session = session
+        self._spare = spare
         self._memory = MemoryStore()
         self._reset = False
         self._tried_s = 0.0
         self.write_error = ""
         """Reason why the disk lacks messages, else "": no new order should be sent."""
-        self._spare = -1
-        with suppress(OSError):
-            self._spare = os.open(path.with_name(SPARE), os.O_RDWR | os.O_CREAT, 0o600)
-            if os.fstat(self._spare).st_size < _BYTES:
-                os.pwrite(self._spare, bytes(_BYTES), 0)
+        self._base = SequenceNumbers()
+
+    def begin(self) -> None:
+        """Continue at the disk's numbers, or at those of the spare file if they are newer."""
         self._base = self._disk.load()
         if (numbers := self._read_spare()) is not None:
             self.commit(Commit(numbers))
@@ -167,6 +163,28 @@ class SteadyStore:
             return SequenceNumbers(*record["numbers"]) if fits else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def open_steady_store(path: Path, session: str) -> SteadyStore:
+    """Open a session's store in a file, and the spare file beside it.
+
+    Raises
+    ------
+    VenueError
+        When it cannot be opened.
+    """
+    with ExitStack() as opening:
+        disk = opening.enter_context(SqliteStore(path, session, durable=False))
+        spare = -1
+        with suppress(OSError):
+            spare = os.open(path.with_name(SPARE), os.O_RDWR | os.O_CREAT, 0o600)
+            opening.callback(os.close, spare)
+            if os.fstat(spare).st_size < _BYTES:
+                os.pwrite(spare, bytes(_BYTES), 0)
+        store = SteadyStore(disk, session, spare)
+        store.begin()
+        opening.pop_all()
+    return store
 
 
 def holds_session(store: Path) -> bool:

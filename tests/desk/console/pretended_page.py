@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from tercel.desk.limits.limit_sets import LABELS
+
 S, MINUTE = 10**9, 60 * 10**9
 START = {"today": 1_795_600_800 * S, "drill": 34_200 * S}
 LENGTH = 120 * MINUTE
@@ -69,6 +71,7 @@ def limit_rows(rows: list[tuple[str, str, str, float, float]]) -> list[dict[str,
             "scope": s,
             "name": n,
             "limit": w,
+            "label": LABELS.get(w, w.replace("_", " ")),
             "used": u,
             "of": o,
             "warned_at": 0.8 * o,

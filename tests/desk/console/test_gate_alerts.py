@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from tercel.desk.console.follow import JournalFollower
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import database, kinds
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.database import BRIEFLY, LOCK, FileLock
+from tercel.desk.trading.journal.database import BRIEFLY, LOCK, hold_lock
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.journal.verification import verify
@@ -214,21 +214,23 @@ def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(
 
 def test_who_takes_an_alert_holds_nobody_up_and_several_do_at_once(tmp_path: Path) -> None:
     gate = kept(tmp_path / FOLDER, begun(), *(alert(n, "unwatched", "ann") for n in range(2, 8)))
-    held = FileLock(gate / LOCK, f"ann (an alert, {BRIEFLY}")
+    held = ExitStack()
+    held.enter_context(hold_lock(gate / LOCK, f"ann (an alert, {BRIEFLY}"))
     with ThreadPoolExecutor(6) as people:
         takes = RemoteDesk(gate, time.time_ns).ask
         asked = [
             people.submit(takes, "own_alert", {"alert": 2 + n}, f"p{n}", "mine") for n in range(6)
         ]
         assert not any(one.done() for one in asked)
-        held.release()
+        held.close()
         assert all(one.result(30) is not None for one in asked)
     assert sorted(owned(gate)) == [2, 3, 4, 5, 6, 7]
-    held = FileLock(gate / LOCK, f"ann (an alert, {BRIEFLY}")
+    held = ExitStack()
+    held.enter_context(hold_lock(gate / LOCK, f"ann (an alert, {BRIEFLY}"))
     with ThreadPoolExecutor(1) as gates:
         begins = gates.submit(kept, gate, begun(9))
         assert not begins.done()
-        held.release()
+        held.close()
         assert begins.result(30) == gate
 
 

@@ -84,7 +84,7 @@ def test_any_minute_of_a_day_of_200_000_entries_is_a_few_thousand_from_a_checkpo
     journal.append(entries)
     whole = state_at(journal, entries[-1].ns, past)
     assert 20 < len(past) <= history.MOST_CHECKPOINTS
-    assert past.piece_bytes < 30 * 40_000 * 24
+    assert sum(map(len, past._pieces)) < 30 * 40_000 * 24
     for minute in (1, 17, 100, 200, 300, 389):
         journal.count = 0
         state = state_at(journal, minute * MINUTE, past)
@@ -108,7 +108,7 @@ def test_checkpoints_are_few_and_share_what_grows() -> None:
         if past.is_due(ns * S, ns):
             past.store(ns * S, ns, fold)
     assert 8 <= len(past) <= 16
-    assert past.piece_bytes <= len(fold.tape) * 8
+    assert sum(map(len, past._pieces)) <= len(fold.tape) * 8
     seq, copy = past.restore(250 * S)
     assert copy.tape == fold.tape[: seq * 500]
     assert copy.index is fold.index

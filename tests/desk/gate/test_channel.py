@@ -90,7 +90,7 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: ConnectedDesk) -> None:
                 session.step(session.now_ns + S)
             except VenueError:  # the account is held until the gate has noticed
                 return False
-            return session.gateway.standing("").code != "LINK_DOWN"
+            return session.gateway.states.standing("").code != "LINK_DOWN"
 
         until(there_again, what="the link")
         session.run(session.now_ns + 400 * S)

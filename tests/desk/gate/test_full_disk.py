@@ -198,3 +198,23 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
     }
     assert again.ledger.positions.of("ann", "XYZ").qty == 10 * ONE
     again.close()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("left", [0, 4096, 20_000])
+def test_a_full_disk_is_not_taken_for_a_damaged_journal(place_of, left, begun):
+    """An acknowledgement would set a whole journal aside, or hide that there is no room for a new one."""
+    place = place_of()
+    disk = place.disk("state")
+    desk = place.folder / "state" / "desk"
+    if begun:
+        SqlJournal(desk).close()
+    else:
+        desk.mkdir()
+    disk.fill(left)
+    for reason in ("", "because"):
+        with pytest.raises(JournalError, match="check the space left"):
+            SqlJournal(desk, acknowledge=reason)
+    disk.free()
+    SqlJournal(desk).close()
+    assert not list(desk.glob("*damaged*"))

@@ -114,7 +114,7 @@ def test_a_gate_that_begins_upon_what_nobody_knows_lets_its_account_reduce_alone
         wall.venue.orders.clear()  # it refuses every cancel
         wall.restart()
         assert list(wall.gateway.states.causes(StateReason.ORDERS_OPEN, "ann")) == [name]
-        assert f"{name} (unknown)" in wall.gateway.standing("ann").reason
+        assert f"{name} (unknown)" in wall.gateway.states.standing("ann").reason
         assert whole(wall.holding().buys) == 10, "its lots stay reserved"
         assert [denied.code for _, denied in wall.submit(wall.new(1)).denied] == ["REDUCING"]
 

@@ -74,23 +74,26 @@ def test_positions_at_a_fix_venue_are_compared_at_the_gate_and_behind_it(
     behind: tuple[Elsewhere, Gate, Session], tmp_path: Path
 ) -> None:
     venue, gate, session = behind
-    assert gate.gateway.standing("").code == ""
+    assert gate.gateway.states.standing("").code == ""
     assert venue.new_orders > 0
     venue.moved["ann"] = 5
     go_on(session, 130)
-    assert gate.gateway.standing("").code == "POSITIONS_DIFFER"
-    assert session.gateway.standing("").code.startswith("POSITIONS"), (
+    assert gate.gateway.states.standing("").code == "POSITIONS_DIFFER"
+    assert session.gateway.states.standing("").code.startswith("POSITIONS"), (
         "the session asks its gate, which says what the venue told"
     )
     sent = venue.new_orders
     go_on(session, 60)
     assert venue.new_orders == sent
     post(tmp_path, "settle", {}, "eve", "lots from before", 0)
-    until(lambda: gate.gateway.standing("").code == "", what="word of a person")
+    until(lambda: gate.gateway.states.standing("").code == "", what="word of a person")
     body = {"command": "settle", "body": {}, "id": 1, "by": "eve", "reason": "lots from before"}
     carry_out(
         session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=body), session.commands.execute
     )
     go_on(session, 120)
-    assert (session.gateway.standing("").code, gate.gateway.standing("").code) == ("", "")
+    assert (session.gateway.states.standing("").code, gate.gateway.states.standing("").code) == (
+        "",
+        "",
+    )
     assert venue.new_orders > sent

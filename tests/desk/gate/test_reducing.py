@@ -87,10 +87,10 @@ def denials(wall, command):
 
 def test_an_order_that_never_arrived_leaves_its_account_reducing_and_the_others_trade(tmp_path):
     with began(tmp_path, held=8) as (wall, name):
-        standing = wall.gateway.standing("ann")
+        standing = wall.gateway.states.standing("ann")
         assert (standing.state, orders(wall)) == (REDUCING, [name])
         assert name in standing.reason
-        assert wall.gateway.standing("bob").state is ACTIVE
+        assert wall.gateway.states.standing("bob").state is ACTIVE
         assert states(wall) == [("ann", "reducing")]
         assert whole(wall.holding().buys) == 10, "counted as live"
         assert denials(wall, wall.new(1)) == ["REDUCING"]
@@ -131,7 +131,7 @@ def test_it_is_active_again_as_soon_as_the_venue_speaks_of_the_order(tmp_path):
         wall.until(lambda: wall.venue.status_requests(name), "a question about it")
         wall.venue.report(name, "4", "4", qty=10, _1="ann", _54="1", _44="10.00")
         wall.until(
-            lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
+            lambda: wall.gateway.states.standing("ann").state is ACTIVE, "an account that is active"
         )
         assert states(wall) == [("ann", "reducing"), ("ann", "active")]
         assert wall.holding().buys == 0
@@ -146,7 +146,7 @@ def test_an_order_whose_cancel_is_refused_is_cancelled_again_until_it_is_over(tm
         wall.venue.by_hand = set(BY_HAND) - {t.CANCEL}
         del wall.venue._cancel  # from here on it takes them
         wall.until(
-            lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
+            lambda: wall.gateway.states.standing("ann").state is ACTIVE, "an account that is active"
         )
         assert wall.state(name).status == "canceled"
 
@@ -166,7 +166,7 @@ def test_a_person_says_that_it_is_over_while_the_gate_runs(tmp_path):
             wall.gate._apply_command,
         )
         wall.until(
-            lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
+            lambda: wall.gateway.states.standing("ann").state is ACTIVE, "an account that is active"
         )
         assert wall.state(name).done
         assert wall.holding().buys == 0

@@ -188,7 +188,7 @@ def live_work_with_failing(
     opened.run()
     opened.session.run(opened.session.now_ns + 300 * S)
     opened.wait(60 * S)
-    return opened, [dict(opened.session.ledger.fills_of), opened.results]
+    return opened, [dict(opened.session.ledger.orders.fills_of), opened.results]
 
 
 @pytest.mark.parametrize("failing_at", [1, 6])

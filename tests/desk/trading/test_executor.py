@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.desk.trading.folded_orders import FoldedOrders, costs
 from tests.market.simulator.replay_oracle import RandomTape
 
 from tercel.core.orders import MarketRows, VenueEvent
@@ -87,6 +88,7 @@ def work(
     exchange: SimulatedExchange | FixVenue,
     executors: list[ParentExecutor],
     followers: list[Follower],
+    orders: FoldedOrders,
     most: int = 200_000,
 ) -> None:
     """What a session does, without gate and journal."""
@@ -98,7 +100,7 @@ def work(
         until = (
             due if due < FOREVER_NS else exchange.now_ns + 999_999_937
         )  # no time at which a row of a tape lies
-        events = exchange.step(until)
+        events = orders.hear(exchange.step(until))
         for event in events:
             if isinstance(event, MarketRows):
                 for follower in followers:
@@ -106,11 +108,11 @@ def work(
                         follower.on_market(event)
         for executor in executors:
             for command in executor.on_events(events):
-                exchange.send(command)
+                orders.send(exchange, command)
         if not own_word(events) and exchange.now_ns >= until:
             for executor in executors:
                 for command in executor.on_time(exchange.now_ns):
-                    exchange.send(command)
+                    orders.send(exchange, command)
         ended = ended + 1 if all(executor.done for executor in executors) else 0
         if ended:
             return
@@ -155,10 +157,11 @@ def over(
         "P", "me", "X", int(row[step.E_SIDE]), int(row[step.E_QUANTITY]), start_ns, task,
         int(row[step.E_SEED]), int(row[step.E_INDEX]), run_out=run_out,
     )  # fmt: skip
-    executor = ParentExecutor(order, follower, strategy)
-    work(exchange, [executor], [follower])
+    orders = FoldedOrders()
+    executor = ParentExecutor(order, follower, strategy, orders)
+    work(exchange, [executor], [follower], orders)
     executor.driver.check()
-    return executor.costs(), executor.fills()
+    return costs(executor), executor.fills()
 
 
 def assert_same(one: tuple[Costs, np.ndarray], other: tuple[Costs, np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.desk.trading.folded_orders import FoldedOrders, costs
 from tests.parts import whole
 
 from tercel.core.errors import OrderError, TapeError, VenueError
@@ -11,6 +12,7 @@ from tercel.core.orders import (
     Listing,
     MarketRows,
     NewOrder,
+    ReplaceOrder,
     Report,
 )
 from tercel.core.vocabulary import FOREVER_NS
@@ -46,6 +48,7 @@ class Floor:
         (snapshot,) = self.exchange.step(self.exchange.now_ns)
         self.follower.on_market(snapshot)
         self.executors: list[ParentExecutor] = []
+        self.orders = FoldedOrders()
         self.sent: list[object] = []
         self.reports: list[Report] = []
         self.denies = False
@@ -58,11 +61,12 @@ class Floor:
         quantity: int = 200,
         after_s: int = 60,
         account: str = "me",
+        strategy: str = "twap_passive",
     ) -> ParentExecutor:
         order = Assignment(
             name, account, "X", side, quantity, self.exchange.now_ns + after_s * S, TASK
         )
-        self.executors.append(ParentExecutor(order, self.follower, build("twap_passive")))
+        self.executors.append(ParentExecutor(order, self.follower, build(strategy), self.orders))
         return self.executors[-1]
 
     def send(self, executor: ParentExecutor, commands: list) -> None:
@@ -72,13 +76,13 @@ class Floor:
             if self.denies and isinstance(command, NewOrder):
                 commands += executor.on_denied(command)
             else:
-                self.exchange.send(command)
+                self.orders.send(self.exchange, command)
 
     def run(self, seconds: float) -> None:
         until = self.exchange.now_ns + round(seconds * S)
         while True:
             due = min([until, *(executor.due_ns for executor in self.executors)])
-            events = self.exchange.step(due)
+            events = self.orders.hear(self.exchange.step(due))
             for event in events:
                 if isinstance(event, MarketRows):
                     self.follower.on_market(event)
@@ -137,7 +141,7 @@ def test_a_cancelled_order_ends_with_what_it_has(csco: Source, paused: bool) -> 
     assert 0 < executor.filled == floor.traded("P") < 200
     assert executor.open == 0
     assert executor.due_ns == FOREVER_NS
-    assert executor.costs().forced_lots[0] == 0
+    assert costs(executor).forced_lots[0] == 0
 
 
 def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
@@ -148,7 +152,7 @@ def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
     assert not executor.arrived
     assert floor.sent == []
     with pytest.raises(OrderError, match="arrived"):
-        executor.costs()
+        costs(executor)
 
 
 @pytest.mark.parametrize("to_the_end", [False, True])
@@ -163,7 +167,35 @@ def test_what_the_gate_denies_is_no_lot_at_work(csco: Source, to_the_end: bool) 
     floor.run(300)
     assert executor.done
     assert executor.filled == (0 if to_the_end else 200)
-    assert executor.costs().unfilled_lots[0] == 200 - executor.filled
+    assert costs(executor).unfilled_lots[0] == 200 - executor.filled
+
+
+def test_a_denied_replace_is_asked_for_again_by_the_size_at_the_venue(
+    csco: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other replace is denied; the n-th command of the driver is P.n, and says how many lots are to go."""
+    floor = Floor(csco)
+    executor = floor.hire("P", strategy="twap_repeg")
+    asked = []
+
+    def send(_: Floor, executor: ParentExecutor, commands: list) -> None:
+        while commands:
+            command = commands.pop(0)
+            if isinstance(command, ReplaceOrder):
+                order = floor.orders.get(command.orig)
+                index = (int(command.cl_ord_id.removeprefix("P.")) - 1) % sim.COMMAND_SLOTS
+                lots = executor.driver.state[sim.COMMANDS + index * sim.COMMAND + sim.HOW_MANY]
+                assert command.lots == (order, *order.pending)[-1].lots - lots
+                asked.append(command)
+                if len(asked) % 2:
+                    commands += executor.on_denied(command)
+                    continue
+            floor.orders.send(floor.exchange, command)
+
+    monkeypatch.setattr(Floor, "send", send)
+    floor.run(400)
+    assert len(asked) > 4
+    assert executor.filled == floor.traded("P") == 200
 
 
 def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(csco: Source) -> None:

@@ -219,7 +219,7 @@ def held(session, limit, id_="p1"):
         if body["what"] in ("new", "replace")
     ]
     assert all(body["price"] is not None and side * (body["price"] - limit) <= 0 for body in sent)
-    assert all(side * (whole(fill.px) - limit) <= 0 for fill in session.ledger.fills_of[id_])
+    assert all(side * (whole(fill.px) - limit) <= 0 for fill in session.ledger.orders.fills_of[id_])
     assert session.ledger.faults() == []
     return parent.filled
 

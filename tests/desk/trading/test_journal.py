@@ -14,7 +14,7 @@ from tests.desk.trading.desk_of_two import killed
 from certify.journal import JournalConformance, all_of, entries
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.link import order_memory as memory
-from tercel.core.link.order_memory import NameRules, OrderMemory
+from tercel.core.link.order_memory import OrderMemory
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -42,7 +42,7 @@ from tercel.desk.trading.journal.sqlite_log import ROOM
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.journal.verification import verify
 from tercel.desk.trading.risk.kill_switch import KillLatch
-from tercel.fix.store import ReceivedMark, SteadyStore
+from tercel.fix.store import ReceivedMark, open_steady_store
 
 SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
 
@@ -353,6 +353,32 @@ def test_a_file_that_is_no_longer_there_refuses_for_good(tmp_path, name, how):
             journal.append(entries(1, 1))
 
 
+def test_a_journal_that_is_closed_is_one_file_although_somebody_reads_it(tmp_path):
+    journal = SqlJournal(tmp_path / "desk")
+    journal.append(entries(5))
+    with closing(JournalReader(tmp_path / "desk")) as reader:
+        journal.close()
+        (tmp_path / "moved").mkdir()
+        shutil.copy(tmp_path / "desk" / "journal.db", tmp_path / "moved")
+        assert all_of(JournalReader(tmp_path / "moved")) == all_of(reader) == entries(5)
+
+
+def test_a_close_that_cannot_flush_releases_the_journal(tmp_path, monkeypatch):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(3), sync=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail_to_flush)
+        with pytest.raises(JournalError, match="the disk is gone"):
+            journal.close()
+    journal.close()
+    with closing(SqlJournal(tmp_path)) as again:
+        assert all_of(again) == entries(3)
+
+
+def fail_to_flush(_):
+    raise OSError(5, "the disk is gone")
+
+
 def test_a_folder_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="lock"):
@@ -542,10 +568,10 @@ def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: P
     latch = KillLatch(desk / "kill.json")
     latch.kill("runaway", "ann", 1)
     latch.rearm("looked at it", "ann", 2)
-    store = SteadyStore(desk / "fix" / "fix.db", "A")
+    store = open_steady_store(desk / "fix" / "fix.db", "A")
     ReceivedMark(desk / "fix").write(3)
     (desk / "fix" / "orders.jsonl").write_text("{}\n" * 21)
-    OrderMemory(NameRules(), desk / "fix")  # writes its file anew
+    OrderMemory(desk / "fix")  # writes its file anew
     files = {
         path.name: oct(path.stat().st_mode & 0o777) for path in desk.rglob("*") if path.is_file()
     }

@@ -87,7 +87,7 @@ def test_a_fill_is_hedged_in_the_turn_in_which_it_is_booked():
     run(session, 200, lambda session: lots_of(session, "p1") > 0)
     hedges = session.ledger.orders.of_parent("p1-hedge")
     assert sum(order.lots for order in hedges) == lots_of(session, "p1")
-    booked = session.ledger.fills_of["p1"][0]
+    booked = session.ledger.orders.fills_of["p1"][0]
     assert hedges[0].sent_ns == session.now_ns
     assert hedges[0].sent_ns - booked.ns < S // 10
 
@@ -221,7 +221,7 @@ def test_the_cost_of_a_pair_adds_up_to_what_was_paid():
     recorder.close()
     (cost,) = pair_costs(entry for _, entry in journal.read(kinds=(kinds.TCA,)))
     lot = session.follow("X").listing.lot
-    filled = {name: session.ledger.fills_of[name] for name in ("p1", "p1-hedge")}
+    filled = {name: session.ledger.orders.fills_of[name] for name in ("p1", "p1-hedge")}
     paid = {
         name: sum(fill.px * fill.qty for fill in fills)
         / sum(fill.qty for fill in fills)

@@ -123,7 +123,7 @@ def test_ledger_positions_limits_and_costs_are_those_of_fractions(
     assert Fraction(limits.desk.equity, PAID_ONE) == side * (cum * MID2 - 2 * paid) * half_tick
     assert Fraction(limits.desk.gross, PAID_ONE) == LOTS * MID2 * half_tick
 
-    rows = fill_rows(book.ledger.fills_of["p"])
+    rows = fill_rows(book.ledger.orders.fills_of["p"])
     none = np.zeros(0, np.int64)
     mids = np.array([1, 10**6]), np.array([MID2, MID2 + 6])
     facts = ParentFacts(
@@ -212,7 +212,7 @@ def test_a_parent_is_never_filled_beyond_its_lots_and_what_is_left_is_told(strat
     assert session.venue.seen > 2
     assert (str(parent.status), ledger.faults(), ledger.orders.live()) == ("done", [], [])
     assert parent.filled_qty <= 60 * ONE
-    assert parent.filled_qty == sum(fill.qty for fill in ledger.fills_of["p1"])
+    assert parent.filled_qty == sum(fill.qty for fill in ledger.orders.fills_of["p1"])
     assert parent.filled_qty % ONE in (0, ONE // 2)
     assert (
         ledger.positions.of("ann", "X").qty

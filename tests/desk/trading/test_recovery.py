@@ -247,7 +247,7 @@ def test_every_execution_is_booked_after_damage_was_acknowledged(tmp_path, share
         assert parent.filled == sum(whole(order.cum_qty) for order in children)
     assert again.ledger.orders.live() == []
     assert again.ledger.faults() == []
-    assert again.gateway.standing("").code == ""
+    assert again.gateway.states.standing("").code == ""
     again.close()
 
 
@@ -262,8 +262,8 @@ def test_nobody_trades_after_damage_while_positions_differ(tmp_path):
     known = next(report for report in venue.executions("bob"))
     forgetful = Forgetful(venue, known.exec_id)
     again = session_of(forgetful, journal, warm_s=0)
-    assert again.gateway.standing("").code.startswith("POSITIONS")
-    assert "bob holds" in again.gateway.standing("").reason
+    assert again.gateway.states.standing("").code.startswith("POSITIONS")
+    assert "bob holds" in again.gateway.states.standing("").reason
     alerts = [entry.body["code"] for _, entry in journal.read(kinds=[kinds.ALERT])]
     assert "POSITIONS_DIFFER" in alerts
     again.manager.resume("p1", "go on")
@@ -384,20 +384,22 @@ def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
     venue = Asked()
     venue.deaf = True
     session = session_of(venue, warm_s=0)
-    assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
-    assert "the line is cut" in session.gateway.standing("").reason
+    assert session.gateway.states.standing("").code == "POSITIONS_UNKNOWN"
+    assert "the line is cut" in session.gateway.states.standing("").reason
     venue.deaf = False
     session.positions.check()
     session.step(session.now_ns)
-    assert session.gateway.standing("").code == ""
+    assert session.gateway.states.standing("").code == ""
 
 
 def test_nothing_new_leaves_between_a_way_that_came_back_and_the_first_answer():
     session = session_of(Asked(), warm_s=0)
     session.positions.begin()
-    assert session.gateway.standing("").reason == "the venue has not reported its positions yet"
+    assert (
+        session.gateway.states.standing("").reason == "the venue has not reported its positions yet"
+    )
     session.step(session.now_ns)
-    assert session.gateway.standing("").code == ""
+    assert session.gateway.states.standing("").code == ""
 
 
 def test_a_difference_that_goes_elsewhere_keeps_it_shut():
@@ -407,7 +409,7 @@ def test_a_difference_that_goes_elsewhere_keeps_it_shut():
         venue.says = lambda account, says=says: says.get(account, {})
         session.positions.check()
         session.step(session.now_ns)
-        assert session.gateway.standing("").code == "POSITIONS_DIFFER", says
+        assert session.gateway.states.standing("").code == "POSITIONS_DIFFER", says
 
 
 # -- venues that take back and correct what they reported -------------------------------------------------------------
@@ -505,7 +507,7 @@ def test_a_parent_that_is_over_stays_over_and_its_costs_are_told_anew(session):
     )
     old, new = (entry.body for _, entry in session.journal.read(kinds=(kinds.TCA,)))
     assert (old["filled"], new["filled"]) == (200, 200 - whole(one.last_qty))
-    rows = session.ledger.fills_of["p1"]
+    rows = session.ledger.orders.fills_of["p1"]
     assert new["average_price"] == pytest.approx(
         sum(f.qty * f.px for f in rows) / sum(f.qty for f in rows) / ONE
     )

@@ -22,6 +22,7 @@ from tests.desk.trading.desk_of_two import (
     session_of,
     truth,
 )
+from tests.desk.trading.folded_orders import FoldedOrders, costs
 from tests.waiting import DEADLINE_S, until
 
 import tercel
@@ -99,27 +100,27 @@ def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     bare = session_of(exchange_of(seed=5))
     exchange, follower = bare.venue, bare.follow("X")
     task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, limit_price=limit)
-    executor = ParentExecutor(
-        Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy)
-    )
+    orders = FoldedOrders()
+    order = Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0)
+    executor = ParentExecutor(order, follower, build(strategy), orders)
     while not executor.done:
         due = min(executor.due_ns, exchange.now_ns + S)
-        events = exchange.step(due)
+        events = orders.hear(exchange.step(due))
         for event in events:
             if isinstance(event, MarketRows):
                 follower.on_market(event)
         for command in executor.on_events(events):
-            exchange.send(command)
+            orders.send(exchange, command)
         if exchange.now_ns >= due and all(isinstance(event, MarketRows) for event in events):
             for command in executor.on_time(exchange.now_ns):
-                exchange.send(command)
+                orders.send(exchange, command)
     np.testing.assert_array_equal(mine.fills(), executor.fills())
     for field in fields(Costs):
         np.testing.assert_array_equal(
-            getattr(mine.costs(), field.name), getattr(executor.costs(), field.name)
+            getattr(costs(mine), field.name), getattr(costs(executor), field.name)
         )
     check(session)
-    assert session.ledger.parents.require("p1").filled + mine.costs().unfilled_lots[0] == 200
+    assert session.ledger.parents.require("p1").filled + costs(mine).unfilled_lots[0] == 200
 
 
 # -- the gateway ------------------------------------------------------------------------------------------------------
@@ -245,6 +246,21 @@ def test_senseless_amendments_and_unknown_things_are_refused():
     with pytest.raises(OrderError):
         session.manager.resume("p9", "nobody")
     assert len(session.ledger.parents) == 1
+
+
+def test_a_thread_that_does_not_stop_leaves_neither_venue_nor_journal_open(tmp_path):
+    class Venue(Flaky):
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    session = session_of(venue := Venue(exchange_of()), SqlJournal(tmp_path))
+    session.running_threads.callback(session.manager.resume, "p9", "nobody")
+    with pytest.raises(OrderError):
+        session.close()
+    assert venue.closed
+    SqlJournal(tmp_path).close()
 
 
 PARTS = ("expected", "received", "remedy")

@@ -140,7 +140,7 @@ def test_what_left_memory_is_known_when_it_is_asked_for(seed):
     assert short.orders.live() == whole.orders.live()
     assert short.orders.quarantined == whole.orders.quarantined
     assert short.fills == whole.fills == len(whole.orders.fills)
-    kept = [fill for of_parent in short.fills_of.values() for fill in of_parent]
+    kept = [fill for of_parent in short.orders.fills_of.values() for fill in of_parent]
     assert sorted(map(repr, short.orders.fills)) == sorted(map(repr, kept))
     assert [parent.id for parent in short.parents.open()] == [
         parent.id for parent in whole.parents.open()

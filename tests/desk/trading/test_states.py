@@ -238,20 +238,23 @@ def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     session.run_until(session.now_ns + 60 * S)
     latch.kill("a drill", "eve", session.now_ns, ["ann"])
     session.run_until(session.now_ns + 10 * S)
-    assert session.gateway.standing("ann").code == "KILLED"
-    assert session.gateway.standing("bob").state is ACTIVE
+    assert session.gateway.states.standing("ann").code == "KILLED"
+    assert session.gateway.states.standing("bob").state is ACTIVE
     for up in (False, True):
         session.record_events([LinkStatus(up, session.now_ns, "cut")])
-        assert session.gateway.standing("bob").state is (ACTIVE if up else HALTED)
+        assert session.gateway.states.standing("bob").state is (ACTIVE if up else HALTED)
         session.step(session.now_ns + S)
     session.gateway.write([alert("exec_changed", agent="bob", stops="until positions agree")])
     session.run_until(session.now_ns + 5 * S)
     latch.rearm("seen", "eve", session.now_ns, ["ann"])
     session.run_until(session.now_ns + 10 * S)
-    assert session.gateway.standing("ann").state is ACTIVE
+    assert session.gateway.states.standing("ann").state is ACTIVE
     latch.kill("again", "eve", session.now_ns)
     session.run_until(session.now_ns + 10 * S)
-    assert session.gateway.standing("bob").reasons == (StateReason.KILLED, StateReason.STOPPED)
+    assert session.gateway.states.standing("bob").reasons == (
+        StateReason.KILLED,
+        StateReason.STOPPED,
+    )
     assert len(journal.stood) > 20
     folded = Ledger()
     for seq, entry in journal.read():
@@ -261,9 +264,10 @@ def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     assert any(journal.stood.values())
     assert not all(journal.stood.values())
     after = session_of(venue, journal, latch=latch, warm_s=0)
-    assert after.gateway.standing("bob").reasons == (StateReason.KILLED, StateReason.STOPPED), (
-        "a restart forgets neither"
-    )
+    assert after.gateway.states.standing("bob").reasons == (
+        StateReason.KILLED,
+        StateReason.STOPPED,
+    ), "a restart forgets neither"
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ def test_a_lock_that_another_program_holds_for_a_while_costs_time_alone(tmp_path
     release.join()
     other.close()
     assert session.ledger.parents.require("p1").status == "done"
-    assert session.gateway.standing("").code == ""
+    assert session.gateway.states.standing("").code == ""
     assert not any(isinstance(command, MassCancel) for command in venue.sends)
     session.close()
 

@@ -21,11 +21,12 @@ from tercel.execution.policies_packaged import (
     DEFAULT,
     CalmObservations,
     build_named,
-    calm_observations,
+    figures_of,
     folder_of,
     load_packaged,
     packaged_names,
     read_calm_observations,
+    resolve_packaged,
 )
 from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import MarketEstimates, build, wrap
@@ -40,7 +41,7 @@ def test_the_default_is_where_the_recipe_starts() -> None:
     strategy, card = load_packaged(DEFAULT)
     assert (card.name, card.actions, card.observation) == ("default", "costs", "costs")
     assert "no training" in card.trained_on["material"]
-    figures = calm_observations(DEFAULT)
+    figures = read_calm_observations(figures_of(folder_of(resolve_packaged(DEFAULT))))
     assert figures.entries == FEATURES
     assert (figures.sd >= 0).all()
     assert (np.diff(figures.quantiles, axis=0) >= 0).all()

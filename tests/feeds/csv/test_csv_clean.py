@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 from tests.feeds.csv.exports import export_mat, export_taq, taq_frame
+from tests.feeds.csv.map_text import parse_map
 from tests.feeds.csv.test_csv_feed import shown_by
 
 from certify.kits.feed import read_all
@@ -16,7 +17,7 @@ from tercel.feeds import csv_kernels as k
 from tercel.feeds.csv_clean import clean_quotes, clean_trades
 from tercel.feeds.csv_columns import NS, RECEIVED, ROW
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import CleanMap, map_path, parse_map
+from tercel.feeds.csv_map import CleanMap, map_path
 from tercel.feeds.csv_rows import RuleCounts
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema

@@ -4,11 +4,12 @@ import random
 
 import numpy as np
 import pytest
+from tests.feeds.csv.map_text import parse_map
 
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import ConfigError, FeedError
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import load_map, parse_map, shipped_maps
+from tercel.feeds.csv_map import load_map, shipped_maps
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
 from tercel.market.tape.local_times import midnight_ns

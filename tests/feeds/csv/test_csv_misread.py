@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import example, given, strategies as st
+from tests.feeds.csv.map_text import parse_map
 from tests.feeds.csv.test_csv_feed import MAP, NO_RULES, QUOTE, one
 
 from certify.kits.feed import read_all
@@ -15,7 +16,6 @@ from tercel.core.errors import FeedError
 from tercel.feeds.csv_columns import NS, ROW
 from tercel.feeds.csv_day import without_copies
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import parse_map
 from tercel.feeds.csv_tape import finest_parts, lots_of, number_ids
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema

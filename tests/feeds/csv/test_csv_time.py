@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from tests.feeds.csv.map_text import parse_map
 
 from certify.kits.feed import read_all
 from tercel.api.tca.market_day import Calendar
 from tercel.core.errors import ConfigError, FeedError, TapeError
+from tercel.execution.orders import Order, assign_days
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import parse_map
 from tercel.feeds.verify import verify_alone
-from tercel.lab.evaluation.orders import Order, assign_days
 from tercel.market.feed import FeedOptions
 from tercel.market.impact.fitted import tape_law
 from tercel.market.simulator.tape_source import replay

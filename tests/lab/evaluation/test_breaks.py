@@ -8,10 +8,10 @@ import pytest
 from tercel.api.tca.market_day import read_day
 from tercel.core.vocabulary import BREAK
 from tercel.execution import step as kernels
+from tercel.execution.orders import Order
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.windows import orders_plan, tape_plan
 from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim

@@ -109,10 +109,10 @@ def test_everything_entered_is_corrected_together():
 
 def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
     s, ledger, alone = scores(), ComparisonLedger(), ComparisonLedger()
-    few = compare(s, ["agent"], {}, alone, rng(), {"rule", "recipe"}).cell.paired["agent"]
+    few = compare(s, ["agent"], {}, alone, rng(), {"rule", "recipe"})[0].paired["agent"]
     for at in range(20):
         scenario_cell(s.select(np.arange(10 * at, 10 * at + 40)), ["agent"], {}, ledger, rng())
-    many = compare(s, ["agent"], {}, ledger, rng(), {"rule", "recipe"}).cell.paired["agent"]
+    many = compare(s, ["agent"], {}, ledger, rng(), {"rule", "recipe"})[0].paired["agent"]
     alone.adjust()
     ledger.adjust()
     for other in ("rule", "recipe"):
@@ -124,9 +124,7 @@ def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
 
 def test_training_seeds_of_a_recipe_are_exploratory():
     ledger = ComparisonLedger()
-    cell = compare(
-        scores(), ["recipe", "agent"], {"recipe": ["agent"]}, ledger, rng(), {"rule"}
-    ).cell
+    cell = compare(scores(), ["recipe", "agent"], {"recipe": ["agent"]}, ledger, rng(), {"rule"})[0]
     assert [row[0] for row in ledger.primary] == [cell.paired["recipe"]["rule"]]
 
 
@@ -270,7 +268,7 @@ def test_what_is_above_open_and_below_is_counted_and_named():
         "significantly cheaper than 1 of 3 and more expensive than 1 (strong -"
     )
     assert "no significant difference from 1 (equal " in found.verdict["these_markets"]
-    assert {(part.against, part.place) for part in found.worse} == {
+    assert {part[:2] for part in found.worse} == {
         ("strong", "a"),
         ("strong", "b"),
     }
@@ -297,10 +295,10 @@ def test_a_regime_that_loses_is_not_averaged_away():
     }
     found, cells, _ = claimed(worlds)
     assert found.means_by_view["these_markets"]["above"].keys() == {"weak"}
-    assert [(part.against, part.place) for part in found.worse] == [("weak", "b thin")]
-    assert found.lowest["by_regime"].place == "thin"
+    assert [part[:2] for part in found.worse] == [("weak", "b thin")]
+    assert found.lowest["by_regime"][1] == "thin"
     row = found.against["weak"]
-    by_hand = [one.cell.paired["mine"]["weak"].mean for one in cells["thin"].values()]
+    by_hand = [cell.paired["mine"]["weak"].mean for cell, _ in cells["thin"].values()]
     assert row.by_regime["thin"].mean == pytest.approx(np.mean(by_hand))
     assert all(
         cell.power > 0 for cell in (row.any_markets, row.these_markets, *row.by_market.values())
@@ -311,8 +309,8 @@ def test_one_market_is_claimed_as_it_is():
     found, cells, _ = claimed({"plain": {"a": {"weak": 2.0}}, "thin": {"a": {"weak": 1.0}}})
     row = found.against["weak"]
     assert row.these_markets is None
-    assert row.by_market["a"] is cells["plain"]["a"].cell.paired["mine"]["weak"]
-    assert row.by_regime["thin"] is cells["thin"]["a"].cell.paired["mine"]["weak"]
+    assert row.by_market["a"] is cells["plain"]["a"][0].paired["mine"]["weak"]
+    assert row.by_regime["thin"] is cells["thin"]["a"][0].paired["mine"]["weak"]
     assert found.verdict == {
         "by_market": "significantly cheaper than 1 of 1 and more expensive than none; no significant difference from none"
     }

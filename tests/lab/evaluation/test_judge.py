@@ -299,7 +299,7 @@ def test_lots_that_found_nobody_forbid_a_rank_and_a_verdict_above_a_tenth():
     found = Scores.of({"a": short, **plain}, {})
     assert set(found.unranked) == set(found.select(np.arange(50)).unranked) == {"a"}
     ledger, rng = ComparisonLedger(), np.random.default_rng(0)
-    cells = compare(found, ["a", "c"], {}, ledger, rng).cell.paired
+    cells = compare(found, ["a", "c"], {}, ledger, rng)[0].paired
     assert ledger.adjust() == 1
     assert cells["a"]["b"].p_adjusted is cells["c"]["a"].p_adjusted is None
     assert cells["c"]["b"].p_adjusted is not None

@@ -18,6 +18,7 @@ from tercel.execution.foresight.forecaster import (
 )
 from tercel.execution.intent import Intents
 from tercel.execution.market import Market
+from tercel.execution.orders import Order
 from tercel.execution.policies.parts import PLACEBO, PlaceboForecast, without_part
 from tercel.execution.policies_packaged import build_named
 from tercel.execution.strategies import build
@@ -28,7 +29,6 @@ from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.market import build_market, waiting_cost_on
 from tercel.lab.evaluation.market_estimates import PRIOR_DAYS, PRIOR_RATIO, Waiting, with_waiting
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.evaluation.scenario import Scenario

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from tests.feeds.csv.map_text import parse_map
 
 from certify.kits.feed import read_all
 from tercel.core.errors import ConfigError
@@ -13,7 +14,6 @@ from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import parse_map
 from tercel.lab.evaluation.tape_split import Split
 from tercel.lab.evaluation.windows import (
     BLOCK_NS,

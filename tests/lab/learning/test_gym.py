@@ -8,34 +8,18 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from tests.lab.learning.single_market import alone_env, short_market
 
 import tercel
 from tercel.core.errors import ConfigError
-from tercel.execution.task import Task
-from tercel.lab.evaluation.plans import bank_sampler
-from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
-from tercel.lab.learning.gym_env import ExecutionEnv
-from tercel.market.flow import registry as presets
-from tercel.market.simulator.source import reactive
+from tercel.lab.learning.envs import ExecutionVec
 
 SOURCES = Path(tercel.__file__).resolve().parent
-TASK = Task(decisions=6, horizon_s=120.0)
 
 
 @pytest.fixture(scope="module")
 def market():
-    preset = presets.load("csco")
-    source = reactive(preset, worlds=2, settle_s=600.0)
-    return {
-        "task": TASK,
-        "source": source,
-        "sampler": bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2),
-    }
-
-
-def alone_env(**told):
-    """One market of the environment."""
-    return ExecutionEnv(ExecutionVec(n=1, terms=TrainingTerms(copy=False), **told))
+    return short_market(settle_s=600.0)
 
 
 def test_gymnasium_accepts_it(market, recwarn):

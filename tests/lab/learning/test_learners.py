@@ -419,18 +419,17 @@ class TwoSteps(SameStepVectorEnv):
 
     def __init__(self, n=64):
         super().__init__(n, 2, gymnasium.spaces.Discrete(2))
-        self.n = n
 
     def reset(self, *, seed=None, options=None):
         self.rng, self.t = np.random.default_rng(seed), 0
-        return np.zeros((self.n, 2), np.float32), {}
+        return np.zeros((self.num_envs, 2), np.float32), {}
 
     def step(self, actions):
-        u = self.rng.random(self.n)
+        u = self.rng.random(self.num_envs)
         cost = 4.0 * (u < 0.2) if self.t == 0 else np.where(actions == 1, 3.0 * (u < 0.25), 1.0)
         self.t = 1 - self.t
-        seen = np.stack([np.full(self.n, self.t), cost * self.t], axis=1).astype(np.float32)
-        return seen, -cost, np.full(self.n, self.t == 0), self.truncated, {}
+        seen = np.stack([np.full(self.num_envs, self.t), cost * self.t], axis=1).astype(np.float32)
+        return seen, -cost, np.full(self.num_envs, self.t == 0), self.truncated, {}
 
 
 def exact(risk, after_none, after_four):

@@ -10,19 +10,14 @@ from gymnasium import wrappers as single
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import vector
+from tests.lab.learning.single_market import alone_env, short_market
 
 from tercel.core.errors import ConfigError
-from tercel.execution.task import Task
-from tercel.lab.evaluation.plans import bank_sampler
 from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
-from tercel.lab.learning.gym_env import ExecutionEnv
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import act_and_restart
-from tercel.market.flow import registry as presets
-from tercel.market.simulator.source import reactive
 
-TASK = Task(decisions=6, horizon_s=120.0)
 PPO = PpoSettings((8,), steps=16, minibatch=24, epochs=1)
 DQN = DqnSettings((8,), warmup=24, steps=16, n_step=1, minibatch=16)
 N = 3
@@ -49,15 +44,12 @@ SINGLE = {
 
 @pytest.fixture(scope="module")
 def market():
-    preset = presets.load("csco")
-    source = reactive(preset, worlds=2, settle_s=300.0)
-    sampler = bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2)
-    return {"task": TASK, "source": source, "sampler": sampler}
+    return short_market(settle_s=300.0)
 
 
 def alone(market, order=()):
     """One market with wrappers, the first innermost."""
-    env = ExecutionEnv(ExecutionVec(n=1, terms=TrainingTerms(copy=False), **market))
+    env = alone_env(**market)
     for name in order:
         env = SINGLE[name](env)
     return env

@@ -145,7 +145,6 @@ class TinyMarket(SameStepVectorEnv):
 
     def __init__(self, n: int = 64) -> None:
         super().__init__(n, 4, gymnasium.spaces.Discrete(ACTIONS))
-        self.n = n
         self.rng = np.random.default_rng(0)
         self.t = np.zeros(n, np.int64)
         self.left = np.zeros(n, np.int64)
@@ -165,13 +164,13 @@ class TinyMarket(SameStepVectorEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, dict[str, Any]]:
         self.rng = np.random.default_rng([seed or 0, 0x71])
-        self._start(np.ones(self.n, np.bool_))
+        self._start(np.ones(self.num_envs, np.bool_))
         return self._observe(), {}
 
     def step(
         self, actions: Ints
     ) -> tuple[Float32, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
-        u = self.rng.random((4, self.n))
+        u = self.rng.random((4, self.num_envs))
         ticks = self.spread + 1.0
         taken = np.minimum(
             self.left, np.where(actions == TAKE2, 2, (actions == TAKE1).astype(np.int64))

@@ -11,23 +11,23 @@ class ToyVec(SameStepVectorEnv):
 
     def __init__(self, n=8, actions=3, length=5):
         super().__init__(n, actions + 1, gymnasium.spaces.Discrete(actions))
-        self.n, self.n_actions, self.length = n, actions, length
+        self.n_actions, self.length = actions, length
 
     def _observe(self):
-        obs = np.zeros((self.n, self.n_actions + 1), np.float32)
-        obs[np.arange(self.n), self.goal] = 1
+        obs = np.zeros((self.num_envs, self.n_actions + 1), np.float32)
+        obs[np.arange(self.num_envs), self.goal] = 1
         obs[:, -1] = 1 - self.t / self.length
         return obs
 
     def reset(self, *, seed=None, options=None):
         self.rng = np.random.default_rng(seed)
-        self.t = self.rng.integers(0, self.length, self.n)
-        self.goal = self.rng.integers(0, self.n_actions, self.n)
+        self.t = self.rng.integers(0, self.length, self.num_envs)
+        self.goal = self.rng.integers(0, self.n_actions, self.num_envs)
         return self._observe(), {}
 
     def step(self, actions):
         reward = (actions == self.goal).astype(np.float64)
-        self.goal = self.rng.integers(0, self.n_actions, self.n)
+        self.goal = self.rng.integers(0, self.n_actions, self.num_envs)
         self.t += 1
         done = self.t == self.length
         self.t[done] = 0
@@ -38,12 +38,12 @@ class MaskedToyVec(ToyVec):
     """The same with one action, never the goal, forbidden."""
 
     def step(self, actions):
-        assert self.mask()[np.arange(self.n), actions].all(), "a forbidden action was taken"
+        assert self.mask()[np.arange(self.num_envs), actions].all(), "a forbidden action was taken"
         return super().step(actions)
 
     def mask(self):
-        allowed = np.ones((self.n, self.n_actions), bool)
-        allowed[np.arange(self.n), (self.goal + 1) % self.n_actions] = False
+        allowed = np.ones((self.num_envs, self.n_actions), bool)
+        allowed[np.arange(self.num_envs), (self.goal + 1) % self.n_actions] = False
         return allowed
 
 
@@ -52,25 +52,25 @@ class VectorToyVec(SameStepVectorEnv):
 
     def __init__(self, n=8, size=2, length=5):
         super().__init__(n, size + 1, vectors(size))
-        self.n, self.action_size, self.length = n, size, length
+        self.num_envs, self.action_size, self.length = n, size, length
 
     def _observe(self):
         return np.column_stack([self.goal, 1 - self.t / self.length]).astype(np.float32)
 
     def _draw(self):
-        self.goal = self.rng.uniform(-1, 1, (self.n, self.action_size))
+        self.goal = self.rng.uniform(-1, 1, (self.num_envs, self.action_size))
 
     def wanted(self, goal):
         return 0.5 * goal
 
     def reset(self, *, seed=None, options=None):
         self.rng = np.random.default_rng(seed)
-        self.t = self.rng.integers(0, self.length, self.n)
+        self.t = self.rng.integers(0, self.length, self.num_envs)
         self._draw()
         return self._observe(), {}
 
     def step(self, actions):
-        assert actions.shape == (self.n, self.action_size)
+        assert actions.shape == (self.num_envs, self.action_size)
         assert actions.dtype == np.float32
         reward = -((actions - self.wanted(self.goal)) ** 2).sum(axis=1)
         self._draw()

@@ -10,7 +10,7 @@ import pytest
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
-from tercel.core.link.order_memory import NameRules, OrderMemory
+from tercel.core.link.order_memory import OrderMemory
 from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
@@ -78,7 +78,7 @@ class Bench:
             for name in NAMES
         }
         self.ledger = AssetLedger()
-        self.tracker = OrderTracker(symbols, OrderMemory(NameRules()), self.ledger, self._tell)
+        self.tracker = OrderTracker(symbols, OrderMemory(), self.ledger, self._tell)
         api = BinanceApi(self.channel, None)  # type: ignore[arg-type]
         self.inquiry = FateInquiry(
             api, self.tracker, self.told.append, lambda ns: ns, lambda: self.clock_s

@@ -25,7 +25,7 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
 from tercel.core.link.connection import WaitLimits
-from tercel.core.link.order_memory import NameRules, OrderMemory, SentOrder
+from tercel.core.link.order_memory import OrderMemory, SentOrder
 from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.account import iter_past_rows
 from tercel.venues.binance_venue.channel import ApiAnswer
@@ -320,7 +320,7 @@ def test_what_replaced_an_order_of_a_process_that_died_is_found_by_the_first_nam
     told: list[str],
     status: tuple[int, int, str],
 ) -> None:
-    memory = OrderMemory(NameRules(), tmp_path)
+    memory = OrderMemory(tmp_path)
     for sent in (stored("x", "new", "3", symbol="DELISTED"), a, b):
         memory.write(sent)
     memory.close()

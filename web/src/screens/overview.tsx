@@ -6,7 +6,7 @@ import { Badge, Card, Cards, Cost, Empty, Facts, Interval, Link, Profit, Profits
 import { Share, Soft, Spark, Standing, State, Waiting, With, type Fact } from "../parts/basic";
 import { KillButton } from "../parts/act";
 import { acts, figure, Listed, prose, words } from "../parts/table";
-import { agents as rowsOf, byCost, costOf, deskOf, held, names, partsOf, shareOf, type Money } from "../rows";
+import { agents as rowsOf, byCost, costOf, deskOf, held, names, partsOf, profits, shareOf, type Money } from "../rows";
 import type { AgentRow, DeskRow, Total } from "../schema";
 import { use, usePast, usePlace, useView, type Page } from "../store";
 import { Costs } from "./agent";
@@ -172,8 +172,7 @@ function costIn(currency: string, page: Page | undefined): number | null {
 }
 /** At most some 160 points of the total over the session. */
 function curve(page: Page | undefined, t: Total): number[] {
-  const points = page?.pnl_points.filter((p) => p.currency === t.currency) ?? [];
-  const mine = [...points, ...(points.length ? [t] : [])].map((p) => (p.realised ?? 0) + (p.open ?? 0));
+  const mine = page ? profits(page, t.currency).map((p) => p.total) : [];
   const every = Math.max(1, Math.ceil(mine.length / 160));
   return mine.filter((_, i) => i % every === 0 || i === mine.length - 1);
 }

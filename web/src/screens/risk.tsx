@@ -1,7 +1,7 @@
 // Risk: what the desk is exposed to, how much of each limit is used, the risk state and why, and the levers.
 import { useState } from "preact/hooks";
 import { useGet } from "../api";
-import { clock, limitName, money, none, num, pct, plural, price, qty, signed, signs, unit } from "../format";
+import { clock, money, none, num, pct, plural, price, qty, signed, signs, unit } from "../format";
 import { Badge, Bar, Button, Empty, Interval, Link, Profit, Section, Share, Soft, Tiles, Time } from "../parts/basic";
 import { Waiting, With, type Tile, type Tone } from "../parts/basic";
 import { Do, field, type Typed } from "../parts/act";
@@ -9,7 +9,7 @@ import { reasonsText } from "../parts/body";
 import { Plot } from "../parts/plot";
 import { acts, figure, Listed, prose, Table, words } from "../parts/table";
 import type { ExposurePart, Limit, NamedStance, PositionPart, PosturePart, Total } from "../schema";
-import { names } from "../rows";
+import { names, profits } from "../rows";
 import { usePlace, useView, type Page } from "../store";
 
 export function RiskScreen() {
@@ -96,9 +96,8 @@ function Pnl({ page }: { page: Page }) {
   const currencies = [...new Set(page.pnl_points.map((p) => p.currency))];
   const [chosen, choose] = useState("");
   const currency = currencies.includes(chosen) ? chosen : (currencies[0] ?? "");
-  const now = page.pnl_points.length ? page.money.map((t) => ({ ...t, ns: page.ns })) : [];
-  const points = [...page.pnl_points, ...now].filter((p) => p.currency === currency);
-  const total = points.map((p) => (p.realised ?? 0) + (p.open ?? 0));
+  const points = profits(page, currency);
+  const total = points.map((p) => p.total);
   const digits = total.some((v) => Math.abs(v) >= 1000) ? 0 : 2;
   const others = currencies.map((c) => <Button key={c} say={c} pressed={c === currency} on={() => choose(c)} />);
   return (
@@ -122,9 +121,16 @@ function Pnl({ page }: { page: Page }) {
 }
 
 const FEW = 8;
+/** Refusals that no limit's label says. */
+const REFUSALS: Record<string, string> = {
+  OWN_CROSS: "would trade with an own order",
+  COLLAR: "too far from the market",
+};
 function Limits({ page, all }: { page: Page; all: Limit[] }) {
   const [whole, show] = useState(false);
-  const denied = Object.entries(page.denials).map(([code, n]) => `${limitName(code.toLowerCase())} (${num(n, 0)})`);
+  const refusal = (code: string): string =>
+    REFUSALS[code] ?? all.find((l) => l.limit === code.toLowerCase())?.label ?? code.toLowerCase().replaceAll("_", " ");
+  const denied = Object.entries(page.denials).map(([code, n]) => `${refusal(code)} (${num(n, 0)})`);
   const at = page.heartbeat.ns ? `, at ${clock(page.heartbeat.ns)}` : "";
   const more = whole ? "Those used most" : `Show all ${num(all.length, 0)}`;
   const levers = (
@@ -144,7 +150,7 @@ function Limits({ page, all }: { page: Page; all: Limit[] }) {
       empty="No heartbeat has told of limits yet."
       columns={[
         words("whose", whose),
-        words("limit", (l) => limitName(l.limit)),
+        words("limit", (l) => l.label),
         figure("used", (l) => num(l.used, 0)),
         figure("of", (l) => num(l.of, 0)),
         prose("share", (l) => <Used l={l} />),
@@ -174,10 +180,7 @@ function Used({ l }: { l: Limit }) {
 /** Tightening is done at once; loosening waits for a second person. */
 function Change({ page, all, word }: { page: Page; all: Limit[]; word: "Tighten" | "Loosen" }) {
   const loosen = word === "Loosen";
-  const options = all.map((l): [string, string] => [
-    keyOf(l),
-    `${whose(l)}: ${limitName(l.limit)}, now ${num(l.of, 0)}`,
-  ]);
+  const options = all.map((l): [string, string] => [keyOf(l), `${whose(l)}: ${l.label}, now ${num(l.of, 0)}`]);
   const shape = ({ limit, to, reason }: Typed): object => {
     const { scope, name, limit: key } = all.find((l) => keyOf(l) === limit)!;
     return { changes: { [scope === "desk" ? `desk.${key}` : `${scope}.${name}.${key}`]: to }, reason };

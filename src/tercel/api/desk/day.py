@@ -127,11 +127,9 @@ class DeskDay:
             self._record_cost(entry)
         if self.opening_report is None:
             return
-        for pair in self.state.ledger.moves:
-            for sign, fill in zip((-1, 1), pair, strict=True):
-                if fill is not None:
-                    self.fills[fill.account] += sign
-                    self.lots[fill.account] += sign * fill.qty
+        for sign, fill in self.state.ledger.moved_fills():
+            self.fills[fill.account] += sign
+            self.lots[fill.account] += sign * fill.qty
         if entry.kind == kinds.PARENT:
             self.accepted += body.get("event") == "accepted"
             self.finished_parents += body.get("event") in (

@@ -15,7 +15,7 @@ from tercel.api.desk.bound_scores import write_bounds
 from tercel.api.desk.bounds import ShadowBounds, bounds_of
 from tercel.api.desk.config import read_config_and_text
 from tercel.api.desk.dependencies import dependencies_of
-from tercel.api.desk.desk_tables import costs_table, fills_table, parents_table, positions_table
+from tercel.api.desk.desk_tables import costs_table, fills_table, positions_table, rows_table
 from tercel.api.desk.run_page import page
 from tercel.core.errors import ConfigError, OrderError, check_known
 from tercel.core.files import write_atomic
@@ -30,6 +30,7 @@ from tercel.desk.engine.live_checks import check_clock, check_live, check_stage,
 from tercel.desk.engine.outcome import DeskOutcome, outcome_of
 from tercel.desk.engine.runtime import DeskRuntime, open_runtime
 from tercel.desk.gate.process import FOLDER
+from tercel.desk.trading.heartbeat import journal_failed_opening
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
@@ -269,7 +270,12 @@ class Desk(Closing):
 
     def parents(self) -> pl.DataFrame:
         """Table of parents: parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason."""
-        return parents_table(self._runtime.session.journal)
+        return rows_table(
+            [
+                {"parent": parent.id, **parent.row}
+                for parent in Ledger.of(self._runtime.session.journal).parents
+            ]
+        )
 
     def fills(self) -> pl.DataFrame:
         """Table of fills: parent, instrument, agent, side, lots, price (money), time_s (venue time), passive."""
@@ -501,20 +507,21 @@ def open_desk(
                 progress=progress,
             )
         )
-        if agreed:
-            live_body: dict[str, Any] = {
-                "command": LIVE,
-                "body": {"venue": desk_config.desk.venue},
-                "reason": confirm,
-                "by": agreed["by"],
-                "wall_ns": time.time_ns(),
-            }
-            session = runtime.session
-            session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=live_body)])
-        if progress is not None:
-            progress(0)
-        runtime.desk.begin()
-        if agreed:
-            check_clock(runtime.session.venue, (desk_folder / FOLDER, desk_folder))
+        with journal_failed_opening(runtime.session.gateway):
+            if agreed:
+                live_body: dict[str, Any] = {
+                    "command": LIVE,
+                    "body": {"venue": desk_config.desk.venue},
+                    "reason": confirm,
+                    "by": agreed["by"],
+                    "wall_ns": time.time_ns(),
+                }
+                session = runtime.session
+                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=live_body)])
+            if progress is not None:
+                progress(0)
+            runtime.desk.begin()
+            if agreed:
+                check_clock(runtime.session.venue, (desk_folder / FOLDER, desk_folder))
         opening.pop_all()
     return Desk(desk_config, desk_folder, file_folder, runtime, temporary)

@@ -5,18 +5,10 @@ from typing import Any
 import polars as pl
 
 from tercel.core.fixed_point import PAID_ONE, to_number
-from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.outcome import DeskOutcome
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.session import Session
-
-
-def parents_table(journal: Journal) -> pl.DataFrame:
-    """Parent orders of a journal, one row each: side, lots, filled, left, refused, status, strategy, reason."""
-    return rows_table(
-        [{"parent": parent.id, **parent.row} for parent in Ledger.of(journal).parents]
-    )
 
 
 def fills_table(session: Session) -> pl.DataFrame:
@@ -33,7 +25,7 @@ def fills_table(session: Session) -> pl.DataFrame:
                 "time_s": fill.ns / NS_PER_SECOND,
                 "passive": fill.passive,
             }
-            for fill in Ledger.of(session.journal).orders.fills
+            for fill in sorted(Ledger.of(session.journal).orders.fills, key=lambda fill: fill.ns)
         ]
     )
 

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
@@ -27,21 +27,6 @@ _KINDS: Final[dict[type, str]] = {
     o.CancelOrder: "cancel",
 }
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-class NameRules(NamedTuple):
-    """Names of orders that a venue accepts.
-
-    Parameters
-    ----------
-    letters : re.Pattern
-        A letter of a name.
-    most : int
-        Letters at most.
-    """
-
-    letters: re.Pattern[str] = re.compile(r"[!-~]")
-    most: int = 64
 
 
 @dataclass(slots=True)
@@ -102,20 +87,28 @@ class OrderMemory:
 
     Parameters
     ----------
-    names : NameRules
     folder : Path, optional
         Where its file is; None: it lasts as long as the process.
+    letters : re.Pattern
+        A letter of a name that the venue accepts.
+    most : int
+        Letters of one at most.
 
-    >>> memory = OrderMemory(NameRules(re.compile("[A-Z0-9]"), most=12))
+    >>> memory = OrderMemory(letters=re.compile("[A-Z0-9]"), most=12)
     >>> sent = memory.record(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
     >>> memory.by_wire.get(sent.wire).name, len(sent.wire) <= 12
     ('p.1', True)
     """
 
-    def __init__(self, names: NameRules, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        letters: re.Pattern[str] = re.compile(r"[!-~]"),
+        most: int = 64,
+    ) -> None:
         """Read the orders of earlier processes from the folder's file, and keep it open for appending."""
-        self._fits = re.compile(f"(?:{names.letters.pattern})+")
-        self.most = names.most
+        self._fits = re.compile(f"(?:{letters.pattern})+")
+        self.most = most
         self.by_wire: dict[str, SentOrder] = {}
         """Sent orders, by ClOrdID."""
         self.by_name: dict[str, SentOrder] = {}

@@ -51,6 +51,10 @@ KEEP_NS: Final = 180 * 10**9
 MOST_COSTS: Final = 4096
 """Parents whose costs stay in memory, those at work and of the last hour beside them."""
 ACTIONS: Final = ("wait", "rest", "take", "take and rest")
+STOPS: Final = frozenset({kinds.KILL, kinds.REARM, kinds.HOLD})
+"""Kinds of entries that change the agents' shares of the flow."""
+ACTS: Final = STOPS | {kinds.PROMOTED, kinds.STANCE, kinds.OPERATOR}
+"""Kinds of entries of a person's action."""
 
 
 class DeskFold:
@@ -123,23 +127,35 @@ class DeskFold:
         self.ns = max(self.ns, entry.ns)
         self.ledger.last = seq
         self.ledger.apply(entry)
-        for pair in self.ledger.moves:
-            for sign, fill in zip((-1, 1), pair, strict=True):
-                if fill is not None:
-                    agent = self._agent(fill.account)
-                    agent.fills = agent.fills + sign
-                    agent.qty = agent.qty + sign * fill.qty
-                    self._fill_values[fill.parent] += sign * fill.px * fill.qty
-                    if (finished := self._finished_parents.get(fill.parent)) is not None:
-                        self._finished_parents[finished.id] = replace(
-                            finished, filled_qty=finished.filled_qty + sign * fill.qty
-                        )
+        for sign, fill in self.ledger.moved_fills():
+            agent = self._agent(fill.account)
+            agent.fills = agent.fills + sign
+            agent.qty = agent.qty + sign * fill.qty
+            self._fill_values[fill.parent] += sign * fill.px * fill.qty
+            if (finished := self._finished_parents.get(fill.parent)) is not None:
+                self._finished_parents[finished.id] = replace(
+                    finished, filled_qty=finished.filled_qty + sign * fill.qty
+                )
         self.money.apply(entry, self.ledger)
         self.outcomes.apply(entry)
         if entry.kind in self._latest:
             self._latest[entry.kind][entry.instrument] = dict(entry.body) | {"ns": entry.ns}
         if (fold_entry := self._FOLDS.get(entry.kind)) is not None:
             fold_entry(self, seq, entry)
+        self.alerts.apply(seq, entry)
+        if entry.kind in STOPS:
+            self._add_share_points(entry.ns)
+        if entry.kind in ACTS:
+            self.operator.append(
+                Deed(
+                    seq=seq,
+                    ns=entry.ns,
+                    kind=entry.kind,
+                    by=str(entry.body.get("by") or ""),
+                    what=describe_action(entry),
+                    reason=str(entry.body.get("reason") or ""),
+                )
+            )
 
     def _flow(self, instrument: str) -> dict[str, float]:
         """Shares of an instrument's flow by agent: 0 for killed or paused agents, the others' scaled to sum to 1."""
@@ -290,8 +306,9 @@ class DeskFold:
             self._analysed.pop(name, None)
         self._max_costs = max(MOST_COSTS, 2 * len(self._costs))
 
-    def _fold_state(self, seq: int, entry: Entry) -> None:
-        """Make an entry for an agent whose trading state changed, if it has none; the ledger holds the state itself."""
+    def _fold_agent(self, seq: int, entry: Entry) -> None:
+        """Make an entry for an agent whose trading state changed, or that a person pauses or resumes, if it has none; the ledger
+        holds the state itself."""
         self._agent(entry.agent)
 
     def _fold_share(self, seq: int, entry: Entry) -> None:
@@ -318,7 +335,7 @@ class DeskFold:
         agent.strategy = str(entry.body.get("strategy", ""))
 
     def _fold_promoted(self, seq: int, entry: Entry) -> None:
-        """Fold a promotion: the challenger becomes the agent's strategy, drift is cleared, the operator's action appended."""
+        """Fold a promotion: the challenger becomes the agent's strategy, drift is cleared."""
         agent = self._agent(entry.agent)
         agent.strategy = str(entry.body.get("challenger", ""))
         agent.drift = ""
@@ -326,7 +343,6 @@ class DeskFold:
         agent.promoted = (
             "" if agent.promoted == agent.strategy else str(entry.body.get("champion", ""))
         )
-        self._fold_operator(seq, entry)
 
     def _fold_quote(self, seq: int, entry: Entry) -> None:
         """Keep the entries of the last `MOST_REQUESTS` requests for quotes, by request."""
@@ -340,48 +356,16 @@ class DeskFold:
         """Keep the last heartbeat with its time."""
         self.heartbeat = cast(Heartbeat, dict(entry.body) | {"ns": entry.ns})
 
-    def _fold_alert(self, seq: int, entry: Entry) -> None:
-        """Pass an alert to the alert book."""
-        self.alerts.apply(seq, entry)
-
     def _fold_kill(self, seq: int, entry: Entry) -> None:
-        """Fold a kill of an agent or of all: its entry, the shares without the agent, the operator's action."""
+        """Keep the entry of a kill of an agent or of all."""
         self.kills[entry.agent or str(entry.body.get("scope", ""))] = dict(entry.body) | {
             "ns": entry.ns
         }
-        self._add_share_points(entry.ns)
-        self._fold_operator(seq, entry)
 
     def _fold_rearm(self, seq: int, entry: Entry) -> None:
-        """Fold a re-arm: the kill is over unless the entry only `ends` other stops; shares, the operator's action."""
+        """Fold a re-arm: the kill is over unless the entry only `ends` other stops."""
         if "ends" not in entry.body:
             self.kills.pop(entry.agent or str(entry.body.get("scope", "")), None)
-        self._add_share_points(entry.ns)
-        self._fold_operator(seq, entry)
-
-    def _fold_hold(self, seq: int, entry: Entry) -> None:
-        """Fold a pause or resumption of an agent: shares of the flow, the operator's action."""
-        self._agent(entry.agent)
-        self._add_share_points(entry.ns)
-        self._fold_operator(seq, entry)
-
-    def _fold_stance(self, seq: int, entry: Entry) -> None:
-        """Fold a manual risk state as an operator's action; the ledger holds the state."""
-        self._fold_operator(seq, entry)
-
-    def _fold_operator(self, seq: int, entry: Entry) -> None:
-        """Append an operator's action to the report, and its ownership of an alert to the alert book."""
-        self.operator.append(
-            Deed(
-                seq=seq,
-                ns=entry.ns,
-                kind=entry.kind,
-                by=str(entry.body.get("by") or ""),
-                what=describe_action(entry),
-                reason=str(entry.body.get("reason") or ""),
-            )
-        )
-        self.alerts.apply(seq, entry)
 
     _FOLDS: ClassVar[Mapping[str, Callable[["DeskFold", int, Entry], None]]] = {
         kinds.SESSION: _fold_session,
@@ -391,18 +375,14 @@ class DeskFold:
         kinds.DENIED: _fold_denied,
         kinds.FEEDBACK: _fold_feedback,
         kinds.TCA: _fold_tca,
-        kinds.STATE: _fold_state,
+        **dict.fromkeys((kinds.STATE, kinds.HOLD), _fold_agent),
         kinds.SHARE: _fold_share,
         kinds.DRIFT: _fold_drift,
         kinds.AGENT_ASSIGNMENT: _fold_agent_assignment,
         kinds.PROMOTED: _fold_promoted,
         kinds.QUOTE: _fold_quote,
         kinds.HEARTBEAT: _fold_heartbeat,
-        kinds.ALERT: _fold_alert,
         kinds.KILL: _fold_kill,
         kinds.REARM: _fold_rearm,
-        kinds.HOLD: _fold_hold,
-        kinds.STANCE: _fold_stance,
-        kinds.OPERATOR: _fold_operator,
     }
     """Method that folds an entry, by its kind."""

@@ -122,11 +122,12 @@ class AlphaPart(Body):
 
 @dataclass(kw_only=True)
 class Limit(ReportPart):
-    """A limit and its usage."""
+    """A limit and its usage; `label`: what people call it."""
 
     scope: str
     name: str
     limit: str
+    label: str
     used: float
     of: float
     warned_at: float | None

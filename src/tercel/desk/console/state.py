@@ -35,6 +35,7 @@ from tercel.desk.console.report import (
     Summary,
 )
 from tercel.desk.console.report_base import Total
+from tercel.desk.limits.limit_sets import LABELS
 from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.bodies import HoldEntry
 from tercel.desk.trading.parent_orders.parent import ParentOrder
@@ -293,13 +294,14 @@ def rank_limits(limits: Mapping[str, Any]) -> list[Limit]:
     """Limits of a heartbeat with their use, highest share first; `warned_at` is the share at which people are warned.
 
     >>> rank_limits({"desk": {"desk": {"messages": [3, 4], "daily_loss": [0, 9]}}})[0]  # doctest: +NORMALIZE_WHITESPACE
-    Limit(scope='desk', name='desk', limit='messages', used=3, of=4, warned_at=None, share=0.75)
+    Limit(scope='desk', name='desk', limit='messages', label='message rate', used=3, of=4, warned_at=None, share=0.75)
     """
     rows = [
         Limit(
             scope=scope,
             name=name,
             limit=limit,
+            label=LABELS.get(limit, limit.replace("_", " ")),
             used=used,
             of=size,
             warned_at=next(iter(level), None),

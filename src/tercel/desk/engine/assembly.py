@@ -26,6 +26,7 @@ from tercel.desk.engine.forecasts import DeskForecasts, NewsPort, check_signals
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.order_arrivals import TargetOrders, read_desk_targets
 from tercel.desk.limits import LimitGate, Limits, check_names, read, read_packaged, with_changes
+from tercel.desk.trading.heartbeat import journal_failed_opening
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.session_opening import open_session
@@ -258,13 +259,16 @@ def assemble_desk(
                 request=request,
             )
         )
-        targets = read_desk_targets(config)
-        forecasts = None if config.signals.model == OFF else DeskForecasts(config, parts.news)
-        orders = (
-            None if targets is None else TargetOrders(targets, session, config.signals, forecasts)
-        )
-        desks.append(DeskLoop(config, session, slots, forecasts, orders, parts.calm, progress))
-        _alert_assumptions(config, desks[0], slots, market_estimates)
+        with journal_failed_opening(session.gateway):
+            targets = read_desk_targets(config)
+            forecasts = None if config.signals.model == OFF else DeskForecasts(config, parts.news)
+            orders = (
+                None
+                if targets is None
+                else TargetOrders(targets, session, config.signals, forecasts)
+            )
+            desks.append(DeskLoop(config, session, slots, forecasts, orders, parts.calm, progress))
+            _alert_assumptions(config, desks[0], slots, market_estimates)
         opening.pop_all()
     return desks[0]
 

@@ -30,7 +30,7 @@ from pydantic import (
 )
 
 from tercel.core.errors import refuse_if, suggest_name
-from tercel.core.validation import TomlTable
+from tercel.core.validation import CURRENCY, DATE, TomlTable
 from tercel.desk.trading.email_alerts import EmailSection
 from tercel.execution.market import Market
 from tercel.market.simulator.queue_models import DEFAULT
@@ -51,7 +51,7 @@ EVERYBODY: Final = "all"
 
 
 def _preset(value: object) -> object:
-    """The preset market of a name or of a ``.json`` file; a `Market` as given."""
+    """The preset market of a name or of a ``.json`` file, of resampled days too: a desk reads its card. A `Market` as given."""
     if not isinstance(value, str | Market):
         raise ValueError("the name of a preset market")
     return Market(value) if isinstance(value, str) else value
@@ -112,7 +112,7 @@ class DataSection(TomlTable):
 
     lake: str = ""
     """A lake of tapes, from the desk's file; each instrument is a symbol in it."""
-    date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    date: str = Field(default="", pattern=DATE)
     """Empty: the longest day, by its events; of equal ones the last."""
     venue: str = ""
     """Of the lake, where it has the symbol of several."""
@@ -130,7 +130,7 @@ class InstrumentSection(TomlTable):
 
     name: str = Field(pattern=_NAME, max_length=16)
     market: PresetMarket = Market("csco-santa-fe")
-    currency: str = Field(default="", pattern=r"^[A-Z]{0,8}$")
+    currency: str = Field(default="", pattern=CURRENCY)
     """Of its prices where the exchange is simulated or a recorded day: "USD"; another venue tells its own."""
     rules: str = ""
     """Its market's hours, lots, ticks and daily limits: a shipped name (XNAS, XSHG, XSHE, SHFE, XASX, always), or a file.toml of
@@ -168,7 +168,7 @@ class SignalsSection(TomlTable):
     """`off`, `packaged:NAME`, or the model folder of `tercel signals train`, from the desk's file."""
     names: dict[str, str] = Field(default_factory=dict)
     """An instrument's name in the model and the targets, where it is another: {AAA = "AAPL"}."""
-    date: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    date: str = Field(default="", pattern=DATE)
     """The day of a session at a venue whose clock has no dates; empty: the weekday after the forecast's."""
     flow: str = OFF
     """A forecaster of the next seconds, by name or folder, of all agents that use one (whether they take alpha or not)."""

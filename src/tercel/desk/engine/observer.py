@@ -195,7 +195,7 @@ class DeskObserver(SessionObserver):
         """Book and journal a finished parent's cost; the agents' shares learn from the desk's own parents."""
         order = parent.order
         follower = self.session.follow(parent.order.instrument)
-        fills = self.session.ledger.fills_of[parent.id]
+        fills = self.session.ledger.orders.fills_of[parent.id]
         cost = cost_of(parent, fills, follower.listing, follower.mid2)
         if (slot := self.slots.get(order.agent)) is not None and slot.drift is not None:
             slot.drift.end_order(order.id)

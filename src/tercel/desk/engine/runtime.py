@@ -23,9 +23,9 @@ from tercel.desk.engine.live_checks import check_stage, identity
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.alerts import AlertSender
 from tercel.desk.trading.email_alerts import AlertMailer
-from tercel.desk.trading.heartbeat import last_mark_entries
+from tercel.desk.trading.heartbeat import journal_failed_opening, last_mark_entries
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.database import CONFIG, DATABASE, save_journal_url
+from tercel.desk.trading.journal.database import CONFIG, DATABASE
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
@@ -96,27 +96,24 @@ def open_runtime(
     Raises
     ------
     TercelError
-        Anything in the configuration that does not exist, a folder where another desk has run, a journal that is held
-        or damaged, the extra ``trade`` is not installed.
+        Anything in the configuration that does not exist, a folder where another desk has traded whose exchange ended
+        with it, a journal that is held or damaged, the extra ``trade`` is not installed.
     """
     check_desk(config, base_folder)
     email = config.alerts.email
     mailer = None if email is None else AlertMailer(email, config.desk.name, base_folder or Path())
     add_email = (lambda level, text: None) if mailer is None else mailer.add
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if config.desk.journal:
-        save_journal_url(folder, config.desk.journal)
     with ExitStack() as stack:
-        journal = SqlJournal(folder, holder, acknowledge)
+        journal = SqlJournal(folder, holder, acknowledge, url=config.desk.journal)
         stack.callback(journal.close)
-        if journal.last and is_in_process(config):
+        if is_in_process(config) and any(journal.read(kinds=(kinds.PARENT,))):
             raise JournalError(
-                "a new folder: the simulated exchange ends with its desk, and no session follows in it",
-                f"{folder}, where another has run",
+                "a folder without parent orders: the simulated exchange ends with its desk, and none is continued",
+                f"{folder}, where another has traded",
                 "name another with `desk=`, or leave it out; to continue after a crash, use a venue that outlives the desk: "
                 '`tercel venue serve`, and venue = "fix://..."',
             )
-        (folder / CONFIG).write_text(text, encoding="utf-8")
+        write_atomic(folder / CONFIG, text)
         latch = KillLatch(folder / LATCH)
         check_latch(journal, latch.path)
         dependencies = parts(folder, latch.path, stack)
@@ -151,10 +148,11 @@ def open_runtime(
         )
         session = desk.session
         stack.callback(session.close)
-        if mailer is not None:
-            session.threads["MAIL_FAILED"] = mailer
-        session.gateway.send_urgent = lambda text: alerts.send_urgent(kinds.JOURNAL_DOWN, text)
-        stack.callback(_finish, desk, TcaRecorder(session))
+        with journal_failed_opening(session.gateway):
+            if mailer is not None:
+                session.threads["MAIL_FAILED"] = mailer
+            session.gateway.send_urgent = lambda text: alerts.send_urgent(kinds.JOURNAL_DOWN, text)
+            stack.callback(_finish, desk, TcaRecorder(session))
         return DeskRuntime(desk, latch, stack.pop_all())
 
 

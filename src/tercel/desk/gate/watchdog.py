@@ -4,17 +4,17 @@ It is for venues that do not cancel on disconnect, and for the case in which the
 login at the venue is one that may cancel the orders of others; it gives none.
 """
 
-import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import VenueError
+from tercel.core.locks import file_lock
 from tercel.core.orders import MassCancel
 from tercel.desk.gate.config import GateConfig, WatchdogTerms
 from tercel.venues.address import VenueAddress, connect, parse_address, profile_near
@@ -173,17 +173,22 @@ def watch(
     assert section.watchdog is not None
     watchdog = section.watchdog
     own_address = watchdog_address(venue, watchdog, base_folder)
-    with _lock_folder(base_folder / section.folder / LOCK) as is_first:
-        if is_first:
-            Watchdog(
-                str(base_folder / section.listen),
-                section.accounts,
-                lambda: connect(
-                    own_address, section.accounts, None, base_folder, agree=lambda money: {}
-                ),  # type: ignore[arg-type, return-value]
-                watchdog.silence_s,
-                say,
-            ).watch(stop)
+    lock = base_folder / section.folder / LOCK
+    with ExitStack() as held:
+        try:
+            held.enter_context(file_lock(lock, wait=False))
+        except BlockingIOError:
+            return
+        lock.write_text(str(os.getpid()))
+        Watchdog(
+            str(base_folder / section.listen),
+            section.accounts,
+            lambda: connect(
+                own_address, section.accounts, None, base_folder, agree=lambda money: {}
+            ),  # type: ignore[arg-type, return-value]
+            watchdog.silence_s,
+            say,
+        ).watch(stop)
 
 
 def watchdog_address(venue: VenueAddress, watchdog: WatchdogTerms, base_folder: Path) -> str:
@@ -204,18 +209,3 @@ def watchdog_address(venue: VenueAddress, watchdog: WatchdogTerms, base_folder: 
         ).profile.session
         host_port = f"{session.host or venue.host}:{session.port or venue.port}"
     return f"fix://{watchdog.comp_id}@{host_port}" + (f"?profile={profile}" if profile else "")
-
-
-@contextmanager
-def _lock_folder(file: Path) -> Iterator[bool]:
-    """Hold the lock file of a folder's only watchdog; yields False if another process holds it."""
-    with file.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield True

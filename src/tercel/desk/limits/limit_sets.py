@@ -3,7 +3,7 @@
     order_lots: int = limit(COUNT, "lots of one order", control=5, desk=5000, instruments=5000, agents=5000)
 
 is the limit `order_lots` of every scope: what its line in a file reads (`units`), the packaged file and the page of limits,
-the control that it serves, which change is tighter, and the code with which an order beyond it is denied.
+the control that it serves, which change is tighter, the code with which an order beyond it is denied, and the console's label.
 """
 
 import re
@@ -57,6 +57,8 @@ class LimitField:
         The value, as in a file, of a section that leaves it out, from the section's other keys; without it no section may.
     code : str
         Code of the denial of an order beyond it; "" of one that denies none by itself.
+    label : str
+        What the console calls it; "": its key in words.
     name : str
         Attribute of the scope that holds it; times end in `_ns`.
     """
@@ -70,6 +72,7 @@ class LimitField:
     before: Any
     left_out: Callable[[Tables], Any] | None
     code: str
+    label: str
     name: str = ""
 
     def allows_no_more(self, value: Any, than: Any) -> bool:
@@ -92,6 +95,7 @@ def limit(
     before: Any = MISSING,
     left_out: Callable[[Tables], Any] | None = None,
     code: str = "",
+    label: str = "",
     **packaged: Any,
 ) -> Any:
     """Declare a field of a scope as a limit, see `LimitField`; lower is tighter if nothing else is said."""
@@ -99,7 +103,7 @@ def limit(
         default=before,
         metadata={
             LimitField: LimitField(
-                unit, text, control, packaged, is_as_tight, off, before, left_out, code
+                unit, text, control, packaged, is_as_tight, off, before, left_out, code, label
             )
         },
     )
@@ -120,6 +124,7 @@ class ScopeLimits:
         "lots of one order",
         control=5,
         code="ORDER_LOTS",
+        label="size of an order, lots",
         desk=5000,
         instruments=5000,
         agents=5000,
@@ -129,6 +134,7 @@ class ScopeLimits:
         "value of one order, at its worst price",
         control=4,
         code="ORDER_VALUE",
+        label="value of an order",
         desk=5_000_000,
         instruments=5_000_000,
         agents=5_000_000,
@@ -147,6 +153,7 @@ class ScopeLimits:
         "orders, replaces and cancels in any window; a cancel counts and is never refused",
         control=6,
         code="MESSAGES",
+        label="message rate",
         desk=2000,
         instruments=1000,
         agents=500,
@@ -166,6 +173,7 @@ class ScopeLimits:
         "that hold or work the instrument, the agent",
         control=10,
         code="DAILY_LOSS",
+        label="loss of the day",
         desk=250_000,
         instruments=150_000,
         agents=100_000,
@@ -176,6 +184,7 @@ class ScopeLimits:
         control=10,
         left_out=lambda section: section.get("daily_loss"),
         code="DRAWDOWN",
+        label="drawdown of the day",
         desk=250_000,
         instruments=150_000,
         agents=100_000,
@@ -240,6 +249,7 @@ class AgentLimits(ScopeLimits):
         "long position in each instrument, worst case",
         control=9,
         code="POSITION",
+        label="long, lots",
         agents=20_000,
     )
     short_lots: int = limit(
@@ -247,6 +257,7 @@ class AgentLimits(ScopeLimits):
         "short position in each instrument, worst case",
         control=9,
         code="POSITION",
+        label="short, lots",
         agents=20_000,
     )
     executions: int = limit(
@@ -306,6 +317,7 @@ class InstrumentLimits(ScopeLimits):
         "long position if every open buy and no open sell is filled",
         control=9,
         code="POSITION",
+        label="long, lots",
         instruments=20_000,
     )
     short_lots: int = limit(
@@ -313,6 +325,7 @@ class InstrumentLimits(ScopeLimits):
         "short position if every open sell and no open buy is filled",
         control=9,
         code="POSITION",
+        label="short, lots",
         instruments=20_000,
     )
     collar_bps: int = limit(
@@ -331,6 +344,7 @@ class InstrumentLimits(ScopeLimits):
         "an older mid is no reference: nothing new leaves",
         control=34,
         code="STALE_REFERENCE",
+        label="age of the mark, ms",
         instruments=60_000,
     )
     hours: tuple[int, int] | None = limit(
@@ -375,6 +389,12 @@ FIELDS: Final[dict[type[ScopeLimits], dict[str, LimitField]]] = {
     for kind in SECTIONS.values()
 }
 """Declarations of the limits of each scope, by their key in a file: times are in milliseconds there."""
+LABELS: Final = {
+    key: each.label or key.replace("_", " ")
+    for kind in FIELDS.values()
+    for key, each in kind.items()
+}
+"""What the console calls each limit, by its key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ class OwnQuotes:
 class BestQuotes:
     """What limits see of an instrument's market: best bid and ask, ticks; None for an empty side.
 
-    The one way from market data to checks: `QuoteBook` (in a gate) and `Follower` (in a session) make it, `LimitGate.mark`
-    stores it, `query.instrument.quotes` has it.
+    The one way from market data to checks: `QuoteBook` (in a gate), `Follower` (in a session) and `count_entry` (from a
+    journal) make it, `LimitGate.mark` stores it, `query.instrument.quotes` has it.
     """
 
     bid: int | None = None

@@ -162,5 +162,5 @@ class CostObserver(SessionObserver):
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Store the shortfall of a parent that ended."""
         follower = self._session.follow(parent.order.instrument)
-        fills = self._session.ledger.fills_of[parent.id]
+        fills = self._session.ledger.orders.fills_of[parent.id]
         self.costs[parent.id] = cost_of(parent, fills, follower.listing, follower.mid2)

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.secrets import Secret, mask_secrets
 from tercel.core.system import PeriodicThread
-from tercel.core.validation import EMAIL_ADDRESS, TomlTable
+from tercel.core.validation import ASCII, EMAIL_ADDRESS, WORD, TomlTable
 from tercel.desk.trading.alerts import POLL_INTERVAL_S
 
 Level = Literal["info", "warning", "critical"]
@@ -45,13 +45,13 @@ Address = Annotated[str, Field(pattern=EMAIL_ADDRESS)]
 class EmailSection(TomlTable):
     """Section [alerts.email]: an SMTP server, mailboxes, and the levels of the alerts that are sent to them."""
 
-    server: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    server: str = Field(pattern=WORD)
     """Host, without scheme and port."""
     port: int = Field(default=587, ge=1, le=65_535)
     """As a rule 587 for `starttls`, 465 for `tls`."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """`none`: in clear, without a login. The server's certificate is always verified."""
-    user: str = Field(default="", pattern=r"^[ -~]*$")
+    user: str = Field(default="", pattern=ASCII)
     password: Secret | None = None
     sender: Address
     to: tuple[Address, ...] = Field(min_length=1, max_length=20)

@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Final
 
 from tercel.core.errors import JournalError, VenueError
-from tercel.core.orders import MassCancel
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import remedy_of
@@ -57,7 +56,8 @@ def cancel_and_log_open(gateway: OrderGateway, seconds: float = LONGEST_S) -> No
     while gateway.ledger.orders.live() and (now := time.monotonic()) < began + seconds:
         if now > last_cancel_s + _AGAIN_S:
             last_cancel_s = now
-            _cancel(gateway)
+            accounts = sorted({order.account for order in gateway.ledger.orders.live()})
+            gateway.send_mass_cancels(gateway.mass_cancels(accounts))
         writes = _listen(gateway, writes)
     open_roots = [order.root for order in gateway.ledger.orders.live()]
     ended = f"the venue has ended {len(open_before) - len(open_roots)} of {len(open_before)} orders that were open"
@@ -68,15 +68,6 @@ def cancel_and_log_open(gateway: OrderGateway, seconds: float = LONGEST_S) -> No
     if open_before:
         _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
         gateway.send_urgent(text)
-
-
-def _cancel(gateway: OrderGateway) -> None:
-    """Send mass cancels of all accounts with open orders once more."""
-    accounts = sorted({order.account for order in gateway.ledger.orders.live()})
-    now = gateway.venue.now_ns
-    gateway.send_mass_cancels(
-        [MassCancel(gateway.new_name(), account, "", now) for account in accounts]
-    )
 
 
 def _listen(gateway: OrderGateway, writes: bool) -> bool:
@@ -92,7 +83,7 @@ def _listen(gateway: OrderGateway, writes: bool) -> bool:
                 writes = False
                 events = []
         if not writes:
-            gateway.fold_unjournaled(events)
+            gateway.reports.fold_unjournaled(events)
     if not gateway.venue.capabilities.stepped:
         time.sleep(max(0.0, began + _PAUSE_S - time.monotonic()))
     return writes

@@ -21,7 +21,7 @@ order is UNKNOWN: it is not sent again; its status is requested from the venue.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from threading import RLock
 from typing import Any, Final
@@ -45,7 +45,6 @@ from tercel.desk.trading.risk.refusals import refusal
 from tercel.desk.trading.risk.trading_state import (
     Act,
     Sender,
-    Standing,
     StateReason,
     TradingState,
     permits,
@@ -114,7 +113,7 @@ class OrderGateway:
         """Notices since they were last taken."""
         self._retries = BackOff()
         self._alarms: AlarmThrottles = defaultdict(AlarmThrottle)
-        self._reports = ReportBooking(self, self._retries, self._alarms)
+        self.reports = ReportBooking(self, self._retries, self._alarms)
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; with `sync` they are on disk when it returns.
@@ -168,9 +167,7 @@ class OrderGateway:
         now = self.venue.now_ns
         owed_before = len(self._unjournaled)
         accounts = sorted({order.account for order in self.ledger.orders.live()})
-        failed = self.send_mass_cancels(
-            [o.MassCancel(self.new_name(), account, "", now) for account in accounts]
-        )
+        failed = self.send_mass_cancels(self.mass_cancels(accounts))
         text = (
             f"the journal cannot be written: {error.received}; {describe_cancels(accounts, failed)}"
         )
@@ -180,6 +177,11 @@ class OrderGateway:
         )
         _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
         self.send_urgent(text)
+
+    def mass_cancels(self, accounts: Iterable[str]) -> list[o.MassCancel]:
+        """Mass cancels of the orders of accounts, not sent here."""
+        now = self.venue.now_ns
+        return [o.MassCancel(self.new_name(), account, "", now) for account in accounts]
 
     def withdraw(self, cancels: Sequence[o.MassCancel], preceding: Sequence[Entry] = ()) -> None:
         """Send mass cancels at once and journal afterwards, `preceding` entries first: for a kill, which waits for nothing.
@@ -246,8 +248,8 @@ class OrderGateway:
             self.limits.wire_ns = self._wire_ns()
             entries = list(preceding)
             for command in commands:
-                denial = deny_orphaned_cancel(command, outcome) or self._denial(
-                    command, outcome.sent, now, sender
+                denial = deny_orphaned_cancel(command, outcome) or self.denial_of(
+                    command, sender, now, outcome.sent
                 )
                 if denial is None:
                     # Counted before the next one is checked: a batch may not pass limits that its parts would pass
@@ -306,7 +308,7 @@ class OrderGateway:
         with self.lock:
             now = self.venue.now_ns
             self.limits.wire_ns = self._wire_ns()
-            standing = self.standing(account)
+            standing = self.states.standing(account)
             denial = self.limits.check_request(request, now)
             if not permits(Sender.PERSON, Act.GROWS, standing.state):
                 denial = Denial(standing.code, standing.reason)
@@ -340,10 +342,6 @@ class OrderGateway:
                     asker.request_quotes(request)
             finally:
                 self._count_written([request])
-
-    def denial_of(self, command: o.Command, sender: Sender) -> Denial | None:
-        """Denial that a command would meet now, or None; nothing is sent or counted."""
-        return self._denial(command, (), self.venue.now_ns, sender)
 
     def announce(self, parent: ParentOrder) -> None:
         """Announce a parent order, its amended lots, or that it is over (0 lots) to a gate before the venue.
@@ -379,10 +377,6 @@ class OrderGateway:
         any."""
         return sorted({*self.ledger.accounts, *self.limits.agents})
 
-    def standing(self, account: str) -> Standing:
-        """Trading state of an account."""
-        return self.states.standing(account)
-
     def can_still_trade(self, account: str) -> bool:
         """Whether an account has an open order, or a replace without an answer that may open one."""
         awaiting = {order.holding.agent.name for order in self.limits.unanswered.values()}
@@ -412,14 +406,17 @@ class OrderGateway:
             )
         self.write(entries)
 
-    def _denial(
-        self, command: o.Command, preceding: Sequence[o.Command], now_ns: int, sender: Sender
+    def denial_of(
+        self, command: o.Command, sender: Sender, now_ns: int, preceding: Sequence[o.Command] = ()
     ) -> Denial | None:
-        """Denial of a command by trading state, back-off or limits; None if it may be sent. `preceding`: sent before it."""
+        """Denial of a command by trading state, back-off or limits; None if it may be sent: nothing is sent or counted here.
+        `preceding`: sent before it."""
         folds = self.ledger.orders, self.ledger.positions
         # Trading state before limits: the denial of a halted account names the halt, not a limit.
         if (
-            denial := refusal(sender, command, self.standing(command.account), *folds, preceding)
+            denial := refusal(
+                sender, command, self.states.standing(command.account), *folds, preceding
+            )
         ) is not None:
             return denial
         if isinstance(command, o.QuotedOrder) and sender is Sender.STRATEGY:
@@ -506,8 +503,4 @@ class OrderGateway:
             The reports were not written. They stay in memory and are written with the next ones; if the session ends before,
             the next one requests them from the venue.
         """
-        self._reports.receive(events)
-
-    def fold_unjournaled(self, events: Sequence[o.VenueEvent]) -> None:
-        """Fold reports without journaling them, in a process that ends for lack of a journal."""
-        self._reports.fold_unjournaled(events)
+        self.reports.receive(events)

@@ -4,7 +4,7 @@ ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
 """
 
-from collections import defaultdict, deque
+from collections import deque
 from typing import Final
 
 from tercel.core.child_order import Notice
@@ -106,8 +106,6 @@ class Ledger:
         self.stances: dict[str, Entry] = {}
         """Manual postures that were not lifted and whose end was not journaled, as entries of `SetStanceEntry`: by agent, ""
         the desk's."""
-        self.fills_of: dict[str, list[Fill]] = defaultdict(list)
-        """Executions in force by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
         """The highest number of a child's name, by parent."""
         self._began: dict[str, int] = {}
@@ -157,32 +155,31 @@ class Ledger:
                     self._over.append((entry.ns + self._keep_ns, name))
                     continue
                 self.parents.retire(name)
-                past.fills += (fills := len(self.fills_of.pop(name, ())))
                 self.children.pop(name, None)
-                names, executions = self.orders.retire(name, fills)
+                names, executions, fills = self.orders.retire(name)
+                past.fills += fills
                 past.put(name, self._began.pop(name), self.last, names, executions)
                 if self._counts is not None:
                     self._counts.drop_finished(name, names, executions)
         return notices
 
+    def moved_fills(self) -> list[tuple[int, Fill]]:
+        """Fills that the last entry took back (-1) and booked (+1)."""
+        pairs = (zip((-1, 1), pair, strict=True) for pair in self.moves)
+        return [(sign, fill) for pair in pairs for sign, fill in pair if fill is not None]
+
     def _fold(self, entry: Entry) -> list[Notice]:
         """Fold one entry into orders, positions, parents, trading states, limits and open commands."""
-        booked = len(self.orders.fills)
-        rebooked = len(self.orders.rebooked)
         notices = self.orders.apply(entry)
-        for fill in self.orders.fills[booked:]:
-            self.positions.book(fill)
-            self.parents.add_fill(fill.parent, fill.qty)
-            self.fills_of[fill.parent].append(fill)
-            self.moves.append((None, fill))
-        for before, after in self.orders.rebooked[rebooked:]:
-            # A fill was busted (None) or corrected: positions are those of the fills in force.
-            self.positions.rebook(before, after)
-            self.parents.add_fill(before.parent, (after.qty if after else 0) - before.qty)
-            fills = self.fills_of[before.parent]
-            index = fills.index(before)
-            fills[index : index + 1] = [after] if after else []
-            self.moves.append((before, after))
+        self.moves = self.orders.moves
+        for before, after in self.moves:
+            if before is not None:
+                # A fill was busted (None) or corrected: positions are those of the fills in force.
+                self.positions.rebook(before, after)
+                self.parents.add_fill(before.parent, (after.qty if after else 0) - before.qty)
+            elif after is not None:
+                self.positions.book(after)
+                self.parents.add_fill(after.parent, after.qty)
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
             self.parents.add_refusal(entry.parent, entry.ns, *_rejected_lots(entry))
         self.parents.apply(entry)
@@ -264,11 +261,8 @@ class Ledger:
     ) -> None:
         """Take an archived parent's orders, fills and limit counts back into memory, from a fold of its entries."""
         name = parent.id
-        fills = restored.fills_of[parent.id]
         self.parents.recall(parent)
-        past.fills -= len(fills)
-        if fills:
-            self.fills_of[name] = fills
+        past.fills -= len(restored.orders.fills_of[name])
         if name in restored.children:
             self.children[name] = restored.children[name]
         self._began[name] = past.first_of(name)
@@ -287,7 +281,8 @@ class Ledger:
     @property
     def fills(self) -> int:
         """Number of executions in force, archived parents included."""
-        return len(self.orders.fills) + (self.past.fills if self.past is not None else 0)
+        past = 0 if self.past is None else self.past.fills
+        return past + sum(map(len, self.orders.fills_of.values()))
 
     def is_used(self, parent: str) -> bool:
         """Whether a parent of that name was ever accepted or requested."""
@@ -327,7 +322,7 @@ class Ledger:
         """Lots of a parent that manual orders filled."""
         names = {name for name, _ in parent.by_hand}
         return to_number(
-            sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names)
+            sum(fill.qty for fill in self.orders.fills_of.get(parent.id, ()) if fill.order in names)
         )
 
     def describe_hold(self, agent: str) -> str:

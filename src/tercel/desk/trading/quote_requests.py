@@ -44,7 +44,6 @@ from tercel.desk.trading.open_rfq import (
     takeable_quotes,
 )
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
-from tercel.desk.trading.parent_orders.observers import HeldLots
 from tercel.desk.trading.parent_orders.parent import AT_WORK, ParentOrder, ParentStatus
 from tercel.desk.trading.quote_memory import DeskRouter
 from tercel.desk.trading.quote_plan import QuotePlan, plan_of
@@ -59,7 +58,7 @@ DRIFT_S: Final = (1.0, 10.0, 60.0)
 """Seconds after a request at which the mid is journaled."""
 
 
-class QuoteRequests(HeldLots):
+class QuoteRequests:
     """Requests for quotes of a session: sends them, checks answers, takes quotes, and withholds their lots from executors.
 
     Parameters
@@ -271,7 +270,7 @@ class QuoteRequests(HeldLots):
                 quote=quote_id,
             )
             sender = Sender.PERSON if by else Sender.STRATEGY
-            denial = self._gateway.denial_of(order, sender)
+            denial = self._gateway.denial_of(order, sender, now)
             reason = f"{denial.code}: {denial.text}" if denial else self.book.take_quote(order, now)
             refuse_if(
                 reason, "a quote that can be taken", reason, "take another, or ask", OrderError

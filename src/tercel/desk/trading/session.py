@@ -6,7 +6,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any, Final
 
@@ -131,18 +131,18 @@ class Session(Closing):
 
     def close(self) -> None:
         """Stop the threads, and close venue and journal; orders still open stay at the venue for the next session to find."""
-        self.running_threads.close()
-        cancel_and_log_open(self.gateway)
-        with self.gateway.lock:
-            try:
-                gate = self.venue.capabilities.parents
-                if gate is not None and not isinstance(
-                    sys.exception(), Exception
-                ):  # it ends by no error
-                    gate.leave()
-                self.venue.close()
-            finally:
-                self.journal.close()
+        with ExitStack() as steps:  # each, whatever raises before it
+            steps.callback(self.journal.close)
+            steps.callback(self._close_venue)
+            steps.callback(cancel_and_log_open, self.gateway)
+            steps.callback(self.running_threads.close)
+
+    def _close_venue(self) -> None:
+        """Close the venue; a gate before it is told so if no error ends the session."""
+        with self.gateway.lock, closing(self.venue):
+            gate = self.venue.capabilities.parents
+            if gate is not None and not isinstance(sys.exception(), Exception):
+                gate.leave()
 
     @property
     def number(self) -> int:

@@ -218,7 +218,8 @@ def _invalid_entries(card: Card) -> Iterator[tuple[str, str, Any]]:
     for name, table in (("trained_on", card.trained_on), ("limits", card.limits)):
         for key in ("market", "markets"):
             value = table.get(key)
-            if not (value is None or isinstance(value, str) or _is_text_list(value)):
+            is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
+            if not (value is None or isinstance(value, str) or is_list):
                 yield f"{name}.{key}", "a market, or a list of markets", value
     for key in OF_A_TASK:
         value = card.task.get(key, 0)
@@ -229,11 +230,6 @@ def _invalid_entries(card: Card) -> Iterator[tuple[str, str, Any]]:
         for key, value in _leaves(getattr(card, name), name):
             if isinstance(value, float) and not math.isfinite(value):
                 yield key, "a finite number", value
-
-
-def _is_text_list(value: Any) -> bool:
-    """Whether a value is a list of texts; an empty one is, a tuple is not."""
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _is_number(value: Any) -> bool:

@@ -27,7 +27,6 @@ from tercel.core.jit import kernel
 Activation = Literal["tanh", "relu"]
 # What a policy puts out: values of discrete actions (logits, q), a vector, or shares that add up to 1 (the others).
 Head = Literal["logits", "q", "vector", "simplex", "dirichlet"]
-TANH = 0
 RELU = 1
 ACTIVATIONS: tuple[Activation, ...] = ("tanh", "relu")
 HEADS: tuple[Head, ...] = ("logits", "q", "vector", "simplex", "dirichlet")

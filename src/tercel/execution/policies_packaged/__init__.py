@@ -34,7 +34,6 @@ __all__ = [
     "SHARED",
     "CalmObservations",
     "build_named",
-    "calm_observations",
     "family",
     "figures_of",
     "folder_of",
@@ -156,11 +155,6 @@ def build_named(name: str, estimates: MarketEstimates | None = None) -> Strategy
             load_packaged(resolve_packaged(base), base)[0].with_estimates(estimates), wrappers
         )
     return build(name, estimates)
-
-
-def calm_observations(name: str) -> CalmObservations:
-    """Statistics of a packaged policy's observations over calm episodes."""
-    return read_calm_observations(figures_of(folder_of(resolve_packaged(name))))
 
 
 def figures_of(folder: Path) -> Path:

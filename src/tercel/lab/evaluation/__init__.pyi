@@ -2,10 +2,9 @@ from tercel.lab.evaluation.claims import BEST as BEST
 from tercel.lab.evaluation.claims import RANDOM as RANDOM
 from tercel.lab.evaluation.claims import Claim as Claim
 from tercel.lab.evaluation.claims import claim as claim
-from tercel.lab.evaluation.cma import CmaEs as CmaEs
 from tercel.lab.evaluation.comparisons import ComparisonLedger as ComparisonLedger
 from tercel.lab.evaluation.comparisons import ResampledScores as ResampledScores
-from tercel.lab.evaluation.comparisons import ScenarioComparison as ScenarioComparison
+from tercel.lab.evaluation.comparisons import Compared as Compared
 from tercel.lab.evaluation.comparisons import Scores as Scores
 from tercel.lab.evaluation.comparisons import detectable as detectable
 from tercel.lab.evaluation.backgrounds import Backgrounds as Backgrounds
@@ -24,7 +23,7 @@ from tercel.lab.evaluation.risk_statistics import SCHEDULES as SCHEDULES
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios as ScheduleRatios
 from tercel.lab.evaluation.risk_statistics import ratios as ratios
 from tercel.lab.evaluation.runs import BATCH as BATCH
-from tercel.lab.evaluation.runs import Recording as Recording
+from tercel.lab.evaluation.adaptability import Decisions as Decisions
 from tercel.lab.evaluation.runs import batches as batches
 from tercel.lab.evaluation.runs import markets_of as markets_of
 from tercel.lab.evaluation.market_estimates import pilot as pilot
@@ -46,15 +45,14 @@ __all__ = [
     "Backgrounds",
     "BuiltMarket",
     "Claim",
-    "CmaEs",
+    "Compared",
     "ComparisonLedger",
+    "Decisions",
     "Episodes",
     "Plan",
-    "Recording",
     "ResampledScores",
     "Sampler",
     "Scenario",
-    "ScenarioComparison",
     "ScheduleRatios",
     "Scores",
     "Split",

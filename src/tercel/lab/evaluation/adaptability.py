@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tercel.core.array_records import ArrayRecord
 from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.core.errors import TercelError
 from tercel.core.stats import Moments, cluster_index, cluster_sums
@@ -36,7 +37,7 @@ _NO_VARIANCE = 1e-24
 
 
 @dataclass(frozen=True, eq=False)
-class Decisions:
+class Decisions(ArrayRecord):
     """Recorded decisions: what a strategy saw at each of T decisions of E episodes.
 
     Parameters

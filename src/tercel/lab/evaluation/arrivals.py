@@ -1,10 +1,10 @@
 """Markets at an order's arrival and without own orders: liquidity, price move, and the cost with perfect foresight."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
+from tercel.core.array_records import ArrayRecord
 from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.costs import BPS
@@ -105,7 +105,7 @@ def hindsight_shortfall(
 
 
 @dataclass(frozen=True, eq=False)
-class Arrivals:
+class Arrivals(ArrayRecord):
     """Markets of n episodes at arrival and without own orders: liquidity and price move.
 
     Parameters
@@ -124,20 +124,6 @@ class Arrivals:
     depth: Ints
     spread: Ints
     volume: Ints
-
-    def select(self, rows: Bools | Indices) -> "Arrivals":
-        """Arrivals of the episodes in a mask or in an array of row numbers."""
-        return Arrivals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
-    @classmethod
-    def concat(cls, parts: Sequence["Arrivals"]) -> "Arrivals":
-        """Arrivals of several batches of episodes in one object, in the order of the batches."""
-        return cls(
-            **{
-                f.name: np.concatenate([getattr(part, f.name) for part in parts])
-                for f in fields(cls)
-            }
-        )
 
 
 def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floats]:

@@ -11,8 +11,9 @@ from tercel.execution.policies.calm_observations import CalmObservations
 from tercel.execution.policies.card import Card
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.plans import Plan, seeded_plan
-from tercel.lab.evaluation.runs import Recording, run_strategies
+from tercel.lab.evaluation.runs import run_strategies
 from tercel.market.flow import load
 from tercel.market.simulator.source import Source, reactive
 
@@ -39,12 +40,10 @@ def observe_plans(
     episodes = 0
     for source, task, plan in plans:
         sample = plan.take(slice(per_plan))
-        recording = Recording(len(sample))
-        run_strategies(source, task, sample, [strategy], recording=recording)
-        decisions = recording.decisions[0]
-        parts.append(
-            features_of(decisions.x[decisions.live], decisions.m[decisions.live]).astype(np.float64)
-        )
+        decisions: list[Decisions] = []
+        run_strategies(source, task, sample, [strategy], decisions=decisions)
+        [seen] = decisions
+        parts.append(features_of(seen.x[seen.live], seen.m[seen.live]).astype(np.float64))
         episodes += len(sample)
     return CalmObservations.of(np.concatenate(parts), episodes, market, command)
 

@@ -5,8 +5,8 @@ first (:func:`claim`) and read afterwards, by the properties of :class:`Claim`. 
 regime or both in which the policy costs more is listed by name.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from tercel.core.records import Record
 from tercel.core.renamed import refuse_former_names
 from tercel.core.stats import PairedGain
-from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, pooled_gain
+from tercel.lab.evaluation.comparisons import Compared, ComparisonLedger, pooled_gain
 
 SIGNIFICANCE_LEVEL = 0.05
 """Adjusted p-value below which a comparison is called."""
@@ -25,7 +25,7 @@ POOLED = {"any_markets": True, "these_markets": False}
 """Whether markets are a level of the bootstrap, in the two ways of pooling."""
 SINGLE_MARKET = "by_market"
 """The view of a claim in a single market."""
-ComparisonsByMarket = Mapping[str, ScenarioComparison]
+ComparisonsByMarket = Mapping[str, Compared]
 """Market -> what was compared there."""
 ComparisonsByRegime = Mapping[str, ComparisonsByMarket]
 """Regime -> market -> what was compared there; the first regime is the market as it is."""
@@ -92,22 +92,8 @@ class OpponentGains(Record):
         return self.first_market_gain if key == SINGLE_MARKET else getattr(self, key)
 
 
-@dataclass(frozen=True)
-class PlaceGain(Record):
-    """Gain on one opponent in one place: a market, a regime, or a market in a regime; of the lowest one also how many
-    places there are, and in how many of them the mean is below 0.
-    """
-
-    against: str
-    place: str
-    gain: PairedGain
-    below_0: int | None = None
-    parts: int | None = None
-
-    def json_fields(self) -> dict[str, object]:
-        """Opponent, place, fields of the gain and counts in one flat dict, without counts where there are none."""
-        counts = {} if self.parts is None else {"below_0": self.below_0, "parts": self.parts}
-        return {"against": self.against, "in": self.place, **vars(self.gain), **counts}
+PlaceGain = tuple[str, str, PairedGain]
+"""An opponent, a place (a market, a regime, or a market in a regime), and the gain on the opponent there."""
 
 
 @refuse_former_names
@@ -151,21 +137,22 @@ class Claim(Record):
     @property
     def worse(self) -> list[PlaceGain]:
         """Places in which the policy costs significantly more than an opponent, after the correction."""
-        return [part for part in self.place_gains(_PLACE_KINDS) if verdict_of(part.gain) == "worse"]
+        return [part for part in self.place_gains(*_PLACE_KINDS) if verdict_of(part[2]) == "worse"]
 
     @property
     def lowest(self) -> dict[str, PlaceGain]:
         """Lowest mean gain on any opponent in any one market and in any one regime, by kind of place (by_market, by_regime)."""
-        lowest_by_kind = {}
-        for kind in ("by_market", "by_regime"):
-            if parts := list(self.place_gains((kind,))):
-                negative_parts = sum(part.gain.mean < 0 for part in parts)
-                lowest_by_kind[kind] = replace(
-                    min(parts, key=lambda part: part.gain.mean),
-                    below_0=negative_parts,
-                    parts=len(parts),
-                )
-        return lowest_by_kind
+        parts_by_kind = {kind: self.place_gains(kind) for kind in ("by_market", "by_regime")}
+        return {
+            kind: min(parts, key=lambda part: part[2].mean)
+            for kind, parts in parts_by_kind.items()
+            if parts
+        }
+
+    def count_losses(self, kind: str) -> tuple[int, int]:
+        """Number of gains in places of a kind whose mean is below 0, and of all."""
+        gains = [gain for _, _, gain in self.place_gains(kind)]
+        return sum(gain.mean < 0 for gain in gains), len(gains)
 
     @property
     def verdict(self) -> dict[str, str]:
@@ -174,26 +161,32 @@ class Claim(Record):
             key: _verdict_line(row, len(self.against)) for key, row in self.means_by_view.items()
         }
 
-    def place_gains(self, kinds: Sequence[str]) -> Iterator[PlaceGain]:
-        """Iterate over the gains on every opponent in places of some kinds (`by_market`, `by_regime`, ...)."""
-        for opponent, gains in self.against.items():
-            for kind in kinds:
-                for place, gain in getattr(gains, kind).items():
-                    yield PlaceGain(opponent, place, gain)
+    def place_gains(self, *kinds: str) -> list[PlaceGain]:
+        """Gains on every opponent in places of some kinds (`by_market`, `by_regime`, ...)."""
+        return [
+            (opponent, place, gain)
+            for opponent, gains in self.against.items()
+            for kind in kinds
+            for place, gain in getattr(gains, kind).items()
+        ]
 
     def json_fields(self) -> dict[str, object]:
         """Fields of the claim, with its verdicts, losses and lowest gains."""
         return super().json_fields() | {
             "told": self.means_by_view,
-            "worse": self.worse,
-            "lowest": self.lowest,
+            "worse": [_place_fields(*part) for part in self.worse],
+            "lowest": {
+                kind: _place_fields(*part)
+                | dict(zip(("below_0", "parts"), self.count_losses(kind), strict=True))
+                for kind, part in self.lowest.items()
+            },
             "verdict": self.verdict,
         }
 
 
 def claim(
     name: str,
-    cells: ComparisonsByRegime,
+    compared: ComparisonsByRegime,
     teams: Teams,
     ledger: ComparisonLedger,
     rng: np.random.Generator,
@@ -205,7 +198,7 @@ def claim(
     ----------
     name : str
         The policy or recipe.
-    cells : mapping
+    compared : mapping
     teams : mapping
     ledger : ComparisonLedger
         Pooled comparisons are entered; those of a single scenario are in it already.
@@ -217,33 +210,25 @@ def claim(
     -------
     Claim
     """
-    (_, unchanged), *regimes = cells.items()
-    opponents = [
-        opponent
-        for opponent in next(iter(unchanged.values())).gains[name]
-        if all(
-            opponent in comparison.gains[name]
-            for comparisons in cells.values()
-            for comparison in comparisons.values()
-        )
-    ]
+    (_, unchanged), *regimes = compared.items()
+    gains = [cell.paired[name] for row in compared.values() for cell, _ in row.values()]
+    opponents = [opponent for opponent in gains[0] if all(opponent in paired for paired in gains)]
     pool = partial(_pool_gain, name, teams, ledger, rng)
     primary = _pool_primary(name, pool, unchanged, best) if best else {}
     against = {
         opponent: OpponentGains(
             **_pool_over_markets(pool, opponent, unchanged, primary),
             by_market={
-                market: comparison.cell.paired[name][opponent]
-                for market, comparison in unchanged.items()
+                market: cell.paired[name][opponent] for market, (cell, _) in unchanged.items()
             },
             by_regime={
                 regime: pool([opponent] * len(comparisons), comparisons)
                 for regime, comparisons in regimes
             },
             by_market_and_regime={
-                f"{market} {regime}": comparison.cell.paired[name][opponent]
+                f"{market} {regime}": cell.paired[name][opponent]
                 for regime, comparisons in regimes
-                for market, comparison in comparisons.items()
+                for market, (cell, _) in comparisons.items()
                 if len(comparisons) > 1
             },
         )
@@ -268,8 +253,9 @@ def _pool_gain(
     of its table, which is not entered again.
     """
     if len(comparisons) == 1:
-        return next(iter(comparisons.values())).cell.paired[name][opponents[0]]
-    scenarios = [comparison.resampled for comparison in comparisons.values()]
+        [(cell, _)] = comparisons.values()
+        return cell.paired[name][opponents[0]]
+    scenarios = [resampled for _, resampled in comparisons.values()]
     row_teams = [tuple(teams[market]) for market in comparisons]
     pooled = pooled_gain(
         scenarios, name, opponents, rng, redraw_markets=redraw_markets, teams=row_teams
@@ -293,8 +279,8 @@ def _pool_primary(
         (RANDOM, [RANDOM] * len(unchanged)),
     ):
         if all(
-            opponent in comparison.gains[name]
-            for opponent, comparison in zip(opponents, unchanged.values(), strict=True)
+            opponent in cell.paired[name]
+            for opponent, (cell, _) in zip(opponents, unchanged.values(), strict=True)
         ):
             gain = _find_primary_gain(comparisons, opponents) or pool(
                 opponents, unchanged, primary=True
@@ -334,6 +320,11 @@ def _find_primary_gain(
         ),
         None,
     )
+
+
+def _place_fields(opponent: str, place: str, gain: PairedGain) -> dict[str, object]:
+    """Opponent, place and fields of the gain in one flat dict, as in the file."""
+    return {"against": opponent, "in": place, **vars(gain)}
 
 
 def _verdict_line(means_by_group: Mapping[str, Mapping[str, float]], count: int) -> str:

@@ -10,15 +10,16 @@ all of them. A recipe is a policy with several training seeds: its seeds are a l
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tercel.core import stats
 from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.records import Record
+from tercel.core.renamed import refuse_former_names
 from tercel.core.report.judged_table import UNRANKED
-from tercel.execution.costs import Costs, attribute
+from tercel.execution.costs import Costs
 from tercel.lab.evaluation.cost_rows import RESAMPLES
 
 Gains = dict[str, dict[str, stats.Replicates]]
@@ -47,7 +48,7 @@ class Scores:
     @classmethod
     def of(cls, costs: Mapping[str, Costs], recipes: Mapping[str, Sequence[str]]) -> "Scores":
         """Scores of strategies run once, and of recipes, whose rows are the runs of their members."""
-        bps = {name: attribute(run, None)["is_bps"][None, :] for name, run in costs.items()}
+        bps = {name: run.shortfall_bps[None, :] for name, run in costs.items()}
         bps |= {
             name: np.concatenate([bps[member] for member in members])
             for name, members in recipes.items()
@@ -257,6 +258,7 @@ class ComparisonLedger:
         return len(self.primary) + len(self.exploratory)
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class ScenarioCell(Record):
     """Mean shortfalls and gains in a scenario or in a part of one.
@@ -267,31 +269,31 @@ class ScenarioCell(Record):
     is_bps : mapping of strategy to Estimate
         Shortfalls; none under 10 episodes.
     paired : mapping of policy to opponent to PairedGain
+    share_of_time : float, optional
+        Of a regime, unless it was run alone.
+    best_baseline : str, optional
+        Of a market: the rule that was cheapest on the judged episodes.
     """
+
+    optional = ("share_of_time", "best_baseline")
 
     episodes: int
     is_bps: Mapping[str, stats.Estimate] = field(default_factory=dict)
     paired: Mapping[str, Mapping[str, stats.PairedGain]] = field(default_factory=dict)
+    share_of_time: float | None = None
+    best_baseline: str = ""
+
+    def with_cheapest(self, rules: Sequence[str]) -> "ScenarioCell":
+        """The cell with the cheapest of the rules `rules` as its best baseline."""
+        return replace(self, best_baseline=min(rules, key=lambda name: self.is_bps[name].mean))
 
     def json_fields(self) -> dict[str, object]:
         """Fields of the cell; `is_bps` and `paired` are null where nothing was compared."""
         return super().json_fields() | ({} if self.is_bps else {"is_bps": None, "paired": None})
 
 
-@dataclass(frozen=True, eq=False)
-class ScenarioComparison:
-    """Comparisons in a scenario, with the scores and resamples needed to pool them over scenarios.
-
-    Parameters
-    ----------
-    cell : ScenarioCell
-    resampled : ResampledScores
-    gains : Gains
-    """
-
-    cell: ScenarioCell
-    resampled: ResampledScores
-    gains: Gains
+Compared = tuple[ScenarioCell, ResampledScores]
+"""Shortfalls and gains in a scenario, and the resamples by which they are pooled over scenarios."""
 
 
 def compare(
@@ -301,7 +303,7 @@ def compare(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
     primary: Collection[str] = (),
-) -> ScenarioComparison:
+) -> Compared:
     """Mean shortfalls in a scenario, and gains of each policy on every other strategy, which are entered in the ledger;
     those on the opponents `primary` as primary.
     """
@@ -312,8 +314,7 @@ def compare(
         name: replicates.estimate() for name, replicates in resampled.replicates(rng).items()
     }
     paired = ledger.enter_all(policy_gains, primary, seeds, scores.unranked)
-    cell = ScenarioCell(len(scores), shortfalls, paired)
-    return ScenarioComparison(cell, resampled, policy_gains)
+    return ScenarioCell(len(scores), shortfalls, paired), resampled
 
 
 def scenario_cell(
@@ -326,4 +327,4 @@ def scenario_cell(
     """Mean shortfalls and gains, entered in `ledger`, in a scenario or a part of one; no figures below 10 episodes."""
     if len(scores) < MIN_EPISODES:
         return ScenarioCell(len(scores))
-    return compare(scores, policies, recipes, ledger, rng).cell
+    return compare(scores, policies, recipes, ledger, rng)[0]

@@ -13,7 +13,7 @@ from tercel.core.report.judged_table import COLUMNS
 from tercel.core.report.page import Section
 from tercel.core.report.tables import plain_table
 from tercel.core.stats import Estimate
-from tercel.execution.costs import BPS, Costs, attribute, displacement
+from tercel.execution.costs import BPS, Costs, displacement
 from tercel.execution.task import describe_size
 from tercel.lab.evaluation.cost_rows import MEANINGS
 
@@ -42,14 +42,14 @@ def distribution_row(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -
     costs, best : sequence of Costs
         Runs of this strategy and of the best baseline over the same episodes.
     """
-    values = np.concatenate([_shortfall_bps(run) for run in costs])
+    values = np.concatenate([run.shortfall_bps for run in costs])
     low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
     worst = np.sort(values)[-max(1, round(TAIL * len(values))) :].mean()
-    best_mean = np.mean([_shortfall_bps(run) for run in best], axis=0)
+    best_mean = np.mean([run.shortfall_bps for run in best], axis=0)
     win_share = (
         None
         if costs is best
-        else float(np.mean([np.mean(_shortfall_bps(run) < best_mean) for run in costs]))
+        else float(np.mean([np.mean(run.shortfall_bps < best_mean) for run in costs]))
     )
     return [name, float(low), float(median), float(high), float(worst), win_share]
 
@@ -88,7 +88,7 @@ def composition(
         )
     caption = "Shortfall of single episodes, bps; the last column is a share of episodes."
     shortfalls = {
-        name: np.concatenate([_shortfall_bps(run) for run in costs[name]]) for name in plotted
+        name: np.concatenate([run.shortfall_bps for run in costs[name]]) for name in plotted
     }
     return Section(
         "What it cost",
@@ -191,8 +191,3 @@ def _format_latency(law: Mapping[str, object]) -> str:
         if law["kind"] == "uniform"
         else f"{low:g} ms + mean {high:g} ms"
     )
-
-
-def _shortfall_bps(costs: Costs) -> Floats:
-    """Implementation shortfall of each episode, bps, float64 (n,)."""
-    return attribute(costs, None)["is_bps"]

@@ -20,7 +20,7 @@ from tercel.execution.foresight.forecaster import Forecaster, ForecastWriter, sp
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.outside import OffBookOrders, OffBookTrading
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import LATENCIES, Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.backgrounds import Backgrounds
@@ -115,7 +115,7 @@ class Episodes:
         self._draw = np.zeros(n)
         self._cluster = np.zeros(n, np.int64)
         self._guidance: Guidance | None = None
-        self._outside: OffBookTrading | None = None
+        self.outside: OffBookTrading | None = None
         self._teller: ForecastWriter | None = None
         self._outlook: Ints | None = None
         self._placebo_outlooks: Ints | None = None
@@ -145,6 +145,11 @@ class Episodes:
         if self.source.model != sim.REPLAY:
             self._backgrounds = backgrounds
             self._tape = self.source.tape if backgrounds is None else backgrounds.rows
+
+    def follow(self, strategy: Strategy, placebo_outlooks: Ints | None = None) -> None:
+        """Set clock and forecaster to those of a strategy (:meth:`set_gap`, :meth:`set_forecaster`)."""
+        self.set_gap(gap_of(strategy))
+        self.set_forecaster(forecaster_of(strategy), placebo_outlooks)
 
     def set_gap(self, gap_ns: int) -> None:
         """Set the shortest time between decisions, ns, on the clock of events (`Strategy.gap_ns`); 0: none."""
@@ -249,14 +254,9 @@ class Episodes:
         if self.source.outside is not None:
             seconds = float(self.states[:, sim.HORIZON_NS].max()) / NS_PER_SECOND
             seeds, streams, sides = self._outside_streams.T
-            self._outside = OffBookTrading.begin(
+            self.outside = OffBookTrading.begin(
                 self.source.outside, int(seeds[0]), streams, sides, seconds
             )
-
-    @property
-    def outside(self) -> OffBookTrading | None:
-        """Trading with dealers and in the session beside the books; None in a market without them."""
-        return self._outside
 
     def snapshot(self) -> tuple[AnyArray, ...]:
         """Copy of the whole state of the markets for :meth:`restore`, so that one warm-up serves many strategies."""
@@ -337,17 +337,21 @@ class Episodes:
             )
         impose(self.states, factors)
 
+    def run(self, strategy: Strategy) -> None:
+        """Take the decisions of a strategy until all episodes have ended."""
+        while self.working.any():
+            self.work(strategy)
+
     def work(self, strategy: Strategy) -> None:
         """Take one decision of a strategy in all working markets and advance them to the next decision."""
         self.advance_outside(getattr(strategy, "ask", None))
         intents = strategy.decide(self.view)
-        outside = self._outside
-        self.step(intents if outside is None else outside.reserve(intents, self.view))
+        self.step(intents if self.outside is None else self.outside.reserve(intents, self.view))
 
     def advance_outside(self, ask: Callable[[View], OffBookOrders] | None = None) -> None:
         """Advance dealers and sessions, if any, to the present, then send the requests that `ask` returns (None: no requests)."""
-        if self._outside is not None:
-            self._outside.turn(self.states, self.view, ask)
+        if self.outside is not None:
+            self.outside.turn(self.states, self.view, ask)
 
     def step(self, intents: Intents) -> None:
         """Apply intents to own orders, advance every working market to its next decision, and observe.

@@ -1,11 +1,8 @@
 """One recorded example episode of a strategy: the public book through time with the strategy's own fills."""
 
 from collections import Counter
-from dataclasses import dataclass, fields
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.report.book_figure import OwnFills, book_around_trades
@@ -33,76 +30,22 @@ TIME_POINTS = 240
 MAX_PRICES = 60
 
 
-@dataclass(frozen=True, eq=False)
-class BookExample:
-    """Recorded episode of one strategy: public lots over time and price, with the strategy's own fills.
-
-    Parameters
-    ----------
-    strategy : str
-        Its name.
-    side : int
-        +1 buy, -1 sell.
-    time_s : float (T,)
-        Seconds since arrival, evenly spaced.
-    price_ticks : int (P,)
-        Consecutive rising prices, ticks.
-    lots : int (T, P)
-        Displayed lots, positive where they bid, negative where they ask.
-    best_bid_ticks, best_ask_ticks : float (T,)
-        The touch, NaN where a side is empty.
-    fill_time_s, fill_price_ticks, fill_lots, fill_passive : (F,)
-        Own fills; passive where the own order rested.
-    tick : float
-        Price units per tick.
-    name : str
-        Of the picture, unique in a page.
+def draw_book_example(
+    scenario: Scenario,
+    market: BuiltMarket,
+    strategy: Strategy,
+    episode: int = 0,
+    name: str = "book",
+) -> Figure:
+    """Run one judged episode of a strategy with recording on, and draw the public book through time, with own fills on
+    it; `name` is the figure's, unique in a page.
     """
-
-    strategy: str
-    side: int
-    time_s: ArrayLike
-    price_ticks: ArrayLike
-    lots: ArrayLike
-    best_bid_ticks: ArrayLike
-    best_ask_ticks: ArrayLike
-    fill_time_s: ArrayLike
-    fill_price_ticks: ArrayLike
-    fill_lots: ArrayLike
-    fill_passive: ArrayLike
-    tick: float = 1.0
-    name: str = "book"
-
-    @cached_property
-    def figure(self) -> Figure:
-        """Figure of the price ladder through time, with own fills on it."""
-        own_fills = OwnFills(
-            self.fill_time_s, self.fill_price_ticks, self.fill_lots, self.fill_passive
-        )
-        names = (
-            column.name
-            for column in fields(self)
-            if column.name != "strategy" and not column.name.startswith("fill_")
-        )
-        options = {name: getattr(self, name) for name in names}
-        return book_around_trades(
-            own_fills=own_fills,
-            **options,
-            title=f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}",
-        )
-
-
-def book_example(
-    scenario: Scenario, market: BuiltMarket, strategy: Strategy, episode: int = 0
-) -> BookExample:
-    """Run one judged episode of a strategy with recording on, and tabulate the public book over time."""
     plan = market.plan.take(slice(episode, episode + 1))
     episodes = markets_of(strategy, market.judged, scenario.task, plan, 4096, RECORD_ROWS)
     levels = levels_of(episodes.books[0])
     start = int(episodes.states[0, sim.START_NS])
     first_row = int(episodes.states[0, sim.RECORD])
-    while episodes.working.any():
-        episodes.work(strategy)
+    episodes.run(strategy)
     fills = episodes.fills(0)
     times = np.linspace(0, scenario.task.horizon_s, TIME_POINTS)
     rows = episodes.record(0)[first_row:]
@@ -116,19 +59,18 @@ def book_example(
     step = max((highest - lowest) // (4 * MAX_PRICES), 1)
     prices = np.arange(lowest, highest + 1)
     lots, bid, ask = _replay_levels(levels, rows, start, times, prices)
-    return BookExample(
-        strategy.name,
-        int(episodes.states[0, sim.SIDE]),
+    side = int(episodes.states[0, sim.SIDE])
+    return book_around_trades(
         times,
-        prices[::step] if step > 1 else prices,
-        lots[:, ::step] if step > 1 else lots,
+        prices[::step],
+        lots[:, ::step],
+        OwnFills((fills[:, 0] - start) / NS_PER_SECOND, fills[:, 1], fills[:, 2], fills[:, 5] != 0),
+        side,
         bid,
         ask,
-        (fills[:, 0] - start) / NS_PER_SECOND,
-        fills[:, 1],
-        fills[:, 2],
-        fills[:, 5] != 0,
         market.judged.tick,
+        f"{strategy.name}, {'buying' if side > 0 else 'selling'}",
+        name,
     )
 
 

@@ -101,7 +101,7 @@ def judge(
     """
     _refuse_unjudgeable(entries)
     cost_rng, response_rng = rng.spawn(2)
-    table, by_run = _replicate_costs(entries, twin_mid2_grid, cost_rng, resamples)
+    table, by_run = replicate_costs(entries, twin_mid2_grid, cost_rng, resamples)
     strategies = {
         entry.name: CostRow(
             table[entry.name]["is_bps"].estimate(LEVEL),
@@ -116,13 +116,6 @@ def judge(
         for entry in entries
         if entry.kind in CHALLENGERS
     }
-
-
-def cost_replicates(
-    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator
-) -> dict[str, dict[str, Replicates]]:
-    """Bootstrap replicates by strategy and cost key, over all training seeds, with the same cluster draws for all."""
-    return _replicate_costs(entries, twin_mid2_grid, rng)[0]
 
 
 def cost_moments(
@@ -203,7 +196,7 @@ def _adaptability(responses: Sequence[Response], rng: np.random.Generator, resam
     )
 
 
-def _replicate_costs(
+def replicate_costs(
     entries: Sequence[JudgedEntry],
     twin_mid2_grid: Ints | None,
     rng: np.random.Generator,

@@ -1,13 +1,13 @@
 """Estimates of a market that rules may know, from training episodes: volume, volatility, impact, cost of waiting."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
@@ -18,7 +18,6 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.plans import Plan, Sampler, streams_plan
 from tercel.lab.evaluation.runs import run_strategies, without_orders
-from tercel.lab.evaluation.windows import DAY_NS
 from tercel.market.flow import Preset
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
@@ -140,25 +139,23 @@ def settle_market(
     law = law_for(preset, market.impact or None)
     regimes = market.regimes
     settle = _settle_market.__wrapped__ if regimes else _settle_market
-    return settle(
-        _KeyedPreset(preset.model_dump_json(), preset), law, task, quantity, quick, regimes
-    )
-
-
-@dataclass(frozen=True)
-class _KeyedPreset:
-    """A preset that is hashed and compared by its content, as key of a cache."""
-
-    content: str
-    preset: Preset = field(compare=False)
+    return settle(type(preset), preset.model_dump_json(), law, task, quantity, quick, regimes)
 
 
 @lru_cache(maxsize=2)
 def _settle_market(
-    keyed: _KeyedPreset, law: ImpactLaw | None, task: Task, quantity: int, quick: bool, regimes: str
+    kind: type[Preset],
+    content: str,
+    law: ImpactLaw | None,
+    task: Task,
+    quantity: int,
+    quick: bool,
+    regimes: str,
 ) -> Settled:
-    """Judged market, training bank and pilot estimates of a preset under an impact law and regimes (cached)."""
-    preset = keyed.preset
+    """Judged market, training bank and pilot estimates under an impact law and regimes of a preset, which is not
+    hashable and so given as its class and JSON (cached).
+    """
+    preset = kind.model_validate_json(content)
     judged, training = (
         with_named_regimes(source, regimes, preset, task.horizon_s / 3)
         for source in (

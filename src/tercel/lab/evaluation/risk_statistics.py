@@ -12,7 +12,7 @@ from tercel.core.records import Record
 from tercel.execution.costs import BPS, Costs
 from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import Scores
-from tercel.lab.evaluation.judge import JudgedEntry, cost_replicates, replicate_responses
+from tercel.lab.evaluation.judge import JudgedEntry, replicate_costs, replicate_responses
 
 SCHEDULES = ("twap_take", "vwap_take")
 """Denominators of the ratios."""
@@ -72,7 +72,7 @@ def ratios(
     policies = [entry.name for entry in entries if entry.kind == "learned"]
     if not schedules or not policies:
         return {}
-    table = cost_replicates(entries, twin_mid2_grid, rng)
+    table, _ = replicate_costs(entries, twin_mid2_grid, rng)
     ratios_by_policy = {}
     for name in policies:
         cost, impact = (

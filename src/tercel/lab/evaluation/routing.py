@@ -27,6 +27,7 @@ from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.market import BuiltMarket
 from tercel.lab.evaluation.plans import Plan
+from tercel.lab.evaluation.runs import BATCH
 from tercel.market.simulator.source import Source
 
 PARENTS: Final = 200
@@ -37,7 +38,6 @@ PRIOR_ORDERS: Final = 1024
 """Number of simulated orders for the costs of book and session, before the first request."""
 PRIOR_WEIGHT: Final = 50
 """Weight of the session's fills in these orders, in traded orders."""
-BATCH: Final = 256
 
 
 def book_rule(built: BuiltMarket) -> Strategy:
@@ -76,8 +76,7 @@ def run_strategies_outside(
         outside.move(
             episodes.states, np.multiply(plan.rows[:, kernels.E_SIDE], push, dtype=np.float64)
         )
-        while episodes.working.any():
-            episodes.work(strategy)
+        episodes.run(strategy)
         costs = episodes.costs()
         costs_and_outside.append((costs.shortfall / costs.denominator * BPS, outside))
     return costs_and_outside

@@ -1,16 +1,18 @@
 """Run strategies on the episodes of a plan: the same episodes for every strategy, with or without recorded decisions."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Indices, Ints
+from tercel.core.arrays import Bools, Indices, Ints
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.policies.parts import PlaceboForecast
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
+from tercel.execution.view import View
 from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes
@@ -55,53 +57,30 @@ def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     return run_strategies(source, task, plan, [strategy])[0]
 
 
-class Recording:
-    """Recorder of the decisions in each strategy's first episodes, for :func:`run_strategies`.
+def start_decisions(view: View, task: Task, cluster: Ints) -> Decisions:
+    """Decisions of a batch of episodes that :func:`record_decision` fills in, all zero."""
+    x, m, draw, live = (
+        np.zeros((view.n, task.decisions, *column.shape[1:]), column.dtype)
+        for column in (view.x, view.m, view.draw, view.left > 0)
+    )
+    return Decisions(x, m, draw, live, cluster)
 
-    Parameters
-    ----------
-    episodes : int
-        At most so many, of the first batch.
 
-    Attributes
-    ----------
-    decisions : list of Decisions
-        One a strategy, in order.
-    """
-
-    def __init__(self, episodes: int) -> None:
-        """Record the first `episodes` markets of a batch."""
-        self.episodes = episodes
-        self.decisions: list[Decisions] = []
-        self._steps = 0
-        self._arrays: list[AnyArray] = []
-
-    def observe(self, episodes: Episodes, task: Task, gap_ns: int) -> None:
-        """Store what the strategy sees at the current decision; `gap_ns` is its shortest time between decisions."""
-        view = episodes.view
-        live = episodes.working & (view.left > 0)
-        columns = [array[: self.episodes] for array in (view.x, view.m, view.draw, live)]
-        if not self._arrays:
-            self._arrays = [
-                np.zeros((len(column), task.decisions, *column.shape[1:]), column.dtype)
-                for column in columns
-            ]
-        decision = (
-            view.decision[: self.episodes] if gap_ns else np.full(len(columns[0]), self._steps)
-        )
-        inside = decision < task.decisions
-        if gap_ns:
-            inside &= (view.on_schedule & episodes.working)[: self.episodes]
-        for array, column in zip(self._arrays, columns, strict=True):
-            array[inside, decision[inside]] = column[inside]
-        self._steps += 1
-
-    def end_strategy(self, plan: Plan) -> None:
-        """Append the decisions of a strategy that has run, with the clusters of the plan's episodes."""
-        x, m, draw, live = self._arrays
-        self.decisions.append(Decisions(x, m, draw, live, plan.cluster[: self.episodes]))
-        self._steps = 0
-        self._arrays = []
+def record_decision(decisions: Decisions, episodes: Episodes, step: int, gap_ns: int) -> None:
+    """Store what a strategy sees at its decision number `step` from 0; `gap_ns` is its shortest time between decisions."""
+    view = episodes.view
+    decision = view.decision if gap_ns else np.full(view.n, step)
+    inside = decision < decisions.live.shape[1]
+    if gap_ns:
+        inside &= view.on_schedule & episodes.working
+    live = episodes.working & (view.left > 0)
+    for array, column in (
+        (decisions.x, view.x),
+        (decisions.m, view.m),
+        (decisions.draw, view.draw),
+        (decisions.live, live),
+    ):
+        array[inside, decision[inside]] = column[inside]
 
 
 def run_strategies(
@@ -110,12 +89,12 @@ def run_strategies(
     plan: Plan,
     strategies: Sequence[Strategy],
     stop: Callable[[], bool] = lambda: False,
-    recording: Recording | None = None,
+    decisions: list[Decisions] | None = None,
     run_out: bool | Bools = True,
     placebo: Plan | None = None,
 ) -> list[Costs]:
     """Costs of several strategies over all episodes of a plan, as by :func:`run_strategy`; those cut off by `stop` are
-    missing. Appends decisions to `recording`.
+    missing. Appends each one's decisions in the first batch to `decisions`.
 
     Every market warms up once, and what its public does after that is simulated once; each strategy finds it as it was
     at arrival. Where `stop` says so between two strategies, the rest is left out (of a plan of one batch; otherwise
@@ -149,17 +128,19 @@ def run_strategies(
                 placebo_batch = placebo_episodes.take(slice(first, first + BATCH))
                 placebos[forecaster] = forecast_outlooks(source, task, placebo_batch, forecaster)
             episodes.restore(arrival_snapshot)
-            episodes.set_gap(gap_of(strategy))
-            episodes.set_forecaster(
-                forecaster, None if placebo_episodes is None else placebos.get(forecaster)
+            episodes.follow(
+                strategy, None if placebo_episodes is None else placebos.get(forecaster)
             )
-            recorder = recording if number == 0 else None
-            while episodes.working.any():
-                if recorder is not None:
-                    recorder.observe(episodes, task, gap_of(strategy))
+            recorded = None
+            if decisions is not None and number == 0:
+                recorded = start_decisions(episodes.view, task, batch.cluster)
+                decisions.append(recorded)
+            for step in count():
+                if not episodes.working.any():
+                    break
+                if recorded is not None:
+                    record_decision(recorded, episodes, step, gap_of(strategy))
                 episodes.work(strategy)
-            if recorder is not None:
-                recorder.end_strategy(batch)
             strategy_costs.append(episodes.costs())
     batch_count = -(-len(plan) // BATCH)
     return [
@@ -178,6 +159,5 @@ def markets_of(
         source, task, len(plan), log_rows=log_rows, record_rows=record_rows, looks_back=looks_back
     )
     episodes.start(plan)
-    episodes.set_gap(gap_of(strategy))
-    episodes.set_forecaster(forecaster_of(strategy))
+    episodes.follow(strategy)
     return episodes

@@ -8,7 +8,7 @@ import numpy as np
 from tercel.core.report.formatting import format_percent
 from tercel.core.stats import clustered_se
 from tercel.core.stats.power import POWER, detectable_gain, required_sample
-from tercel.execution.costs import Costs, attribute
+from tercel.execution.costs import Costs
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def sample_size(
     judged : int
     orders_a_day : float
     """
-    bps = {name: attribute(run, None)["is_bps"] for name, run in costs.items()}
+    bps = {name: run.shortfall_bps for name, run in costs.items()}
     best = min(bps, key=lambda name: float(bps[name].mean()))
     cluster = next(iter(costs.values())).cluster
     tried = len(bps[best])

@@ -12,8 +12,8 @@ from typing import Any, Final, Self
 from tercel import __version__
 from tercel.core.errors import ConfigError
 from tercel.execution.market import AT_ONCE, Market
+from tercel.execution.orders import Order, assign_days
 from tercel.execution.task import LATER, Task
-from tercel.lab.evaluation.orders import Order, assign_days
 from tercel.market.simulator.bounds import KIND
 from tercel.market.tape import Lake
 
@@ -125,10 +125,9 @@ class Scenario:
     def to_dict(self) -> dict[str, Any]:
         """Market, task and orders as plain values; optional fields are left out where they are empty."""
         market = asdict(self.market)
-        task = asdict(self.task)
-        for name in LATER:
-            if not task[name]:
-                del task[name]
+        task = {
+            name: value for name, value in asdict(self.task).items() if value or name not in LATER
+        }
         values = {
             "market": self.market.preset,
             "lake": self.market.lake,
@@ -183,7 +182,7 @@ def scenarios_of_orders(scenario: Scenario, orders: Sequence[Order]) -> dict[str
     Raises
     ------
     ConfigError, TapeError
-        No lake, or an order that is not on the tapes (`evaluation.orders.assign_days`).
+        No lake, or an order that is not on the tapes (`execution.orders.assign_days`).
     """
     if not scenario.market.on_tape:
         raise ConfigError("a lake to judge orders on", scenario.market.name, "replay one (`tape=`)")

@@ -8,8 +8,8 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY
+from tercel.execution.orders import Order, assign_days
 from tercel.execution.task import Task
-from tercel.lab.evaluation.orders import Order, assign_days
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.windows import Hours
 from tercel.market.flow.calibrate import census_of

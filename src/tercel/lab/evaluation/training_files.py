@@ -30,8 +30,7 @@ DEPTH: Final = 4
 
 
 def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
-    """Rows of a metrics file, an incomplete last one left out; ConfigError if it is damaged, OSError if it cannot be
-    read.
+    """Rows of a metrics file, at least one; an incomplete last one is left out.
 
     Parameters
     ----------
@@ -42,18 +41,19 @@ def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
     Raises
     ------
     ConfigError
-        It is damaged: no text, without one of these columns, or a row before the last is no numbers.
-    OSError
-        It cannot be read.
+        It is damaged (no text, without one of these columns, a row before the last that is no numbers), empty or not
+        there.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = csv.DictReader(file)
             rows = list(table)
-            names = table.fieldnames
+            names = table.fieldnames or ()
+    except OSError as error:
+        raise _damage_error(path, error.strerror or str(error)) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise _damage_error(path, str(error)) from None
-    missing = [] if names is None else [name for name in needs if name not in names]
+    missing = [name for name in needs if names and name not in names]
     if missing:
         raise _damage_error(path, f"no column {missing[0]!r}")
     metrics = []
@@ -63,31 +63,16 @@ def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
         except (TypeError, ValueError):
             if number < len(rows):
                 raise _damage_error(path, f"row {number} is no row of numbers") from None
-    return metrics
-
-
-def read_nonempty_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
-    """Rows of a metrics file, at least one; ConfigError if it is damaged, empty or missing.
-
-    Raises
-    ------
-    ConfigError
-        It is damaged, empty or not there.
-    """
-    try:
-        rows = read_metrics(path, needs)
-    except OSError as error:
-        raise _damage_error(path, error.strerror or str(error)) from None
-    if not rows:
+    if not metrics:
         raise _damage_error(path, "no whole row")
-    return rows
+    return metrics
 
 
 def read_partial_metrics(path: Path) -> list[Metrics]:
     """Complete rows of a metrics file for progress displays; none if it is missing or unreadable."""
     try:
         return read_metrics(path)
-    except (OSError, ValueError, ConfigError):
+    except ConfigError:
         return []
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.report.formatting import format_minute
-from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS, FOREVER_NS, NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.intent import empty
+from tercel.execution.orders import Order
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.plans import Plan
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay
@@ -31,7 +31,6 @@ BLOCK_NS = 1800 * NS_PER_SECOND
 
 MAX_FORECASTS: Final = 1800
 """Largest number of forecasts in an episode: one per second in half an hour, fewer per second in longer orders."""
-DAY_NS: Final = 86_400 * NS_PER_SECOND
 _STREAM = [kernels.E_SEED, kernels.E_INDEX]
 
 

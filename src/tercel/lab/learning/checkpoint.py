@@ -1,4 +1,4 @@
-"""State of a learner: objects that save and restore their attributes, and checkpoints on disk.
+"""Checkpoints of a learner's state on disk.
 
 A checkpoint is one array file and one JSON file, valid at every moment. The array file gets a new name each time; the
 JSON file, written last and moved into place in one step, names the array file that belongs to it and its hash. A
@@ -8,9 +8,8 @@ process killed at any point leaves the previous pair or the new one.
 import hashlib
 import io
 import json
-from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -19,29 +18,6 @@ from tercel.lab.learning.port import LearningError, State
 
 _ARRAY = "__array__"
 NAME = "checkpoint.json"
-
-
-class Stored:
-    """Base class of objects whose state is the attributes named in `stored`: arrays and numbers.
-
-    The state has private ones without their underscore.
-    """
-
-    stored: ClassVar[tuple[str, ...]]
-
-    def state(self) -> State:
-        """Copies of the attributes by name."""
-        return {name.lstrip("_"): copy(getattr(self, name)) for name in self.stored}
-
-    def restore(self, state: State) -> None:
-        """Set the attributes from a state, arrays in place."""
-        for name in self.stored:
-            current = getattr(self, name)
-            saved = state[name.lstrip("_")]
-            if isinstance(current, np.ndarray):
-                current[:] = saved
-            else:
-                setattr(self, name, type(current)(saved))
 
 
 class CheckpointError(LearningError):

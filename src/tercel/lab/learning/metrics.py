@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Bools
 from tercel.core.files import atomic_path
 from tercel.core.report.cells import csv_text
-from tercel.lab.evaluation.training_files import FRAMES, read_nonempty_metrics
-from tercel.lab.learning.checkpoint import Stored
+from tercel.core.stored_attributes import Stored
+from tercel.lab.evaluation.training_files import FRAMES, read_metrics
 from tercel.lab.learning.port import Metrics
 
 
@@ -75,9 +75,7 @@ class MetricsLog:
         self.path = path
         self.rows: list[Metrics] = []
         if frames and path.exists():
-            self.rows = [
-                row for row in read_nonempty_metrics(path, needs) if row["frames"] <= frames
-            ]
+            self.rows = [row for row in read_metrics(path, needs) if row["frames"] <= frames]
         with atomic_path(self.path) as part, part.open("w", newline="") as file:
             file.write(csv_text([*self.rows[:1], *(row.values() for row in self.rows)]))
 

@@ -195,9 +195,10 @@ def check_finite(metrics: Metrics, name: str) -> Metrics:
     return metrics
 
 
-def check_env(env: Any) -> None:
-    """Refuse what learners cannot act in: no Gymnasium vector environment, one that restarts episodes in a later step, other
-    observations than flat rows of numbers, fewer than 2 actions.
+def check_env(env: Any) -> tuple[int, tuple[int, int]]:
+    """Size of the observation and sizes of the actions (:func:`action_sizes`) of an environment; raises for one that learners
+    cannot act in: no Gymnasium vector environment, one that restarts episodes in a later step, other observations than
+    flat rows of numbers, fewer than 2 actions.
 
     Raises
     ------
@@ -217,5 +218,4 @@ def check_env(env: Any) -> None:
         f"autoreset_mode {mode} of {env}",
         "make it with autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP, or DISABLED",
     )
-    observation_size(env)
-    action_sizes(env)
+    return observation_size(env), action_sizes(env)

@@ -150,11 +150,6 @@ class ImpactLaw:
         surviving = np.where(x > 0.0, -np.expm1(-x) / np.where(x > 0.0, x, 1.0), 1.0)
         return float(weights @ surviving)
 
-    def metaorder_ticks(self, share: float, seconds: float) -> float:
-        """Displacement at the end of a metaorder of a share of the volume expected in its time."""
-        phi = share * self.trades * seconds / self.horizon_s * self.remaining_share(seconds)
-        return float(self.target(phi))
-
     def pack(self) -> Floats:
         """The law as float64 words that kernels read (`impact_events`)."""
         rates, weights = self.kernel()

@@ -60,11 +60,6 @@ class Delays:
         """Number of market orders."""
         return len(self.seconds)
 
-    @property
-    def censored(self) -> float:
-        """Share of market orders whose lots were not seen to return."""
-        return float(np.mean(self.late | self.cut))
-
     def table(self, values: int = VALUES) -> Floats:
         """Quantiles of equal probability, float64[values], s: the (i + 1/2) / values quantile, i = 0, 1, ..."""
         probabilities = (np.arange(values) + 0.5) / values

@@ -206,9 +206,11 @@ def join_source(
         raise _error_of_source(source, error) from error
     wanted = {column: f"{source.name}.{column}" for column in source.columns}
     rows = pl.DataFrame(
-        {"instrument": data.instrument, "time": times_of(data), "row": np.arange(data.n)}
+        {"instrument": data.instrument, "time": data.time_ns, "row": np.arange(data.n)}
     )
-    rows = rows.with_columns(pl.col("time").cast(time_type()))
+    rows = rows.with_columns(
+        pl.col("time").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
+    )
     table = as_of(
         rows.sort("time", "instrument", maintain_order=True), facts, wanted, max_age
     ).sort("row")
@@ -218,11 +220,6 @@ def join_source(
     return replace(
         data, x=np.concatenate([data.x, extra], axis=1), names=(*data.names, *wanted.values())
     )
-
-
-def times_of(data: Dataset) -> pl.Series:
-    """Times of the rows as a Polars series."""
-    return pl.Series("time", data.time_ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:

@@ -30,7 +30,7 @@ from tercel.core.tables.table_map import ColumnNames
 from tercel.core.tables.times import parse_days
 from tercel.core.tables.usual_names import USUAL
 from tercel.core.toml import read_toml
-from tercel.core.validation import TomlTable, validate_model
+from tercel.core.validation import WORD, TomlTable, validate_model
 from tercel.signals.models.model_folder import find_model_folder, load
 from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.portfolio import cost_laws
@@ -128,9 +128,7 @@ class RulesSection(TomlTable):
 class PortfolioConfig(TomlTable):
     """A whole configuration."""
 
-    name: str = Field(
-        default="portfolio", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$"
-    )
+    name: str = Field(default="portfolio", min_length=1, max_length=40, pattern=WORD)
     forecasts: ForecastSection = ForecastSection()
     book: BookSection = BookSection()
     cost: CostSection = CostSection()

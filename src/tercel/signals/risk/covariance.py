@@ -278,6 +278,6 @@ class FastVolatility(ReturnsCovariance):
         """Covariance, float64[p, p]: exponentially weighted deviations at the end around a nonlinearly shrunk correlation."""
         variance = ewma(returns**2, self.decay, np.mean(returns**2, axis=0))
         standard = np.clip(returns / np.sqrt(variance[:-1]), -OUTLIER_SD, OUTLIER_SD)
-        correlation = NonlinearShrinkage().fit(standard).covariance_
+        correlation = NonlinearShrinkage().estimate(standard)
         scale = np.sqrt(variance[-1] / np.diag(correlation))
         return np.asarray(correlation * np.outer(scale, scale))

@@ -29,7 +29,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.toml import read_toml
-from tercel.core.validation import TomlTable, validate_model
+from tercel.core.validation import WORD, TomlTable, validate_model
 from tercel.signals.sources.port import LONGEST_DAYS
 
 EXPERTS: Final = ("static", "rolling", "recursive")
@@ -170,7 +170,7 @@ class TrainSection(TomlTable):
 class SignalsConfig(TomlTable):
     """A whole configuration."""
 
-    name: str = Field(default="signals", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
+    name: str = Field(default="signals", min_length=1, max_length=40, pattern=WORD)
     panel: PanelSection = PanelSection()
     source: tuple[SourceSection, ...] = ()
     train: TrainSection = TrainSection()

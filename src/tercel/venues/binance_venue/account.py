@@ -10,7 +10,7 @@ from tercel.venues.binance_venue.requests import PATHS
 from tercel.venues.binance_venue.rest import PAGE, RequestRefusedError
 from tercel.venues.binance_venue.spot_api import Call, SpotAccount, SpotApi, SpotOrder, SpotTrade
 from tercel.venues.binance_venue.terms import SpotTerms
-from tercel.venues.binance_venue.venue_clock import certain_lead
+from tercel.venues.binance_venue.venue_clock import VenueClock, certain_lead
 
 DAY_MS: Final = 86_400_000
 _CLOCK_SAMPLES: Final = 3
@@ -19,11 +19,8 @@ _PAGES: Final = 50
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 
 
-def measure_clock(
-    api: SpotApi, wall: Callable[[], int], steady: Callable[[], int], most_ms: float
-) -> tuple[int, int]:
-    """Offset of the venue's clock to the steady clock, and the certain lead of the wall clock over the venue's
-    (negative: behind, 0: none sure), both in ns.
+def measure_clock(api: SpotApi, clock: VenueClock, most_ms: float) -> None:
+    """Set a clock by a few queries of the venue's time; its wall clock may differ by `most_ms` at most.
 
     It is late by as long as the fastest answer took, and never ahead: a timestamp may be late by the window, and hardly
     ahead.
@@ -35,24 +32,22 @@ def measure_clock(
     """
     samples: list[tuple[int, int]] = []
     for _ in range(_CLOCK_SAMPLES):
-        before = wall()
+        before = clock.wall()
         server = api.wait(api.time())
-        after = wall()
-        steady_ns = steady()
+        after = clock.wall()
         if not isinstance(server, int):
             raise VenueError(
                 "the venue's time", repr(server)[:80], "check that the URL is Binance's"
             )
         ahead = (before + after) // 2 - server * MS
-        samples.append((server * MS - steady_ns, certain_lead(ahead, after - before)))
-    offset, ahead = max(samples)
-    if abs(ahead) > most_ms * MS:
+        samples.append((server * MS - clock.steady(), certain_lead(ahead, after - before)))
+    clock.offset_ns, clock.ahead_ns = max(samples)
+    if abs(ahead := clock.ahead_ns) > most_ms * MS:
         raise VenueError(
             f"a clock within {most_ms:g} ms",
             f"one that is {abs(ahead) / MS:.0f} ms {'ahead' if ahead > 0 else 'behind'} of the venue's",
             "set the system clock (NTP), or raise clock_ms",
         )
-    return offset, ahead
 
 
 def read_symbols(api: SpotApi, names: tuple[str, ...]) -> tuple[dict[str, TradedSymbol], list[str]]:

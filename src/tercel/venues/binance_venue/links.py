@@ -128,7 +128,7 @@ class BinanceLinks:
     depth : int
         Levels of a side that a snapshot has.
     allow : callable
-        As `FixLink` has it.
+        As `fix.link.open_link` has it.
     """
 
     def __init__(

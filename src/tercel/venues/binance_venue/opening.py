@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.link.connection import WaitLimits
-from tercel.core.link.order_memory import NameRules, OrderMemory
+from tercel.core.link.order_memory import OrderMemory
 from tercel.venues.binance_venue.account import (
     DAY_MS,
     check_logon,
@@ -29,7 +29,9 @@ from tercel.venues.binance_venue.tracker import OrderTracker
 from tercel.venues.binance_venue.venue import BinanceVenue
 from tercel.venues.binance_venue.venue_clock import VenueClock
 
-_NAMES: Final = NameRules(re.compile("[a-zA-Z0-9_-]"), most=36)
+_LETTERS: Final = re.compile("[a-zA-Z0-9_-]")
+"""Letters of an order's name, of which it has `_MOST_LETTERS` at most."""
+_MOST_LETTERS: Final = 36
 Opened = TypeVar("Opened", bound=BinanceVenue)
 
 
@@ -55,7 +57,7 @@ def open_binance_venue(
         As `VenueClock` has them.
     patience : WaitLimits
     allow : callable
-        As `FixLink` has it.
+        As `fix.link.open_link` has it.
 
     Raises
     ------
@@ -103,12 +105,10 @@ def log_on(
         opened.callback(connections.close)
         if store is not None:
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
-        memory = OrderMemory(_NAMES, store)
+        memory = OrderMemory(store, _LETTERS, _MOST_LETTERS)
         opened.callback(memory.close)
         try:
-            clock.offset_ns, clock.ahead_ns = measure_clock(
-                api, clock.wall, clock.steady, terms.clock_ms
-            )
+            measure_clock(api, clock, terms.clock_ms)
             symbols, notes = check_logon(api, terms)
             venue = make_venue(terms, connections, memory, symbols, clock, patience)
             load_history(api, symbols, venue.tracker, venue.inquiry)

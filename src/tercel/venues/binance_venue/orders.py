@@ -13,7 +13,6 @@ from tercel.venues.binance_venue.api import MS, ErrorCode, Status
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.inquiry import FateInquiry
-from tercel.venues.binance_venue.requests import read_swap
 from tercel.venues.binance_venue.rest import UNSURE
 from tercel.venues.binance_venue.spot_api import (
     OrderKey,
@@ -345,7 +344,7 @@ class OrderEntry:
         self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer[SpotSwap]
     ) -> None:
         """Process the answer to a cancel and new order in one request."""
-        swap = answer.result or read_swap(answer.error.data if answer.error is not None else None)
+        swap = answer.result
         canceled = swap.canceled
         if canceled is not None and canceled.status in ENDS:
             self._tracker.assign_number(before, canceled.number)

@@ -1,6 +1,7 @@
 """Binance's requests and their answers as `SpotApi` has them: over the WebSocket API, and over REST."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -133,11 +134,17 @@ class BinanceApi:
         self, call: Call[Row], reply: Callable[[ApiAnswer[Row]], object], urgent: bool = False
     ) -> None:
         """Send a request over the WebSocket API: `reply` is called once, later."""
+
+        def read_refusal(answer: ApiAnswer[Row]) -> object:
+            """Reply with the halves of a swap that a refusal reports."""
+            data = answer.error.data if answer.error is not None else None
+            return reply(answer if answer.succeeded else replace(answer, result=call.read(data)))
+
         self.channel.ask(
             call.method,
             call.work,
             call.weight,
-            reply,
+            read_refusal if call.method == SWAP else reply,
             call.read,
             signed=call.is_signed,
             orders=call.is_order,

@@ -26,7 +26,7 @@ class CcxtLinks(CcxtStreams):
     on_answer : callable
         Takes answers to requests.
     allow : callable
-        As `FixLink` has it.
+        As `fix.link.open_link` has it.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """State of all child orders, folded from a journal: found by any of their names, every execution booked once."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain
 from typing import Final
 
 from tercel.core import orders as o
@@ -22,7 +22,7 @@ from tercel.core.fixed_point import format_decimal
 from tercel.core.orders import ExecType, OrdStatus
 from tercel.core.ports import Entry
 from tercel.core.records import fast_replace
-from tercel.desk.trading.child_orders.positions import Fill
+from tercel.desk.trading.child_orders.positions import Fill, Move
 from tercel.desk.trading.child_orders.unsent_orders import lost_order, strange_order
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import AlertEntry, OperatorEntry, SessionEntry
@@ -47,16 +47,18 @@ class Orders:
         self._live: dict[str, None] = {}
         self._roots_by_parent: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
-        self._execution_keys: dict[str, list[Key]] = {}
+        self._executions: dict[str, dict[tuple[str, str], _Content]] = {}
+        """Contents of the reports of each order, by their accounts and ExecIDs."""
         self.accounts: dict[str, None] = {}
         """Every account that has had an order."""
         self.last_ns = 0
         """Venue time, ns, of the last report of an order."""
-        self._executions: dict[Key, _Content] = {}
         self._booked: Executions[Fill] = Executions()
         self._quarantine: list[o.Report | o.CancelReject | o.Unread] = []
-        self.fills: list[Fill] = []
-        """Every execution in force, in the order of booking."""
+        self.fills_of: dict[str, list[Fill]] = defaultdict(list)
+        """Executions in force by parent, each once, in the order of booking."""
+        self.moves: list[Move] = []
+        """Fills that the last entry booked, busted or corrected."""
         self.rebooked: list[tuple[Fill, Fill | None]] = []
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
         self._fences: set[str] = set()
@@ -82,7 +84,12 @@ class Orders:
         order = self.get(report.cl_ord_id) or self.get(report.orig)
         root = "" if report.cl_ord_id else self._booked.order_of(report.account, report.exec_id)
         root = root if order is None else order.root
-        return (report.account, root, report.exec_id) in self._executions
+        return (report.account, report.exec_id) in self._executions.get(root, ())
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Every execution in force, by parent in the order of booking."""
+        return [*chain.from_iterable(self.fills_of.values())]
 
     @property
     def quarantined(self) -> list[o.Report | o.CancelReject | o.Unread]:
@@ -129,7 +136,7 @@ class Orders:
         """Executions of a parent's orders, busted ones (quantity 0) too, as (root of order, name, execution) by name."""
         executions: dict[tuple[str, str], Execution[Fill]] = {}
         for root in self._roots_by_parent.get(parent, ()):
-            for account, _, name in self._execution_keys.get(root, ()):
+            for account, name in self._executions.get(root, ()):
                 execution = self._booked.find(account or self._orders[root].account, root, name)
                 if execution is not None:
                     executions[root, name] = execution
@@ -143,9 +150,9 @@ class Orders:
         """Orders of a parent that are in memory."""
         return [self._orders[root] for root in self._roots_by_parent.get(parent, ())]
 
-    def retire(self, parent: str, fill_count: int) -> tuple[list[str], list[Key]]:
-        """Drop a parent's orders and its first `fill_count` fills from memory; returns all names of the orders and of their
-        executions."""
+    def retire(self, parent: str) -> tuple[list[str], list[Key], int]:
+        """Drop a parent's orders and fills from memory; returns all names of the orders and of their executions, and the number
+        of fills."""
         names: list[str] = []
         executions: dict[Key, None] = {}
         for root in self._roots_by_parent.pop(parent, ()):
@@ -153,19 +160,13 @@ class Orders:
             names += self._names.pop(root)
             if self._root_by_order_id.get(venue_key := (order.instrument, order.order_id)) == root:
                 del self._root_by_order_id[venue_key]
-            for key in self._execution_keys.pop(root, ()):
-                del self._executions[key]
-                booked_key = key[0] or order.account, *key[1:]
+            for account, name in self._executions.pop(root, ()):
+                booked_key = account or order.account, root, name
                 if self._booked.forget(booked_key) is not None:
-                    executions |= dict.fromkeys((key, booked_key))
+                    executions |= dict.fromkeys(((account, root, name), booked_key))
         for name in names:
             self._root.pop(name, None)
-        places = (index for index, fill in enumerate(self.fills) if fill.parent == parent)
-        for index in reversed(
-            [*islice(places, fill_count)]
-        ):  # finished parents are old: their fills are among the first
-            del self.fills[index]
-        return names, list(executions)
+        return names, list(executions), len(self.fills_of.pop(parent, ()))
 
     def recall(self, parent: str, source: "Orders") -> None:
         """Put a retired parent's orders and fills back into this fold, from another fold that holds them."""
@@ -177,13 +178,13 @@ class Orders:
             self._root |= dict.fromkeys(source._names[root], root)
             if order.order_id:
                 self._root_by_order_id.setdefault((order.instrument, order.order_id), root)
-            self._execution_keys[root] = source._execution_keys.get(root, [])
-            for key in self._execution_keys[root]:
-                self._executions[key] = source._executions[key]
-                booked_key = key[0] or order.account, *key[1:]
+            self._executions[root] = source._executions.get(root, {})
+            for account, name in self._executions[root]:
+                booked_key = account or order.account, root, name
                 if (execution := source._booked.find(*booked_key)) is not None:
                     self._booked.recall(booked_key, execution)
-        self.fills += [fill for fill in source.fills if fill.parent == parent]
+        if fills := source.fills_of.get(parent):
+            self.fills_of[parent] = fills
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: fate unknown, or executions missing."""
@@ -195,6 +196,7 @@ class Orders:
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Fold one journal entry; returns the notices that it gives rise to."""
+        self.moves = []
         if entry.kind == kinds.REPORT_IN:
             return self._apply_report(entry)
         if entry.kind == kinds.ORDER_OUT:
@@ -351,11 +353,10 @@ class Orders:
         """Notice of an execution that was reported before, with the same or other content; [] for a new one, now recorded."""
         if report.exec_type == ExecType.STATUS or not report.exec_id:
             return []
-        key = (report.account, order.root, report.exec_id)
+        key = report.account, report.exec_id
         content = (report.exec_type, report.side, report.last_qty, report.last_px, report.ref)
-        known_content = self._executions.setdefault(key, content)
+        known_content = self._executions.setdefault(order.root, {}).setdefault(key, content)
         if known_content is content:
-            self._execution_keys.setdefault(order.root, []).append(key)
             return []
         if known_content == content:
             return [Notice(Code.DUPLICATE, order.root, report.exec_id)]
@@ -399,7 +400,8 @@ class Orders:
         execution = self._booked.book(key, fill, fill.qty, fill.px)
         booked = _fill_in_force(execution)
         if booked is not None:
-            self.fills.append(booked)
+            self.fills_of[order.parent].append(booked)
+            self.moves.append((None, booked))
         notices = [] if execution.changed is None else [_rebook_notice(order.root, fill, booked)]
         return fast_replace(report, last_qty=execution.qty, last_px=execution.px), notices
 
@@ -431,9 +433,11 @@ class Orders:
             ]
         if before is None or before == after:
             return order, [Notice(Code.DUPLICATE, root, f"{report.exec_type} of {report.ref}")]
-        index = self.fills.index(before)
-        self.fills[index : index + 1] = [] if after is None else [after]
+        fills = self.fills_of[order.parent]
+        index = fills.index(before)
+        fills[index : index + 1] = [] if after is None else [after]
         self.rebooked.append((before, after))
+        self.moves.append((before, after))
         qty, paid = (0, 0) if after is None else (after.qty, after.qty * after.px)
         order = rebook(order, qty - before.qty, paid - before.qty * before.px)
         return order, [_rebook_notice(root, before, after)]

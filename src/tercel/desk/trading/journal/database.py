@@ -4,17 +4,17 @@ One session per journal: the system releases the lock file when its holder dies,
 """
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import filelock
-
-from tercel.core.errors import ConfigError, JournalError
+from tercel.core.errors import ConfigError, JournalError, refuse_if
 from tercel.core.extras import import_optional
+from tercel.core.locks import file_lock
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -36,6 +36,26 @@ BRIEFLY: Final = "for a moment)"
 PATIENCE_S: Final = 60.0
 RETRY_S: Final = 0.05
 PROC_LOCKS: Final = Path("/proc/locks")
+
+
+_SOUND: Final = (
+    *(
+        "SQLITE_BUSY",
+        "SQLITE_LOCKED",
+        "SQLITE_FULL",
+        "SQLITE_CANTOPEN",
+        "SQLITE_READONLY",
+        "SQLITE_PERM",
+    ),
+    *(
+        "SQLITE_IOERR_WRITE",
+        "SQLITE_IOERR_FSYNC",
+        "SQLITE_IOERR_TRUNCATE",
+        "SQLITE_IOERR_SHM",
+        "SQLITE_NOMEM",
+    ),
+)
+"""How names of errors begin that say nothing against the file."""
 
 
 class JournalPlace:
@@ -72,24 +92,48 @@ class JournalPlace:
 
     def __str__(self) -> str:
         """Path of the file, or URL of the server without its password, for people."""
-        if self.file is not None:
-            return str(self.file)
-        return str(
-            import_optional("sqlalchemy", "trade")
-            .engine.make_url(self.url)
-            .render_as_string(hide_password=True)
-        )
+        return str(self.file or re.sub(r"://([^:/@]*):.*@", r"://\1:***@", self.url))
 
     def engine(self) -> "Engine":
         """A SQLAlchemy engine for the server, without a pool of connections; raises ConfigError if the driver is missing."""
         sa = import_optional("sqlalchemy", "trade")
         try:
             engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
-        except (ImportError, sa.exc.ArgumentError) as error:
+        except (ImportError, ValueError, sa.exc.ArgumentError) as error:
             raise ConfigError(
                 f"a database for {self}", str(error), "pip install 'psycopg[binary]'; check the URL"
             ) from error
         return engine  # type: ignore[no-any-return]
+
+
+def folder_of(location: str | Path) -> Path | None:
+    """Folder of a journal's location: a desk folder itself, or that of a database file; None for a URL."""
+    path = Path(location)
+    if "://" in str(location):
+        return None
+    return path.parent if path.suffix == ".db" else path
+
+
+def place_of(location: str | Path, url: str = "") -> JournalPlace:
+    """Place of the journal at a location, or at `url` for a desk folder that has no other journal yet ("": as the folder
+    says).
+
+    Raises
+    ------
+    JournalError
+        The folder has a journal elsewhere than at `url`.
+    """
+    place = JournalPlace(location)
+    asked = JournalPlace(url or location)
+    refuse_if(
+        str(asked) != str(place) and (place.file is None or place.file.is_file()),
+        f"the journal that {location} has, {place}",
+        str(asked),
+        f"set or leave out `journal` in [desk] so that it is the folder's, or name another folder; where the same journal "
+        f"has moved, write its new URL into {Path(location) / URL_FILE}",
+        JournalError,
+    )
+    return asked
 
 
 @contextmanager
@@ -136,16 +180,15 @@ def remedy_of(reason: str) -> str:
     return "check the path, its rights and that the server runs, then start again"
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error of SQLite means that the file is damaged: no lock, no full disk and no missing rights."""
+    name = getattr(error, "sqlite_errorname", "")
+    return isinstance(error, sqlite3.Error) and not name.startswith(_SOUND)
+
+
 def is_transient(error: BaseException | None) -> bool:
     """Whether nothing was written and a retry may help: another process had the lock."""
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-
-
-def save_journal_url(folder: Path, url: str) -> None:
-    """Record the location of a desk's journal, readable by its owner alone: the URL may hold a password."""
-    path = folder / URL_FILE
-    path.touch(mode=0o600)
-    path.write_text(url + "\n", encoding="utf-8")
 
 
 def missing_journal(file: Path, actual: str = "no such file") -> JournalError:
@@ -155,64 +198,53 @@ def missing_journal(file: Path, actual: str = "no such file") -> JournalError:
     )
 
 
-class FileLock:
-    """An exclusive file lock, taken as it is made, that names its holder.
+@contextmanager
+def hold_lock(path: Path, holder: str) -> Iterator[None]:
+    """Context that holds an exclusive lock on a file, which names its holder.
 
     Parameters
     ----------
     path : path
         Made where absent; its folder too. It is never removed: a lock on an unlinked file excludes no process.
     holder : str
-        Name of the holder, for messages. The next caller waits for a holder whose name ends with `BRIEFLY`.
+        Name of the holder, for messages. The next caller waits, up to `PATIENCE_S`, for one whose name ends with `BRIEFLY`.
 
     Raises
     ------
     JournalError
         When another process, or another session of this one, holds it, or the file cannot be used.
     """
-
-    def __init__(self, path: Path, holder: str) -> None:
-        self._lock = filelock.FileLock(path, timeout=0, thread_local=False)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._acquire(path)
-        except filelock.Timeout as error:
-            by = _read_holder(path)
-            raise JournalError(
-                f"one session on the journal beside {path}",
-                f"it is held by {by or 'somebody'}",
-                "stop that session first",
-            ) from error
-        except OSError as error:
-            raise JournalError(
-                f"a lock at {path}", error.strerror or str(error), "check the path and its rights"
-            ) from error
-        holder_line = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
-        with (
-            suppress(OSError),
-            path.open("r+b", buffering=0) as file,
-        ):  # the file never lacks a holder's name
-            file.write(holder_line)
-            file.truncate()
-
-    def _acquire(self, path: Path) -> None:
-        """Take the lock: retry once, or up to `PATIENCE_S` while the holder's name has `BRIEFLY`; then raise filelock.Timeout."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        has_waited = False
+    deadline_s = time.monotonic() + PATIENCE_S
+    has_waited = False
+    with ExitStack() as held:
         while True:
             try:
-                self._lock.acquire()
-                return
-            except filelock.Timeout:
-                brief = BRIEFLY in _read_holder(path)
-                if (has_waited and not brief) or time.monotonic() > deadline_s:
-                    raise
-                has_waited = True
-                time.sleep(RETRY_S)
-
-    def release(self) -> None:
-        """Release the lock."""
-        self._lock.release(force=True)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                held.enter_context(file_lock(path, wait=False))
+                break
+            except BlockingIOError:
+                by = _read_holder(path)
+                refuse_if(
+                    (has_waited and BRIEFLY not in by) or time.monotonic() > deadline_s,
+                    f"one session on the journal beside {path}",
+                    f"it is held by {by or 'somebody'}",
+                    "stop that session first",
+                    JournalError,
+                )
+            except OSError as error:
+                raise JournalError(
+                    f"a lock at {path}",
+                    error.strerror or str(error),
+                    "check the path and its rights",
+                ) from error
+            has_waited = True
+            time.sleep(RETRY_S)
+        holder_line = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
+        # the file never lacks a holder's name
+        with suppress(OSError), path.open("r+b", buffering=0) as file:
+            file.write(holder_line)
+            file.truncate()
+        yield
 
 
 def _read_holder(path: Path) -> str:

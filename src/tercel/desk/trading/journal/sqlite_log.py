@@ -200,8 +200,13 @@ class SqliteLog(Log):
         return fresh
 
     def close(self) -> None:
-        """Close the database file."""
-        self._connection.close()
+        """Close the database file; a session's entries are moved from the log into it, as far as no reader hinders that."""
+        with closing(self._connection):
+            if self._file_id is not None:
+                with suppress(
+                    sqlite3.Error
+                ):  # all is on disk in the log, and the next one moves it
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _identity(name: str) -> tuple[int, int]:

@@ -9,20 +9,26 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import RLock
 
 from tercel.core.errors import JournalError, refuse_if
+from tercel.core.files import write_private
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import database, kinds as kinds_of
 from tercel.desk.trading.journal.chain import ChainRow, entry_of, origin, parse_posted, row_of
-from tercel.desk.trading.journal.database import LOCK, FileLock
+from tercel.desk.trading.journal.database import LOCK, URL_FILE, hold_lock
 from tercel.desk.trading.journal.keys import ChainKey, key_of
 from tercel.desk.trading.journal.log import Log, StoredSnapshot
 from tercel.desk.trading.journal.reader import log_at
 from tercel.desk.trading.journal.stored_snapshots import SnapshotReader, seal, sound_snapshot
-from tercel.desk.trading.journal.verification import SoundPrefix, check_key, follow_chain, mark_of
+from tercel.desk.trading.journal.verification import (
+    SoundPrefix,
+    check_key,
+    follow_chain,
+    mark_of,
+)
 
 MARK_BYTES = 128
 NEWEST = 3
@@ -45,11 +51,15 @@ class SqlJournal:
         deleted.
     key : ChainKey, optional
         Of the hashes; by default what the environment names (`keys.key_of`). A journal begun without one has none.
+    url : str
+        Of a desk folder's journal on a server, which the folder's `journal.url` holds once it is open; "": as the folder
+        has it.
 
     Raises
     ------
     JournalError
-        When another session holds it, it cannot be used, or it is damaged without an acknowledgement.
+        When another session holds it or its folder, the folder has another journal than at `url`, it cannot be used, or
+        it is damaged without an acknowledgement.
     ConfigError
         For a key that does not fit it.
     """
@@ -60,25 +70,34 @@ class SqlJournal:
         holder: str = "",
         acknowledge: str = "",
         key: ChainKey | None = None,
+        url: str = "",
     ) -> None:
-        self._place = database.JournalPlace(location)
-        folder = self._place.file.parent if self._place.file else None
-        self.key = key or key_of(folder)
         self._mutex = RLock()
         self._broken = ""
         self._mark_file = -1
-        self._failures: tuple[type[Exception], ...] = (*database.failures(self._place), OSError)
         self.ignored: list[str] = []
         """Why snapshots were passed over when it was opened."""
-        self._lock = FileLock(folder / LOCK, holder) if folder else None
-        try:
+        with ExitStack() as opening:
+            folder = database.folder_of(location)
+            if folder is not None:  # held before its file with the URL is read
+                opening.enter_context(hold_lock(folder / LOCK, holder))
+            self._place = database.place_of(location, url)
+            stored = self._place.file.parent if self._place.file is not None else None
+            if stored not in (None, folder):
+                opening.enter_context(hold_lock(stored / LOCK, holder))
+            self.key = key or key_of(stored)
+            self._failures: tuple[type[Exception], ...] = (
+                *database.failures(self._place),
+                OSError,
+            )
             self._rows: Log = log_at(self._place, holder=holder)
-            self._check(acknowledge)
-        except BaseException:
-            self._release()
-            raise
+            opening.callback(self._rows.close)
+            self._check(acknowledge, opening)
+            if folder is not None and url:
+                write_private(folder / URL_FILE, url + "\n")  # it may hold a password
+            self._opened = opening.pop_all()
 
-    def _check(self, acknowledge: str) -> None:
+    def _check(self, acknowledge: str, opening: ExitStack) -> None:
         """Verify an existing journal (a damaged one needs `acknowledge`), or begin a new one."""
         sound = self._find_sound_prefix()
         self.last = sound.last
@@ -92,6 +111,7 @@ class SqlJournal:
         )
         if sound.fault:
             self._rows = self._rows.set_aside(self.last)
+            opening.callback(self._rows.close)
             self._begin_chain(self._rows.meta())
             self._rows.delete_snapshots(self.last + 1)
         self._rows.begin()
@@ -99,6 +119,7 @@ class SqlJournal:
             self._mark_file = os.open(
                 self._place.file.with_suffix(".head"), os.O_RDWR | os.O_CREAT, 0o600
             )
+            opening.callback(os.close, self._mark_file)
         if sound.fault:
             body = {
                 "command": "acknowledge",
@@ -115,12 +136,8 @@ class SqlJournal:
         try:
             meta = self._rows.meta()
         except JournalError as error:
-            if (
-                self._place.file is None
-                or error.__cause__ is None
-                or database.is_transient(error.__cause__)
-            ):
-                raise  # a server that is away, another program's database, another process that holds the file
+            if not database.is_damage(error.__cause__):
+                raise  # a server that is away, another program's database, a file that is held, a full disk
             return SoundPrefix(0, origin(self.key), 0, f"the file does not read: {error.received}")
         self._begin_chain(meta)
         with database.journal_errors(self._place, "read"):
@@ -257,24 +274,12 @@ class SqlJournal:
 
     def close(self) -> None:
         """Flush unless a write failed, refuse later writes, and release the database and its lock."""
-        with self._mutex:
-            if not self._broken:
-                self._flush()
-            self._broken = self._broken or "it was closed"
-            self._release()
-
-    def _release(self) -> None:
-        """Close the database and the mark file, and release the lock."""
-        rows: Log | None = getattr(self, "_rows", None)
-        try:
-            if rows is not None:
-                rows.close()
-            if self._mark_file >= 0:
-                os.close(self._mark_file)
-                self._mark_file = -1
-        finally:
-            if self._lock is not None:
-                self._lock.release()
+        with self._mutex, self._opened:
+            try:
+                if not self._broken:
+                    self._flush()
+            finally:
+                self._broken = self._broken or "it was closed"
 
     def snapshot(self, version: str = "") -> StoredSnapshot | None:
         """Newest stored snapshot that is sound and belongs to these entries, of a version if given; None if there is none."""

@@ -8,7 +8,6 @@ from tercel.desk.trading.journal.chain import ChainRow
 from tercel.desk.trading.journal.keys import ChainKey, digest_of
 from tercel.desk.trading.journal.log import Log, StoredSnapshot
 from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.verification import does_not_read
 
 
 def seal(snapshot: StoredSnapshot, key: ChainKey | None) -> str:
@@ -41,7 +40,7 @@ def _row_of(log: Log, seq: int) -> ChainRow | None:
     try:
         return next(log.rows(seq - 1, until=seq), None)
     except JournalError as error:
-        if not does_not_read(error):
+        if not database.is_damage(error.__cause__):
             raise
         return None
 

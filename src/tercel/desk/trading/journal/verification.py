@@ -1,7 +1,6 @@
 """Verification of a journal's hash chain, against the last entry that was certainly on disk."""
 
 import json
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -91,17 +90,12 @@ def follow_chain(
         if start.last > mark_seq > 0:
             seen_hash = next((row.hash for row in log.rows(mark_seq - 1, until=mark_seq)), "")
     except JournalError as error:
-        if not does_not_read(error):
+        if not database.is_damage(error.__cause__):
             raise
         fault = f"the file does not read: {error.received}"
     if not fault and mark_seq and seen_hash != mark_hash:
         fault = f"entries up to {mark_seq} are missing or others: the file was cut or an older one put back"
     return SoundPrefix(last, head, ns, fault)
-
-
-def does_not_read(error: JournalError) -> bool:
-    """Whether an error means that the file itself is damaged, and not a lock or an unreachable server."""
-    return isinstance(error.__cause__, sqlite3.Error) and not database.is_transient(error.__cause__)
 
 
 class ChainVerification(NamedTuple):

@@ -20,15 +20,16 @@ def suspend_agent(
         For an agent that is not of this desk, or is paused.
     """
     gateway = manager.gateway
-    if agent not in gateway.limits.agents:
-        agents = ", ".join(sorted(gateway.limits.agents))
-        raise OrderError(f"an agent of this desk: {agents}", repr(agent), "name one of them")
-    if hold := gateway.ledger.describe_hold(agent):
-        raise OrderError(
-            "an agent that is not paused",
-            hold,
-            "leave it",
-        )
+    agents = gateway.limits.agents
+    refuse_if(
+        agent not in agents,
+        f"an agent of this desk: {', '.join(sorted(agents))}",
+        repr(agent),
+        "name one of them",
+        OrderError,
+    )
+    hold = gateway.ledger.describe_hold(agent)
+    refuse_if(hold, "an agent that is not paused", hold, "leave it", OrderError)
     ids = _journal_hold(manager, agent, "paused", by, reason, operator)
     for id_ in ids:
         if (executor := manager.executors.get(id_)) is not None and not executor.detach_reason:

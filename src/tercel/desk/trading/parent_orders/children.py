@@ -1,17 +1,49 @@
-"""Child orders of a parent at the venue: their names, and the driver's commands as venue messages."""
+"""Child orders of a parent: the driver's commands as messages to a venue, and the venue's reports as rows for the driver.
+
+State of an order is the ledger's (`core.child_order.ChildOrder`). The driver's own orders, in arrays, are changed by these
+rows alone:
+
+- a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot. A
+  strategy sees whole ticks and lots: a lot of which a part is filled is open, and when its order ends it is gone;
+- cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
+- unfilled lots of the forced order are booked at the worst price seen, as the batch does.
+"""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import OrderError
-from tercel.core.fixed_point import ONE, ceil_units, floor_units
-from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
+from tercel.core.child_order import ChildOrder, open_order
+from tercel.core.errors import OrderError, refuse_if
+from tercel.core.fixed_point import ONE, ceil_units, floor_units, round_against
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    ExecType,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    Tif,
+    VenueEvent,
+)
 from tercel.core.price_limit import limit_at
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_ASK
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.parent_orders.driver_rows import DriverRows
+from tercel.execution.driver import Driver
 from tercel.execution.task import Task
+from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import mark_unfilled
+from tercel.market.simulator.entry import ladder_end
+
+_ENDS: Final = frozenset({ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED})
 
 
 @dataclass(frozen=True)
@@ -53,12 +85,13 @@ class Assignment:
 
     def __post_init__(self) -> None:
         """Refuse a side other than +1 or -1, and less than 1 lot."""
-        if self.side not in (1, -1) or self.quantity < 1:
-            raise OrderError(
-                "a parent of side +1 or -1 and at least 1 lot",
-                f"{self.side}, {self.quantity}",
-                "correct the order",
-            )
+        refuse_if(
+            self.side not in (1, -1) or self.quantity < 1,
+            "a parent of side +1 or -1 and at least 1 lot",
+            f"{self.side}, {self.quantity}",
+            "correct the order",
+            OrderError,
+        )
 
 
 def write_order(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int = 0) -> None:
@@ -85,30 +118,36 @@ def write_order(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns
 
 @dataclass(slots=True)
 class Child:
-    """A child order with its ledger place in the driver; `cum_qty` is its filled quantity, 10^-8 of a lot."""
+    """What the driver of a child order needs beside its state, which the ledger holds (`core.child_order.ChildOrder`).
 
+    Parameters
+    ----------
+    new : NewOrder
+        As it was sent.
+    place : int
+        Among the driver's orders.
+    lots : int
+        Its size by the last command, which may not have left yet.
+    forced : bool
+        Sent at the horizon, for all that was left.
+    part : int
+        Filled part of a lot, 10^-8, that the driver does not count: it counts whole lots.
+    worst, mid2
+        Price of the last fill, ticks, and mid that it met, half ticks.
+    marks
+        Mids and touches that its aggressors met, of fills to be reported; by whether it rested.
+    """
+
+    new: NewOrder
     place: int
-    name: str
-    price: int | None
-    total: int
+    lots: int
     forced: bool
-    cum_qty: int = 0
-    number: int = -1
+    part: int = 0
     worst: int | None = None
     mid2: int | None = None
     marks: dict[bool, deque[tuple[int, int]]] = field(
         default_factory=lambda: {False: deque(), True: deque()}
     )
-
-    def open_lots(self, leaves_qty: int) -> int:
-        """Open whole lots at a leaves quantity; a partly filled lot counts as open."""
-        return ceil_units(leaves_qty + self.cum_qty % ONE)
-
-    def fill(self, qty: int) -> int:
-        """Book an execution; the number of whole lots it completes."""
-        qty_before = self.cum_qty
-        self.cum_qty += qty
-        return floor_units(self.cum_qty) - floor_units(qty_before)
 
 
 class Children:
@@ -117,33 +156,93 @@ class Children:
     Parameters
     ----------
     order : Assignment
+    orders : Orders
+        The ledger's, which hold the children's state.
+    rows : DriverRows
+        Knows the children by the venue's numbers.
     """
 
-    def __init__(self, order: Assignment) -> None:
+    def __init__(self, order: Assignment, orders: Orders, rows: DriverRows) -> None:
         self._order = order
+        self._orders = orders
+        self._rows = rows
         self._last_number = order.first_child - 1
-        self.by_name: dict[str, Child] = {}
+        self._by_root: dict[str, Child] = {}
         self.by_place: dict[int, Child] = {}
         """By the driver's place, the latest there."""
-        self.cancels: dict[str, tuple[Child, int]] = {}
-        """Cancels not yet answered, by name: of which order, for how many lots."""
+        self._cancels: dict[str, tuple[Child, int]] = {}
+        """The driver's cancels that wait for an answer, by the name under which they left: of which order, for how many
+        lots."""
         self._parts = 0
         """Parts of a lot that orders filled which are over, 10^-8."""
+        self._exec_ids: set[str] = set()
 
-    def find(self, report: Report) -> Child | None:
-        """The child order a report refers to; None for another's order."""
-        return self.by_name.get(report.orig) or self.by_name.get(report.cl_ord_id)
+    def find(self, event: VenueEvent) -> Child | None:
+        """The child order of which an event tells something new; None for another's, status and repeated reports."""
+        if isinstance(event, CancelReject):
+            return self._cancels.get(event.cl_ord_id, (None, 0))[0]
+        # A venue may repeat an execution after an outage; a status tells nothing that its executions do not.
+        if (
+            not isinstance(event, Report)
+            or event.exec_type is ExecType.STATUS
+            or event.exec_id in self._exec_ids
+        ):
+            return None
+        order = self._orders.get(event.orig) or self._orders.get(event.cl_ord_id)
+        return None if order is None else self._by_root.get(order.root)
 
-    def collect_parts(self, child: Child) -> int:
-        """Add an ended child's fraction of a lot; 1 if the fractions now round up to one more lot, else 0."""
-        parts_before = self._parts
-        self._parts += child.cum_qty % ONE
-        return ceil_units(self._parts) - ceil_units(parts_before)
+    def rows_of(self, child: Child, event: VenueEvent, driver: Driver) -> Iterator[Ints]:
+        """Driver rows of an event that `find` found a child for; each is to be applied before the next is taken."""
+        place = child.place
+        if isinstance(event, CancelReject):
+            yield self._answer_row(event.cl_ord_id, 0, event.ns, driver)
+        if not isinstance(event, Report):
+            return
+        kind = event.exec_type
+        self._exec_ids.add(event.exec_id)
+        if kind is ExecType.NEW:
+            # Market data name the order by the number before the dot.
+            self._rows.map_number(int(event.order_id.partition(".")[0]), place)
+        elif kind is ExecType.TRADE:
+            yield from self._fill_rows(child, event, driver)
+        elif kind is ExecType.REPLACED:
+            stays = ceil_units(event.leaves_qty + child.part)  # a partly filled lot counts as open
+            yield self._answer_row(
+                event.cl_ord_id, _open_lots(driver, place) - stays, event.ns, driver
+            )
+        elif kind in _ENDS:
+            # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
+            parts_before = self._parts
+            self._parts += child.part
+            if (
+                ceil_units(self._parts) > ceil_units(parts_before)
+                and child.worst is not None
+                and child.mid2 is not None
+            ):
+                met = child.worst, 1, child.mid2, 2 * child.worst if child.forced else 0
+                yield _row(driver, event.ns, sim.OWN_FILL, place, 2 if child.forced else 1, *met)
+            if child.forced:
+                yield from self._unfilled_rows(child, event.ns, driver)
+            elif event.cl_ord_id in self._cancels:
+                yield self._answer_row(event.cl_ord_id, _open_lots(driver, place), event.ns, driver)
+            elif lots := _open_lots(driver, place):
+                yield _row(driver, event.ns, sim.OWN_DEAD, place, 0, 0, lots)
+        # The venue may give its number to another order from now on.
+        if event.leaves_qty == 0 or kind in _ENDS:
+            self._rows.unmap_place(place)
 
-    def rename(self, child: Child, name: str) -> None:
-        """Note an order's new ClOrdID after an accepted replace."""
-        self.by_name[name] = child
-        child.name = name
+    def rows_of_denial(self, command: Command, driver: Driver, lots: int = 0) -> Iterator[Ints]:
+        """Driver rows of a command that limits denied: its lots (0: all that are open) are dead, or its cancel is dropped."""
+        name = command.cl_ord_id
+        now = driver.words[sim.NOW]
+        child = self._by_root.get(name)
+        if name in self._cancels:
+            yield self._answer_row(name, 0, now, driver)
+        elif child is not None and child.forced and not lots:
+            yield from self._unfilled_rows(child, now, driver)
+        elif child is not None:
+            lots = lots or _open_lots(driver, child.place)
+            yield _row(driver, now, sim.OWN_DENIED, child.place, 0, 0, lots)
 
     def commands(self, rows: Ints | None) -> list[Command]:
         """A driver's commands (`execution.driver.Commands`) as messages to a venue, noted as children and open cancels; [] of
@@ -160,10 +259,7 @@ class Children:
         if kind == sim.NEW:
             limit = None if price * order.side >= NO_ASK else price
             tif = Tif.IOC if flags & sim.IMMEDIATE else Tif.DAY
-            self.by_name[name] = self.by_place[place] = Child(
-                place, name, limit, lots, bool(flags & sim.FORCED)
-            )
-            return NewOrder(
+            new = NewOrder(
                 name,
                 order.instrument,
                 order.side,
@@ -174,19 +270,96 @@ class Children:
                 order.parent,
                 ns,
             )
+            child = Child(new, place, lots, bool(flags & sim.FORCED))
+            self._by_root[name] = self.by_place[place] = child
+            return new
         child = self.by_place[place]
-        child.total -= lots
-        self.cancels[name] = child, lots
-        if child.total * ONE <= child.cum_qty or child.price is None:
-            return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
+        child.lots -= lots
+        self._cancels[name] = child, lots
+        state = self._state(child)
+        if child.lots * ONE <= state.cum_qty or state.price is None:
+            return CancelOrder(name, state.name, order.instrument, order.side, order.account, ns)
         return ReplaceOrder(
             name,
-            child.name,
+            state.name,
             order.instrument,
             order.side,
-            child.total,
-            child.price,
+            child.lots,
+            state.price,
             order.account,
             order.parent,
             ns,
         )
+
+    def child_of(self, name: str) -> Child:
+        """The child order that was sent, or is to be sent, by a name."""
+        return self._by_root[name]
+
+    def cancel_of(self, name: str) -> tuple[Child, int, int]:
+        """Of a cancel without an answer: its order, for how many lots it is, and the order's filled quantity (10^-8 of a lot)."""
+        child, lots = self._cancels[name]
+        return child, lots, self._state(child).cum_qty
+
+    def _state(self, child: Child) -> ChildOrder:
+        """State of a child order in the ledger; that of a new one, if it was not sent yet."""
+        return self._orders.get(child.new.cl_ord_id) or open_order(child.new)
+
+    def _fill_rows(self, child: Child, report: Report, driver: Driver) -> Iterator[Ints]:
+        """The row of an execution, as a fill of the lots that it completes; none if it completes none."""
+        k = driver.state
+        side = self._order.side
+        marks = child.marks[report.passive]
+        touch2 = 2 * int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID])
+        # Mid and touch before the aggressor's first lot, if market data came first; else those of now.
+        met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
+        child.mid2 = met[0]
+        child.worst = round_against(side, report.last_px)
+        qty = child.part + report.last_qty
+        child.part = qty % ONE
+        if lots := floor_units(qty):
+            flags = int(report.passive) + 2 * int(child.forced)
+            fill = child.place, flags, child.worst, lots, met[0], 0 if report.passive else met[1]
+            yield _row(driver, report.ns, sim.OWN_FILL, *fill)
+
+    def _unfilled_rows(self, child: Child, ns: int, driver: Driver) -> Iterator[Ints]:
+        """The row that books the unfilled lots of the forced order at the worst price paid, or the touch if its limit ended it;
+        none without such lots."""
+        k = driver.state
+        side = self._order.side
+        lots = _open_lots(driver, child.place)
+        if lots == 0:
+            return
+        far = sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID
+        last = sim.LAST_ASK if side > 0 else sim.LAST_BID
+        worst = int(k[last]) if child.worst is None else child.worst
+        # The limit ended it, not the book: the next lot would have cost what the far touch asks.
+        price = child.new.price
+        if price is not None and price * side < k[far] * side < NO_ASK:
+            worst = int(k[far])
+        worst = ladder_end(k, side, worst)
+        mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
+        paid = int(k[sim.WORST_PAID])
+        yield _row(driver, ns, sim.OWN_FILL, child.place, 2, worst, lots, mid2, 2 * worst)
+        # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
+        mark_unfilled(k, worst, lots, paid)
+
+    def _answer_row(self, name: str, dead: int, ns: int, driver: Driver) -> Ints:
+        """The row of the answer to a cancel, or to a replace sent as one: `dead` lots are gone, none if it was refused."""
+        child, requested = self._cancels.pop(name)
+        if not dead:
+            child.lots += requested
+        return _row(driver, ns, sim.OWN_DEAD, child.place, 0, requested, dead)
+
+
+def _row(
+    driver: Driver, ns: int, kind: int, place: int, flags: int, price: int, lots: int, *met: int
+) -> Ints:
+    """Driver row of an own order's event: kind, flags, price (ticks), lots, and mid and touch it met (half ticks)."""
+    time_ns = max(ns, driver.words[sim.NOW])
+    return np.array([time_ns, kind, place, flags, price, lots, *(met or (0, 0))], np.int64)
+
+
+def _open_lots(driver: Driver, place: int) -> int:
+    """Open lots of a driver's order."""
+    book = driver.book
+    return int(book[book[lay.AT_LEDGER] + place * lay.LEDGER + lay.OPEN])

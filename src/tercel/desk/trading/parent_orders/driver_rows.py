@@ -46,8 +46,16 @@ class DriverRows:
         """
         room = self._reserve(len(rows))
         group = self._group_view
-        index = kernels.follow(
-            driver.book, driver.state, rows, index, self._who_of, self._group, self._marks, room
+        index = kernels.serve(
+            kernels.FollowerRequest.FOLLOW,
+            driver.book,
+            driver.state,
+            rows,
+            index,
+            self._who_of,
+            self._group,
+            self._marks,
+            room,
         )
         self._count += group[kernels.G_ROWS]
         if group[kernels.G_FAULT]:
@@ -82,10 +90,9 @@ class DriverRows:
             kernels.G_NS
         ] = -1  # another aggressor, though it may have the number of one before
 
-    def unmap_number(self, number: int, place: int) -> None:
-        """Drop the mapping of the venue's number, which may be reused from now on."""
-        if number >= 0 and self._who_of[number] == place:
-            self._who_of[number] = -1
+    def unmap_place(self, place: int) -> None:
+        """Drop the venue's number of the driver's order `place`, which the venue may use again from now on."""
+        self._who_of[self._who_of == place] = -1
 
     def _reserve(self, n: int) -> Ints:
         """Space for the next `n` rows in the record, enlarged if needed."""

@@ -1,12 +1,7 @@
 """Executor of a parent order: passes market data and reports to a strategy, and its decisions to a venue as orders.
 
-Venue events become driver rows and driver commands become orders:
-
-- market data rows of everybody else's orders are public rows; the ADD row of an own order shows that it rests;
-- a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot. A
-  strategy sees whole ticks and lots: a lot of which a part is filled is open, and when its order ends it is gone;
-- cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
-- unfilled lots of the forced order are booked at the worst price seen, as the batch does.
+Venue events become driver rows and driver commands become orders. Market data rows of everybody else's orders are public
+rows; the ADD row of an own order shows that it rests. Reports on own orders become rows in `children`.
 
 An executor runs on venue time: `on_events` with the events that came, then `on_time` once all up to a time were passed.
 
@@ -22,27 +17,17 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
-from tercel.core.errors import OrderError, TapeError
-from tercel.core.fixed_point import round_against
+from tercel.core.errors import OrderError, TapeError, refuse_if
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import (
-    M_NS,
-    CancelReject,
-    Command,
-    ExecType,
-    MarketRows,
-    NewOrder,
-    ReplaceOrder,
-    Report,
-    VenueEvent,
-)
+from tercel.core.orders import M_NS, Command, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.venue_rules import NO_RULES
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.parent_orders import kernels
-from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, write_order
+from tercel.desk.trading.parent_orders.children import Assignment, Children, write_order
 from tercel.desk.trading.parent_orders.driver_rows import DriverRows
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.desk.trading.parent_orders.rule_keeper import RuleKeeper
@@ -56,17 +41,13 @@ from tercel.desk.trading.risk.trading_state import (
     permits,
 )
 from tercel.execution import columns as c
-from tercel.execution.costs import Costs, costs_of, fills_of
+from tercel.execution.costs import fills_of
 from tercel.execution.driver import Driver
 from tercel.execution.features import N_FEATURES, features_of
 from tercel.execution.guidance import guided_row
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
-from tercel.execution.view import View
-from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import mark_unfilled
-from tercel.market.simulator.entry import ladder_end
 
 LOG_ROWS = 4096
 WAITING = 1024  # most queued updates of a market
@@ -82,9 +63,13 @@ class ParentExecutor:
         Of the instrument; fed before the executor, by the same caller.
     strategy : Strategy
         What decides; the driver checks its answers.
+    orders : Orders
+        State of the parent's child orders, in which every command and report is folded before the executor sees it.
     """
 
-    def __init__(self, order: Assignment, follower: Follower, strategy: Strategy) -> None:
+    def __init__(
+        self, order: Assignment, follower: Follower, strategy: Strategy, orders: Orders
+    ) -> None:
         self.id = order.parent
         self.order = order
         self.strategy = strategy
@@ -93,17 +78,13 @@ class ParentExecutor:
         self._follower = follower
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
-        self._by_time = order.task.clock == "time"
         self._gap_error: TapeError | None = None  # raised with the next event or time
-        self._children = Children(order)
-        self._rules = RuleKeeper(follower, self._children)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
-        self._exec_ids: set[str] = set()
+        self._children = Children(order, orders, self._rows)
+        self._rules = RuleKeeper(follower, self._children)
         self.states = TradingStates()
         """Reasons why the executor may send nothing new: paused, cancelled or detached."""
-        self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
-        self._guidance_json: list[dict[str, Any] | None] = [None, None]
         self.arrival_market: tuple[Int32, Ints] | None = None
         """Book and state at arrival, from which the rows of `take_rows` replay the session."""
         self.seen = 0
@@ -190,11 +171,6 @@ class ParentExecutor:
         return min(FOREVER_NS if self.cancelled else self._driver.due_ns, self._rules.due_ns)
 
     @property
-    def view(self) -> View:
-        """What the strategy saw at the last decision; overwritten by the next."""
-        return self.driver.view
-
-    @property
     def decisions(self) -> int:
         """Number of decisions taken."""
         return (
@@ -213,9 +189,10 @@ class ParentExecutor:
         """Journal entry of the decision taken since the last call, with the rows that replay it; [] if none was taken."""
         if self.decisions == self.seen:
             return []
+        is_first = self.seen == 0
         self.seen = self.decisions
         order = self.order
-        view = self.view
+        view = self.driver.view  # at the last decision
         self.features = features_of(view.x, view.m)
         # columns from UNDERCUT on are random draws, which a replay makes again
         orders = view.x[:, : c.UNDERCUT]
@@ -223,15 +200,15 @@ class ParentExecutor:
         if view.outlook is not None:
             arrays["outlook"] = view.outlook
         arrays["rows"] = self.take_rows()
-        if self.arrival_market is not None and not self._began_journaled:
+        if self.arrival_market is not None and is_first:
             arrays["book"], arrays["state"] = self.arrival_market
-            self._began_journaled = True
+        alpha, posture = (asdict(guidance) if guidance else None for guidance in self._guidance)
         body: dict[str, Any] = {
             "n": self.seen - 1,
             "strategy": self.strategy.name,
             "obs_hash": sha256(self.features.tobytes()).hexdigest()[:16],
-            "alpha": self._guidance_json[0],
-            "posture": self._guidance_json[1],
+            "alpha": alpha,
+            "posture": posture,
             "intent": self.driver.last_intent.tolist(),
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
@@ -253,12 +230,6 @@ class ParentExecutor:
         """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
         return fills_of(self.driver.state).copy()
 
-    def costs(self) -> Costs:
-        """Costs of the fills so far, one row."""
-        book = self.driver.book[None]
-        state = self.driver.state[None]
-        return costs_of(book, state, self.order.task.grid_points, np.zeros(1, np.int64))
-
     def queue_market_data(self, event: MarketRows) -> bool:
         """Queue market data for the next decision (True; also if they are ignored); False, not queued, if they must be processed
         now.
@@ -271,7 +242,7 @@ class ParentExecutor:
             return True
         # In a halt nothing falls due, and a row may end it.
         waits = self.cancelled or self._driver.due_ns >= FOREVER_NS
-        if waits or rows[-1, M_NS] > due or not self._by_time:
+        if waits or rows[-1, M_NS] > due or self.order.task.clock != "time":
             return False
         # Bounded, so that a decision after a long wait is not late by all the rows before it.
         if self._gap_error is not None or len(self._waiting) >= WAITING:
@@ -295,10 +266,11 @@ class ParentExecutor:
                 if event.instrument == self.order.instrument and not self.queue_market_data(event):
                     self._waiting.append(event.rows)
                     self._catch_up(to_send)
-            elif isinstance(event, Report):
-                self._on_report(event, to_send)
-            elif isinstance(event, CancelReject) and event.cl_ord_id in self._children.cancels:
-                self._cancel_over(event.cl_ord_id, 0, event.ns, to_send)
+            elif (child := self._children.find(event)) is not None:
+                if self._waiting:
+                    self._catch_up(to_send)
+                for row in self._children.rows_of(child, event, self.driver):
+                    self._feed(row, to_send)
         self._end_if_over()
         if self._gap_error is not None:
             raise self._gap_error
@@ -353,10 +325,8 @@ class ParentExecutor:
                 legal.append(order)
                 unsent = unsent if order.lots % self._rules.rules.round_lots == 0 else 0
                 if cut_lots := command.lots - order.lots:
-                    child = self._children.by_name[command.cl_ord_id]
-                    self._feed(
-                        self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, cut_lots), waiting
-                    )
+                    for row in self._children.rows_of_denial(command, self.driver, cut_lots):
+                        self._feed(row, waiting)
             elif isinstance(command, ReplaceOrder):
                 legal.append(self._rules.fit_replace(command))
             else:
@@ -377,28 +347,14 @@ class ParentExecutor:
         order has no next decision, and is booked as unfilled.
         """
         to_send: list[Command] = []
-        name = command.cl_ord_id
-        if name in self._children.cancels:
-            self._cancel_over(name, 0, self._now, to_send)
-        elif name in self._children.by_name:
-            child = self._children.by_name[name]
-            if child.forced:
-                self._book_unfilled(child, self._now, to_send)
-            else:
-                self._feed(
-                    self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)),
-                    to_send,
-                )
-                self._forget(child)
+        for row in self._children.rows_of_denial(command, self.driver):
+            self._feed(row, to_send)
         self._end_if_over()
         return to_send
 
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """Set the guidance of signals and risk for decisions from now on."""
         self._guidance = alpha, posture
-        self._guidance_json = [
-            asdict(guidance) if guidance else None for guidance in (alpha, posture)
-        ]
         if self.arrived and not self.done and not self.detach_reason:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 
@@ -428,12 +384,13 @@ class ParentExecutor:
         OrderError
             Fewer lots than are filled already.
         """
-        if quantity < max(self.filled, 1) or self.done:
-            raise OrderError(
-                f"at least the {self.filled} lots filled of an order at work",
-                f"{quantity}",
-                "cancel the rest instead",
-            )
+        refuse_if(
+            quantity < max(self.filled, 1) or self.done,
+            f"at least the {self.filled} lots filled of an order at work",
+            f"{quantity}",
+            "cancel the rest instead",
+            OrderError,
+        )
         added_lots = quantity - self.order.quantity
         self.order = replace(self.order, quantity=quantity)
         if self._driver is None:
@@ -507,124 +464,7 @@ class ParentExecutor:
     def _feed(self, row: Ints, to_send: list[Command]) -> None:
         """Apply one row of an own order's event to the driver, after decisions that were due before it (orders added to
         `to_send`), and record it."""
-        if self._decides:
-            to_send += self._children.commands(self.driver.on_event(row))
-        else:
-            to_send += self._children.commands(
-                self.driver.apply_alone(row)
-            )  # no decision may be taken on the way
+        # Where no decision may be taken on the way: the row alone.
+        apply = self.driver.on_event if self._decides else self.driver.apply_alone
+        to_send += self._children.commands(apply(row))
         self._rows.record(row)
-
-    def _driver_row(
-        self, ns: int, kind: int, child: Child, flags: int, price: int, lots: int, *met_prices: int
-    ) -> Ints:
-        """Driver row of an own order's event: kind, flags, price (ticks), lots, and mid and touch it met (half ticks)."""
-        mid2, touch2 = met_prices or (0, 0)
-        return np.array(
-            [max(ns, self._now), kind, child.place, flags, price, lots, mid2, touch2], np.int64
-        )
-
-    def _on_report(self, report: Report, to_send: list[Command]) -> None:
-        """Apply a venue's report on an own order to the driver, adding orders that follow to `to_send`; status and repeated
-        reports are ignored."""
-        child = self._children.find(report)
-        # A venue may repeat an execution after an outage; a status tells nothing that its executions do not.
-        if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
-            return
-        if self._waiting:
-            self._catch_up(to_send)
-        self._exec_ids.add(report.exec_id)
-        if report.exec_type is ExecType.NEW:
-            # Market data name the order by the number before the dot.
-            child.number = int(report.order_id.partition(".")[0])
-            self._rows.map_number(child.number, child.place)
-        elif report.exec_type is ExecType.TRADE:
-            self._book_trade(child, report, to_send)
-        elif report.exec_type is ExecType.REPLACED:
-            self._children.rename(child, report.cl_ord_id)
-            stays = child.open_lots(report.leaves_qty)
-            self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, to_send)
-        elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
-            # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
-            if (
-                self._children.collect_parts(child)
-                and child.worst is not None
-                and child.mid2 is not None
-            ):
-                flags = 2 if child.forced else 1
-                touch2 = 2 * child.worst if child.forced else 0
-                self._feed(
-                    self._driver_row(
-                        report.ns, sim.OWN_FILL, child, flags, child.worst, 1, child.mid2, touch2
-                    ),
-                    to_send,
-                )
-            if child.forced:
-                self._book_unfilled(child, report.ns, to_send)
-            elif report.cl_ord_id in self._children.cancels:
-                self._cancel_over(report.cl_ord_id, self._open(child), report.ns, to_send)
-            else:
-                if lots := self._open(child):
-                    self._feed(
-                        self._driver_row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), to_send
-                    )
-                self._forget(child)
-        # The venue may give its number to another order from now on.
-        if report.leaves_qty == 0:
-            self._forget(child)
-
-    def _book_trade(self, child: Child, report: Report, to_send: list[Command]) -> None:
-        """Apply an execution to the driver, as a fill of the lots that it completes."""
-        k = self.driver.state
-        marks = child.marks[report.passive]
-        touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
-        # Mid and touch before the aggressor's first lot, if market data came first; else those of now.
-        met_prices = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
-        child.worst = round_against(self.order.side, report.last_px)
-        child.mid2 = met_prices[0]
-        flags = int(report.passive) + 2 * int(child.forced)
-        touch2 = 0 if report.passive else met_prices[1]
-        if lots := child.fill(report.last_qty):
-            self._feed(
-                self._driver_row(
-                    report.ns, sim.OWN_FILL, child, flags, child.worst, lots, met_prices[0], touch2
-                ),
-                to_send,
-            )
-
-    def _book_unfilled(self, child: Child, ns: int, to_send: list[Command]) -> None:
-        """Book the unfilled lots of the forced order at the worst price paid, or the touch if its limit ended it."""
-        k = self.driver.state
-        lots = self._open(child)
-        side = self.order.side
-        if lots == 0:
-            return
-        far = sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID
-        last = sim.LAST_ASK if side > 0 else sim.LAST_BID
-        worst = int(k[last]) if child.worst is None else child.worst
-        # The limit ended it, not the book: the next lot would have cost what the far touch asks.
-        if child.price is not None and child.price * side < k[far] * side < NO_ASK:
-            worst = int(k[far])
-        worst = ladder_end(k, side, worst)
-        mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
-        paid = int(k[sim.WORST_PAID])
-        self._feed(
-            self._driver_row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), to_send
-        )
-        # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
-        mark_unfilled(k, worst, lots, paid)
-
-    def _cancel_over(self, name: str, dead: int, ns: int, to_send: list[Command]) -> None:
-        """Apply the answer to a cancel, or to a replace sent as one: `dead` lots are gone."""
-        child, requested = self._children.cancels.pop(name)
-        self._feed(self._driver_row(ns, sim.OWN_DEAD, child, 0, requested, dead), to_send)
-
-    def _open(self, child: Child) -> int:
-        """Open lots of a child order."""
-        book = self.driver.book
-        return int(book[book[lay.AT_LEDGER] + child.place * lay.LEDGER + lay.OPEN])
-
-    def _forget(self, child: Child) -> None:
-        """Drop the venue's number of an ended child order, which the venue may use again."""
-        self._rows.unmap_number(child.number, child.place)
-        child.number = -1

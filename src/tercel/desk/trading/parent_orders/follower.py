@@ -126,8 +126,13 @@ class Follower:
                 or not np.array_equal(orders_before, self._orders())
             )
         if self.ready and len(event.rows):
-            fault = kernels.follow_public(
-                self.book, self.state, event.rows, self._row, self._history
+            fault = kernels.serve(
+                kernels.FollowerRequest.PUBLIC,
+                self.book,
+                self.state,
+                event.rows,
+                out_rows=self._row,
+                history=self._history,
             )
             if fault < 0:
                 self.ready = False
@@ -149,7 +154,7 @@ class Follower:
         """Replace the book by a snapshot; the tallies go on. Raises TapeError for rows that are not orders, each once."""
         tallies = self.state[sim.EVENTS : sim.EVENTS + 6].copy() if self.now_ns else None
         self._reset()
-        loaded = kernels.load_snapshot(self.book, self.state, rows)
+        loaded = kernels.serve(kernels.FollowerRequest.LOAD, self.book, self.state, rows)
         if loaded < len(rows):
             row = rows[loaded].tolist()
             raise TapeError(
@@ -164,7 +169,7 @@ class Follower:
         else:  # what happened in the gap is not known: tallies go on from where they stood
             tallies[sim.MID2 - sim.EVENTS] = self.state[sim.MID2]
             self.state[sim.EVENTS : sim.EVENTS + 6] = tallies
-        kernels.keep_tallies(self.book, self.state, self._history)
+        kernels.serve(kernels.FollowerRequest.KEEP, self.book, self.state, history=self._history)
         self.ready = True
 
     def tallies(self, at_ns: int) -> Ints:

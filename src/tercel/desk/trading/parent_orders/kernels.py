@@ -47,10 +47,15 @@ NO_ROWS: Final = np.zeros((0, 8), np.int64)
 class FollowerRequest(IntEnum):
     """Requests of followers and executors to the one compiled function `_serve`."""
 
+    # `_follow`
     FOLLOW = 0
+    # `_follow_public`: 0, or minus a fault; `out_rows` is working space of one row
     PUBLIC = 1
+    # `_load_snapshot`
     LOAD = 2
+    # `_keep_tallies`
     KEEP = 3
+    # `driver_kernels.apply_row`, of the first row
     ROW = 4
 
 
@@ -272,65 +277,24 @@ def _follow(
     return int(rows.shape[0])
 
 
-def follow(
+def serve(
+    request: FollowerRequest,
     b: Packed,
     k: Longs,
-    rows: Longs,
-    start: int,
-    who_of: Longs,
-    group: Longs,
-    out_marks: Longs,
-    out_rows: Longs,
+    rows: Longs = NO_ROWS,
+    start: int = 0,
+    who_of: Longs = NO_WHO,
+    group: Longs = NO_GROUP,
+    out_marks: Longs = NO_MARKS,
+    out_rows: Longs = NO_ROWS,
+    history: Longs = NO_HISTORY,
 ) -> int:
-    """Apply rows from `start` on to a driver's market, until a decision falls due: returns and fills what `_follow` does."""
-    return _serve(
-        int(FollowerRequest.FOLLOW),
-        b,
-        k,
-        rows,
-        start,
-        who_of,
-        group,
-        out_marks,
-        out_rows,
-        NO_HISTORY,
-    )
-
-
-def follow_public(b: Packed, k: Longs, rows: Longs, record: Longs, history: Longs) -> int:
-    """Apply rows to a book without own orders, see `_follow_public`: 0, or minus a fault; `record` is int64 (1, RECORD_WORDS) of
-    working space."""
-    return _serve(
-        int(FollowerRequest.PUBLIC), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, record, history
-    )
-
-
-def load_snapshot(b: Packed, k: Longs, rows: Longs) -> int:
-    """Insert a snapshot's orders into an empty book, up to the first that does not fit; returns the number of rows before it."""
-    return _serve(
-        int(FollowerRequest.LOAD), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY
-    )
-
-
-def keep_tallies(b: Packed, k: Longs, history: Longs) -> None:
-    """Store the current tallies of a market in the history."""
-    _serve(
-        int(FollowerRequest.KEEP), b, k, NO_ROWS, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, history
-    )
+    """Execute a request of a follower or an executor, with the arrays that it reads and fills: what the kernel of its name gives,
+    0 of one that gives nothing."""
+    return _serve(int(request), b, k, rows, start, who_of, group, out_marks, out_rows, history)
 
 
 def apply_single_row(b: Packed, k: Longs, row: Longs) -> int:
     """Apply one row to a driver's market, through the compiled function of the others; returns its fault or `FINE`
     (`driver_kernels.apply_row`)."""
-    return _serve(
-        int(FollowerRequest.ROW),
-        b,
-        k,
-        row.reshape(1, -1),
-        0,
-        NO_WHO,
-        NO_GROUP,
-        NO_MARKS,
-        NO_ROWS,
-        NO_HISTORY,
-    )
+    return serve(FollowerRequest.ROW, b, k, row.reshape(1, -1))

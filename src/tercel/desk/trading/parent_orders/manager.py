@@ -81,7 +81,8 @@ class ParentOrderManager:
         self.make_request = make_request
         self._seed = seed
         self._warmup_s = warmup_s
-        self.requests = HeldLots()
+        self.requests: HeldLots
+        """Set by the session's requests for quotes, as they begin."""
         self.executors: dict[str, ParentExecutor] = {}
         self.observers: list[SessionObserver] = []
         self.trying = ""
@@ -220,12 +221,14 @@ class ParentOrderManager:
     def require_can_trade(self, agent: str) -> None:
         """Raise OrderError for an agent that is killed or paused by a person."""
         self.require_not_killed(agent)
-        if hold := self.gateway.ledger.describe_hold(agent):
-            raise OrderError(
-                "an agent that takes parents",
-                hold,
-                "name another agent, or resume this one first",
-            )
+        hold = self.gateway.ledger.describe_hold(agent)
+        refuse_if(
+            hold,
+            "an agent that takes parents",
+            hold,
+            "name another agent, or resume this one first",
+            OrderError,
+        )
 
     def work(self, parent: ParentOrder) -> None:
         """Start a new executor for a parent's remaining lots and time, less the lots withheld; none for less than a lot."""
@@ -262,7 +265,9 @@ class ParentOrderManager:
             limit=parent.limit,
         )
         strategy = given_strategy or self._strategies(parent.strategy, order.instrument)
-        executor = ParentExecutor(assignment, self.follow(order.instrument), strategy)
+        executor = ParentExecutor(
+            assignment, self.follow(order.instrument), strategy, ledger.orders
+        )
         self._guide(executor)
         self.executors[parent.id] = executor
 
@@ -346,12 +351,14 @@ class ParentOrderManager:
             open_text = f" and {to_number(open_qty)} {open_kind}" if open_qty else ""
             minimum_text = f"{parent.filled} lots filled{open_text}"
             raise OrderError(f"at least the {minimum_text}", f"{lots!r}", "cancel the rest instead")
-        if horizon_ns is not None and (
-            type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now
-        ):
-            raise OrderError(
-                "a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead"
-            )
+        refuse_if(
+            horizon_ns is not None
+            and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now),
+            "a horizon still to come",
+            f"{horizon_ns!r} ns from acceptance",
+            "cancel it instead",
+            OrderError,
+        )
         new_limit_price = None if limit_price == NO_LIMIT else limit_price
         new_request = replace(
             parent.order,
@@ -695,10 +702,14 @@ class ParentOrderManager:
         if parent.arrival_ns:
             return [], parent.limit
         follower = self.follow(parent.order.instrument)
-        if not (mid2 := follower.mid2):
-            raise OrderError(
-                "a market with two sides", f"none of {parent.order.instrument} yet", "wait for it"
-            )
+        mid2 = follower.mid2
+        refuse_if(
+            not mid2,
+            "a market with two sides",
+            f"none of {parent.order.instrument} yet",
+            "wait for it",
+            OrderError,
+        )
         request = replace(parent.order, limit_price=parent.limit_price)
         limit = limit_at(request, follower.listing.tick, mid2)
         body = ParentEntry("arrived", mid2=mid2, limit=limit or None)

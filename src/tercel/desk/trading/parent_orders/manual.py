@@ -123,7 +123,7 @@ class ManualTrading:
             command = NewOrder(
                 name, order.instrument, order.side, lots, price, tif, order.agent, id_, now
             )
-            if (denial := self._gateway.denial_of(command, Sender.PERSON)) is not None:
+            if (denial := self._gateway.denial_of(command, Sender.PERSON, now)) is not None:
                 raise OrderError(
                     "an order that limits and the trading state allow",
                     f"{denial.code}: {denial.text}",
@@ -226,16 +226,18 @@ class ManualTrading:
                 "a price above 0", f"{limit_price!r}", "or leave it out: at the market"
             )
         ticks = round(limit_price / tick)
-        if ticks < 1 or abs(ticks * tick - limit_price) > 1e-9 * limit_price or ticks >= 2**30:
-            raise OrderError(
-                f"a price on a tick of {tick:g}",
-                f"{limit_price:g}",
-                f"try {max(ticks, 1) * tick:.10g}",
-            )
-        if limit and side * ticks > side * limit:
-            raise OrderError(
-                f"a price within the limit price of {parent.id}, {limit * tick:.10g}",
-                f"{limit_price:g}",
-                "amend its limit price first",
-            )
+        refuse_if(
+            ticks < 1 or abs(ticks * tick - limit_price) > 1e-9 * limit_price or ticks >= 2**30,
+            f"a price on a tick of {tick:g}",
+            f"{limit_price:g}",
+            f"try {max(ticks, 1) * tick:.10g}",
+            OrderError,
+        )
+        refuse_if(
+            limit and side * ticks > side * limit,
+            f"a price within the limit price of {parent.id}, {limit * tick:.10g}",
+            f"{limit_price:g}",
+            "amend its limit price first",
+            OrderError,
+        )
         return ticks

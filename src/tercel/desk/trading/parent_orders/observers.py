@@ -1,7 +1,8 @@
-"""What a parent order manager calls: base classes, which do nothing, of observers of a session's events and of the keeper of lots
+"""What a parent order manager calls: observers of a session's events, by a base class that does nothing, and the keeper of lots
 withheld for quotes."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.orders import VenueEvent
@@ -27,17 +28,14 @@ class SessionObserver:
         """Called when a parent has ended, with its last executor, if any."""
 
 
-class HeldLots:
-    """Lots of parents withheld from executors for requests for quotes; this base class, for a session without, withholds
-    none."""
+class HeldLots(Protocol):
+    """Lots of parents withheld from executors for requests for quotes (`quote_requests.QuoteRequests`)."""
 
     def on_accepted(self, parent: ParentOrder, strategy: Strategy) -> None:
         """Called when a parent is accepted, with the strategy that will work it."""
 
     def withheld_lots(self, parent: str, with_in_flight: bool = True) -> int:
-        """Lots of a parent withheld from its executor, here 0; `with_in_flight`: with those of orders that take a quote."""
-        return 0
+        """Lots of a parent withheld from its executor; `with_in_flight`: with those of orders that take a quote."""
 
     def quote_orders(self, parent: str) -> Sequence[str]:
-        """Names of a parent's orders that take a quote and have not ended; here none."""
-        return ()
+        """Names of a parent's orders that take a quote and have not ended."""

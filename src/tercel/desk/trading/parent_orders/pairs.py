@@ -49,8 +49,6 @@ class PairTrading:
         self._terms: dict[str, PairTerms] = {}
         self._quiet: dict[tuple[str, Role], int] = {}
         """Venue time, ns, until which a role whose last order was refused sends nothing, by pair and role."""
-        self._last_name: dict[tuple[str, Role], str] = {}
-        """Name of the last order sent, by pair and role."""
         self.due_ns = FOREVER_NS
         """Latest venue time, ns, of the next turn of a pair."""
 
@@ -198,7 +196,7 @@ class PairTrading:
             self._leg_book(terms.first.instrument),
             self._leg_book(terms.second.instrument),
             {role: Fraction(role_parent.filled_qty, ONE) for role, role_parent in parents.items()},
-            ledger.fills_of.get(id_, ()),
+            ledger.orders.fills_of.get(id_, ()),
             [
                 PairOrder(role, Fraction(order.open_qty, ONE), order.price, order.root)
                 for role, orders in live.items()
@@ -258,7 +256,6 @@ class PairTrading:
                 )
             )
             roles[name] = order.role
-            self._last_name[id_, order.role] = name
         outcome = self._gateway.submit(commands) if commands else None
         for command, denial in outcome.denied if outcome else ():
             if (role := roles.get(command.cl_ord_id)) is not None:
@@ -269,10 +266,10 @@ class PairTrading:
 
     def _must_wait(self, id_: str, role: Role, parent: ParentOrder | None) -> bool:
         """Whether a role may send nothing now: its parent is in other hands, or its last order was refused or unfilled."""
-        last_order = self._gateway.ledger.orders.get(self._last_name.get((id_, role), ""))
+        sent = self._gateway.ledger.orders.of_parent(id_ + SUFFIX[role])
         if (
-            last_order is not None
-            and last_order.done
+            sent
+            and (last_order := sent[-1]).done
             and not last_order.cum_qty
             and (last_order.price is None or last_order.base is OrdStatus.REJECTED)
         ):

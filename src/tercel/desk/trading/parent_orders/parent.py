@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from tercel.core import price_limit
-from tercel.core.errors import OrderError, suggest_name
+from tercel.core.errors import OrderError, refuse_if, suggest_name
 from tercel.core.fixed_point import ONE, floor_units, to_number
 from tercel.core.ports import Entry
 from tercel.core.records import fast_replace
@@ -145,12 +145,13 @@ class ParentOrder:
 
     def require_time_left(self, now_ns: int) -> None:
         """Raise OrderError if the parent's horizon has passed."""
-        if self.ends_ns <= now_ns:
-            raise OrderError(
-                "a parent with time left",
-                f"{self.id}, whose horizon has passed",
-                "amend its horizon first",
-            )
+        refuse_if(
+            self.ends_ns <= now_ns,
+            "a parent with time left",
+            f"{self.id}, whose horizon has passed",
+            "amend its horizon first",
+            OrderError,
+        )
 
     @property
     def over(self) -> bool:

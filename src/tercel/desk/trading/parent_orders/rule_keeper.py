@@ -81,7 +81,7 @@ class RuleKeeper:
 
     def hold(self, command: Command) -> bool:
         """Keep a cancel, or the order of the horizon, until it may be sent; False for another order."""
-        if isinstance(command, NewOrder) and not self._children.by_name[command.cl_ord_id].forced:
+        if isinstance(command, NewOrder) and not self._children.child_of(command.cl_ord_id).forced:
             return False
         self.held.append(command)
         return True
@@ -98,18 +98,18 @@ class RuleKeeper:
         lots = self.rules.legal_lots(order.side, order.lots, unsent)
         if not lots or (price is not None and legal_price is None):
             return None
-        child = self._children.by_name[order.cl_ord_id]
-        child.total = lots
-        child.price = legal_price
-        return replace(order, lots=lots, price=legal_price)
+        child = self._children.child_of(order.cl_ord_id)
+        child.new = replace(order, lots=lots, price=legal_price)
+        child.lots = lots
+        return child.new
 
     def fit_replace(self, command: ReplaceOrder) -> CancelOrder | ReplaceOrder:
         """A replace whose total is legal, with fewer lots where it must; the cancel of the order where no total is."""
-        child, cut_lots = self._children.cancels[command.cl_ord_id]
+        child, cut_lots, filled_qty = self._children.cancel_of(command.cl_ord_id)
         odd = (command.lots + cut_lots) % self.rules.round_lots
-        child.total = (command.lots - odd) // self.rules.round_lots * self.rules.round_lots + odd
-        if child.total >= self.rules.least_lots and child.total * ONE > child.cum_qty:
-            return replace(command, lots=child.total)
+        child.lots = (command.lots - odd) // self.rules.round_lots * self.rules.round_lots + odd
+        if child.lots >= self.rules.least_lots and child.lots * ONE > filled_qty:
+            return replace(command, lots=child.lots)
         return CancelOrder(
             command.cl_ord_id,
             command.orig,

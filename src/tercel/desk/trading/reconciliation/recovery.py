@@ -28,7 +28,6 @@ from tercel.core.orders import (
     CancelOrder,
     CancelReject,
     Command,
-    MassCancel,
     OrdStatus,
     Report,
     StatusRequest,
@@ -215,12 +214,8 @@ def _sweep(gateway: OrderGateway, accounts: Sequence[str]) -> dict[str, str]:
     A venue that misses earlier messages requests them again, is answered that none of them comes, and never processes the
     messages sent meanwhile: so both are sent again, until a fence is answered.
     """
-    now = gateway.venue.now_ns
     fences = {gateway.new_name(): account for account in accounts}
-    gateway.submit(
-        [MassCancel(gateway.new_name(), account, "", now) for account in accounts],
-        sender=Sender.STOPPER,
-    )
+    gateway.submit(gateway.mass_cancels(accounts), sender=Sender.STOPPER)
     gateway.submit(
         [_fence(gateway, fence, account) for fence, account in fences.items()],
         sender=Sender.STOPPER,

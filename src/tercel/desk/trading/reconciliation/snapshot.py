@@ -73,7 +73,10 @@ _STATE: Final = Graph(
             trading_state,
         ),
     ),
-    {Ledger: frozenset({"past", "last", "moves", "_counts", "_keep_ns"})},
+    {
+        Ledger: frozenset({"past", "last", "moves", "_counts", "_keep_ns"}),
+        orders_fold.Orders: frozenset({"moves"}),
+    },
 )
 _COUNTS: Final = Graph(
     (

@@ -14,7 +14,7 @@ from typing import Final
 from tercel.core.child_order import ChildOrder
 from tercel.core.errors import TercelError
 from tercel.core.fixed_point import to_number
-from tercel.core.orders import CancelOrder, Command, MassCancel, OrdStatus, StatusRequest
+from tercel.core.orders import CancelOrder, Command, OrdStatus, StatusRequest
 from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway
@@ -49,12 +49,12 @@ class KillCanceller:
     def __init__(self, gateway: OrderGateway, latch: Latch) -> None:
         self._gateway = gateway
         self._latch = latch
-        self._requested_ns: dict[str, int] = {}
+        self._cancelled_ns: dict[str, int] = {}
+        """Venue time, ns, at which the last cancels of killed agents had left; their kill is journaled, and none is confirmed
+        before that."""
         self._mutex = Lock()
         self._claimed: set[str] = set()
         """Killed agents whose kill this session has handled."""
-        self._cancelled: set[str] = set()
-        """Those whose cancels have left and whose kill is journaled: none is confirmed before that."""
         self.open: set[str] = set()
         """Killed agents with orders that have not ended."""
 
@@ -88,7 +88,7 @@ class KillCanceller:
             fresh = agent not in self._claimed
             if fresh:
                 self._claimed.add(agent)
-                self._cancelled.discard(agent)
+                self._cancelled_ns.pop(agent, None)
                 self._gateway.states.add(StateReason.KILLED, reason, agent)
                 self.open.add(agent)
         return fresh
@@ -105,7 +105,6 @@ class KillCanceller:
         entries = list[Entry]()
         for agent, reason in killed.items():
             qty = sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
-            self._requested_ns[agent] = now
             body = KillEntry(
                 event="latched",
                 scope=agent,
@@ -115,11 +114,9 @@ class KillCanceller:
             )
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body.json()))
         try:
-            self._gateway.withdraw(
-                [self._mass_cancel(agent) for agent in killed], preceding=entries
-            )
+            self._gateway.withdraw(self._gateway.mass_cancels(killed), preceding=entries)
         finally:
-            self._cancelled.update(killed)
+            self._cancelled_ns |= dict.fromkeys(killed, now)
 
     def _release(self, agent: str) -> None:
         """Journal that an agent was re-armed at the latch, and stop cancelling its orders."""
@@ -130,15 +127,11 @@ class KillCanceller:
         self._claimed.discard(agent)
         self.open.discard(agent)
 
-    def _mass_cancel(self, agent: str) -> MassCancel:
-        """Mass cancel of an agent's orders, under a new name."""
-        return MassCancel(self._gateway.new_name(), agent, "", self._gateway.venue.now_ns)
-
     def follow_up(self) -> None:
         """Journal kills whose orders have all ended; cancel again where the venue has not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
-            for agent in sorted(self._claimed & self._cancelled):
+            for agent in sorted(self._claimed & self._cancelled_ns.keys()):
                 may_trade = self._gateway.can_still_trade(agent)
                 if may_trade:
                     self.open.add(
@@ -148,10 +141,10 @@ class KillCanceller:
                     body = KillEntry(event="confirmed", scope=agent, reason=self.killed[agent])
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
-                elif may_trade and now - self._requested_ns[agent] >= AGAIN_NS:
-                    self._requested_ns[agent] = now
+                elif may_trade and now - self._cancelled_ns[agent] >= AGAIN_NS:
+                    self._cancelled_ns[agent] = now
                     commands = [
-                        self._mass_cancel(agent),
+                        *self._gateway.mass_cancels([agent]),
                         *status_requests(self._gateway),
                     ]
                     self._gateway.submit(commands, sender=Sender.STOPPER)
@@ -286,10 +279,7 @@ class SilentSessionCanceller:
             entry_alert(severity, UNWATCHED, f"{account}: {detail}", now, agent=account)
             for account in unwatched
         ]
-        self._gateway.withdraw(
-            [MassCancel(self._gateway.new_name(), account, "", now) for account in unwatched],
-            preceding=alerts,
-        )
+        self._gateway.withdraw(self._gateway.mass_cancels(unwatched), preceding=alerts)
 
     def _open_count(self, account: str) -> int:
         """Number of an account's open orders."""
@@ -325,19 +315,13 @@ class SilentSessionCanceller:
                 self._since_ns[account] = now
                 accounts.append(account)
         if accounts:
-            commands = [*self._commands(accounts), *status_requests(self._gateway)]
-            self._gateway.submit(commands, sender=Sender.STOPPER)
+            orders = self._gateway.ledger.orders
+            live = sorted(
+                (order for account in accounts for order in orders.live(account)),
+                key=attrgetter("parent"),
+            )
+            commands = [*self._gateway.mass_cancels(accounts), *cancels(self._gateway, live)]
+            self._gateway.submit(
+                [*commands, *status_requests(self._gateway)], sender=Sender.STOPPER
+            )
         self.alarm(LATE_NS)
-
-    def _commands(self, accounts: list[str]) -> list[Command]:
-        """Mass cancels of accounts, and cancels of their live orders one by one."""
-        now = self._gateway.venue.now_ns
-        orders = self._gateway.ledger.orders
-        mass_cancels: list[Command] = [
-            MassCancel(self._gateway.new_name(), account, "", now) for account in accounts
-        ]
-        live = sorted(
-            (order for account in accounts for order in orders.live(account)),
-            key=attrgetter("parent"),
-        )
-        return mass_cancels + cancels(self._gateway, live)

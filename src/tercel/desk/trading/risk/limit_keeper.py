@@ -274,17 +274,15 @@ class LimitKeeper:
             What cannot be done.
         """
         args = operator_entry.parse_body()
-        by = operator_entry.by
-        reason = operator_entry.reason
-        number = operator_entry.id
+        command = operator_entry.by, operator_entry.reason, operator_entry.id
         if args.act == "approve":
-            self.approve(int(args.request), by, reason, number, args.changes)
+            self.approve(int(args.request), *command, args.changes)
         elif args.changes is None:
             raise OrderError("limits to change", "none", "name limits and their new values")
         elif args.act == "tighten":
-            self.tighten(args.changes, by, reason, number)
+            self.tighten(args.changes, *command)
         elif args.act == "request":
-            self.request(args.changes, by, reason, number)
+            self.request(args.changes, *command)
         else:
             raise UnknownNameError(
                 "what to do with limits", repr(args.act), "tighten, request or approve"

@@ -169,21 +169,19 @@ class Money:
             }
         elif entry.kind == kinds.MARKET:
             self.mark(entry)
-        for pair in ledger.moves:
-            for sign, fill in zip((-1, 1), pair, strict=True):
-                if fill is not None:
-                    if (fees := self.unit(fill.instrument).fees) is not None:
-                        self._fees[fill.account, fill.instrument] += sign * fee_of(
-                            fill.px, fill.qty, fill.passive, fees, ONE
-                        )
-                    minute = fill.ns // MINUTE_NS
-                    row = self.flow.get(minute, {})
-                    self.flow[minute] = row | {
-                        fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty
-                    }
-                    self._changed += minute < self._correlation_cache[0][0]
-                    if len(self.flow) > MOST_MINUTES:
-                        del self.flow[min(self.flow)]
+        for sign, fill in ledger.moved_fills():
+            if (fees := self.unit(fill.instrument).fees) is not None:
+                self._fees[fill.account, fill.instrument] += sign * fee_of(
+                    fill.px, fill.qty, fill.passive, fees, ONE
+                )
+            minute = fill.ns // MINUTE_NS
+            row = self.flow.get(minute, {})
+            self.flow[minute] = row | {
+                fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty
+            }
+            self._changed += minute < self._correlation_cache[0][0]
+            if len(self.flow) > MOST_MINUTES:
+                del self.flow[min(self.flow)]
         if (ledger.moves or entry.kind == kinds.MARKET) and entry.ns >= self.curve.due_ns:
             self.curve.add(
                 entry.ns,

@@ -199,7 +199,7 @@ def _reject_cost(
     later_mid = _later_mid(request, *reversed(DRIFTS))
     parts = list[tuple[float, float]]()
     remaining = quote.qty
-    for fill in ledger.fills_of.get(request.parent, ()):
+    for fill in ledger.orders.fills_of.get(request.parent, ()):
         if fill.ns > take.at:
             parts.append((unit.price(fill.px), min(remaining, unit.qty(fill.qty))))
             remaining -= parts[-1][1]

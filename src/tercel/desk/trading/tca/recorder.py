@@ -104,7 +104,7 @@ class TcaRecorder(SessionObserver):
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
         """Fills of a parent for its analysis: the executor's log if it equals the booked fills, else those, with mids of
         their time."""
-        fills = tca.fill_rows(self._session.ledger.fills_of[parent.id])
+        fills = tca.fill_rows(self._session.ledger.orders.fills_of[parent.id])
         logged = logged.copy()
         logged[:, [tca.F_PX, tca.F_QTY]] *= ONE
         if _sums(logged) == _sums(fills):

@@ -7,7 +7,7 @@ from tercel.lab.evaluation.pipeline.participants import select_participants as s
 from tercel.lab.evaluation.pipeline.participants import members_of as members_of
 from tercel.lab.evaluation.pipeline.candidates import policies_of as policies_of
 from tercel.lab.evaluation.pipeline.cost_store import CostStore as CostStore
-from tercel.lab.evaluation.pipeline.evaluation_record import MarketCell as MarketCell
+from tercel.lab.evaluation.comparisons import ScenarioCell as ScenarioCell
 from tercel.lab.evaluation.pipeline.overflow import overflowing_rules as overflowing_rules
 from tercel.lab.evaluation.pipeline.overflow import without_overflow as without_overflow
 from tercel.lab.evaluation.pipeline.overflow import (
@@ -33,8 +33,8 @@ __all__ = [
     "POOLED",
     "Candidate",
     "CostStore",
-    "MarketCell",
     "Participants",
+    "ScenarioCell",
     "ScenarioCosts",
     "baselines_of",
     "cached_market",

@@ -26,9 +26,6 @@ from tercel.lab.evaluation.pipeline.evaluation_record import (
     ConditionCell,
     EvaluationRecord,
     HindsightBound,
-    MarketCell,
-    Pooled,
-    RegimeCell,
     SeedsGain,
     Validation,
 )
@@ -39,7 +36,7 @@ from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
-Compared = Mapping[str, Mapping[str, comparisons.ScenarioComparison]]
+Compared = Mapping[str, Mapping[str, comparisons.Compared]]
 """Regime -> market -> what was compared there; unchanged markets are the regime `plain`."""
 
 
@@ -53,8 +50,7 @@ def analyse(store: CostStore) -> EvaluationRecord:
     ledger = comparisons.ComparisonLedger()
     main = store.main
     compared = compare_everywhere(store, ledger, rng)
-    main_comparison = next(iter(compared[PLAIN].values()))
-    gains = main_comparison.gains
+    paired = next(iter(compared[PLAIN].values()))[0].paired
     strategies, paired_by_seed = judge(store.entries, store.twins, rng)
     claims = {
         name: claim(name, compared, store.teams(name), ledger, rng, store.best_of_each)
@@ -70,8 +66,8 @@ def analyse(store: CostStore) -> EvaluationRecord:
         strategies=strategies,
         kinds={entry.name: entry.kind for entry in store.entries},
         best_baseline=store.best,
-        paired_vs_best_baseline={name: row[store.best].estimate() for name, row in gains.items()},
-        paired=main_comparison.cell.paired,
+        paired_vs_best_baseline={name: row[store.best].times(1) for name, row in paired.items()},
+        paired=paired,
         paired_by_seed=paired_by_seed,
         counts={entry.name: count_lots(entry) for entry in store.entries},
         episodes=len(costs),
@@ -103,8 +99,8 @@ def analyse(store: CostStore) -> EvaluationRecord:
         by_side=risk_statistics.by_side(scores, costs.side),
         adaptability_vs={name: _adaptability(store.entries, name, rng) for name in challengers},
         power={
-            name: {opponent: comparisons.detectable(gain) for opponent, gain in row.items()}
-            for name, row in gains.items()
+            name: {opponent: gain.power for opponent, gain in row.items()}
+            for name, row in paired.items()
         },
         deflated={name: deflated_gain(store, name) for name in challengers},
         pooled=pooled_gains(store, compared, claims, ledger, rng),
@@ -121,12 +117,10 @@ def analyse(store: CostStore) -> EvaluationRecord:
 
 def compare_everywhere(
     store: CostStore, ledger: comparisons.ComparisonLedger, rng: np.random.Generator
-) -> dict[str, dict[str, comparisons.ScenarioComparison]]:
+) -> dict[str, dict[str, comparisons.Compared]]:
     """Compare all candidates in every market as it is and in every regime, entering the gains in the ledger."""
 
-    def compared_in(
-        row: Mapping[str, ScenarioCosts],
-    ) -> dict[str, comparisons.ScenarioComparison]:
+    def compared_in(row: Mapping[str, ScenarioCosts]) -> dict[str, comparisons.Compared]:
         """Compare all candidates in each scenario of one group."""
         return {key: store.compare(judged, ledger, rng) for key, judged in row.items()}
 
@@ -156,7 +150,7 @@ def by_regime(
     compared: Compared,
     ledger: comparisons.ComparisonLedger,
     rng: np.random.Generator,
-) -> dict[str, RegimeCell]:
+) -> dict[str, comparisons.ScenarioCell]:
     """Cells of the main market by its prevailing regime (entered in the ledger), or with one regime each if these
     were run.
     """
@@ -165,17 +159,15 @@ def by_regime(
     market = next(iter(store.markets))
     if not built.judged.regimes:
         return {
-            regime: RegimeCell(
-                **vars(row[market].cell), share_of_time=1.0 if regime == PLAIN else None
-            )
+            regime: replace(row[market][0], share_of_time=1.0 if regime == PLAIN else None)
             for regime, row in compared.items()
         }
     plan = built.plan if main.plan_rows is None else built.plan.take(main.plan_rows)
     truth = regimes_of(built.judged, main.scenario.task, plan)
     share = truth.seconds.sum(axis=0) / truth.seconds.sum()
     return {
-        truth.names[number]: RegimeCell(
-            **vars(_cell_of_episodes(store, np.flatnonzero(truth.longest == number), ledger, rng)),
+        truth.names[number]: replace(
+            _cell_of_episodes(store, np.flatnonzero(truth.longest == number), ledger, rng),
             share_of_time=float(share[number]),
         )
         for number in np.flatnonzero(share > 0).tolist()
@@ -193,13 +185,10 @@ def _cell_of_episodes(
     )
 
 
-def by_market(store: CostStore, compared: Compared) -> dict[str, MarketCell]:
+def by_market(store: CostStore, compared: Compared) -> dict[str, comparisons.ScenarioCell]:
     """Cell of each market with its cheapest rule, by market."""
     rules = [rule.key for rule in store.baselines if rule.kind == "baseline"]
-    return {
-        market: MarketCell.with_cheapest(rules, comparison.cell)
-        for market, comparison in compared[PLAIN].items()
-    }
+    return {market: cell.with_cheapest(rules) for market, (cell, _) in compared[PLAIN].items()}
 
 
 def by_market_and_regime(compared: Compared) -> dict[str, dict[str, comparisons.ScenarioCell]]:
@@ -207,7 +196,7 @@ def by_market_and_regime(compared: Compared) -> dict[str, dict[str, comparisons.
     if len(compared) < 2:
         return {}
     return {
-        market: {regime: row[market].cell for regime, row in compared.items() if market in row}
+        market: {regime: row[market][0] for regime, row in compared.items() if market in row}
         for market in compared[PLAIN]
     }
 
@@ -299,20 +288,20 @@ def pooled_gains(
     claims: Mapping[str, Claim],
     ledger: comparisons.ComparisonLedger,
     rng: np.random.Generator,
-) -> Pooled:
-    """Gains pooled over all markets: for these (`these_markets`) and for a population of them (`any_markets`);
-    those of no claim are entered in the ledger.
+) -> dict[str, object]:
+    """Gains of all policies on all rules pooled over the markets, with their names: for these (`these_markets`) and for a
+    population of them (`any_markets`); those of no claim are entered in the ledger. Empty for a single market.
     """
     plain = compared[PLAIN]
     if len(plain) < 2:
-        return Pooled()
-    scenarios = [comparison.resampled for comparison in plain.values()]
+        return {}
+    scenarios = [resampled for _, resampled in plain.values()]
     everywhere = [
         name
         for name in store.challengers(store.main)
         if all(name in scenario.points for scenario in scenarios)
     ]
-    gains_by_pooling = {
+    return {"markets": list(plain)} | {
         key: {
             name: {
                 rule.key: claims[name].against[rule.key].gain_in_view(key)
@@ -326,7 +315,6 @@ def pooled_gains(
         }
         for key, redraw in POOLED.items()
     }
-    return Pooled(list(plain), **gains_by_pooling)
 
 
 def seeds_gains(store: CostStore, rng: np.random.Generator) -> dict[str, SeedsGain]:

@@ -111,6 +111,27 @@ class Candidate:
         forecaster = forecaster_of(strategy)
         return None if forecaster is spread_only_forecaster() else forecaster
 
+    def check(self) -> None:
+        """Load the policy or rule, or have the user's strategy decide in two markets; raises for one that cannot be run.
+
+        Raises
+        ------
+        ConfigError, PolicyError, UnknownNameError
+            As :attr:`forecaster`; code of the user's that fails, an answer that is no intent.
+        """
+        if self.user_strategy is None:
+            _ = self.forecaster
+        else:
+            try_strategy(self._load_user_strategy())
+
+    def _load_user_strategy(self) -> Any:
+        """The user's strategy, imported if it is a name."""
+        return (
+            load_named(self.user_strategy)
+            if isinstance(self.user_strategy, str)
+            else self.user_strategy
+        )
+
     @property
     def card(self) -> Card:
         """Card of a policy; an empty card for any other candidate."""
@@ -141,11 +162,7 @@ class Candidate:
             return wrap(policy_strategy(Path(self.folder), name, self._observation), self.wrappers)
         if self.user_strategy is None:
             return build(self._rule_name, market.estimates)
-        strategy: Strategy = (
-            load_named(self.user_strategy)
-            if isinstance(self.user_strategy, str)
-            else self.user_strategy
-        )
+        strategy: Strategy = self._load_user_strategy()
         if not hasattr(strategy, "decide"):
             strategy = self.user_strategy(market.estimates)
         return strategy.copy() if isinstance(strategy, CheckedStrategy) else strategy
@@ -242,14 +259,14 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
 
 
 def load_user_strategies(typed: Sequence[str]) -> list[Candidate]:
-    """Candidates for the user's strategies, each tried on two markets, under the names that they give themselves.
+    """Candidates for the user's strategies, under the names that they give themselves.
 
     Raises
     ------
-    ConfigError
-        None of that name, or one that does not answer for two markets at once.
+    ConfigError, UnknownNameError
+        None of that name.
     """
-    return [Candidate(try_strategy(load_named(text)).name, user_strategy=text) for text in typed]
+    return [Candidate(load_named(text).name, user_strategy=text) for text in typed]
 
 
 def refuse_same_names(candidates: Sequence[Candidate]) -> None:

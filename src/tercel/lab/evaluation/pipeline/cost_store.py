@@ -1,9 +1,9 @@
 """An evaluation read from disk: costs of all candidates in all scenarios, with the best rule chosen on validation episodes."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
-from operator import add
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from tercel.core.stats import Estimate
 from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import RANDOM
-from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, Scores, compare
+from tercel.lab.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
 from tercel.lab.evaluation.judge import JudgedEntry
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.participants import Recipes
@@ -66,9 +66,14 @@ def join_scenarios(scenarios: Sequence[ScenarioCosts]) -> ScenarioCosts:
     bound = np.concatenate(bounds) if len(bounds) == len(scenarios) else None
     if len(scenarios) == 1:
         return replace(scenarios[0], costs=costs)
-    guards = [results.guard for results in scenarios if results.guard is not None]
-    guard = reduce(add, guards) if guards else None
-    return ScenarioCosts(scenarios[0].scenario, costs, {}, None, guard, bound, tuple(scenarios))
+    counts = sum_fill_counts(scenarios)
+    return ScenarioCosts(scenarios[0].scenario, costs, {}, None, counts, bound, tuple(scenarios))
+
+
+def sum_fill_counts(scenarios: Iterable[ScenarioCosts]) -> Counter[str] | None:
+    """Sum of the counts of checked fills over scenarios; None if fills were checked in none."""
+    counts = [judged.fill_counts for judged in scenarios if judged.fill_counts is not None]
+    return sum(counts, Counter()) if counts else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +84,8 @@ class CostStore:
     ----------
     policies, baselines : sequence of Candidate
     recipes : mapping of row to keys of its policies
-    validation : ScenarioCosts
-        The rules on the main market's episodes on which the best one is chosen.
+    validations : mapping of market to ScenarioCosts
+        The rules on the episodes of each market on which the best one is chosen there; the main market's first.
     markets : mapping of name to ScenarioCosts
         The main one first, whose table is printed.
     regimes : mapping of market to regime to ScenarioCosts
@@ -92,8 +97,6 @@ class CostStore:
     adaptation : mapping of regime to ScenarioCosts
     trained_for : mapping of regime to tuple of key
         Policies trained in it.
-    validations : mapping of market to ScenarioCosts
-        As `validation`, of the other markets.
     bounds : mapping of bound to ScenarioCosts
         The first market under the other bounds on fills, costs alone.
     sample_size : SampleSize or None
@@ -105,7 +108,7 @@ class CostStore:
     policies: Sequence[Candidate]
     baselines: Sequence[Candidate]
     recipes: Recipes
-    validation: ScenarioCosts
+    validations: Mapping[str, ScenarioCosts]
     markets: Mapping[str, ScenarioCosts]
     regimes: Mapping[str, Mapping[str, ScenarioCosts]]
     seeds: tuple[int, ...]
@@ -113,10 +116,14 @@ class CostStore:
     sensitivity: Mapping[str, Mapping[str, ScenarioCosts]] = field(default_factory=dict)
     adaptation: Mapping[str, ScenarioCosts] = field(default_factory=dict)
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    validations: Mapping[str, ScenarioCosts] = field(default_factory=dict)
     bounds: Mapping[str, ScenarioCosts] = field(default_factory=dict)
     sample_size: SampleSize | None = None
     apart: Mapping[str, Estimate | None] | None = None
+
+    @property
+    def validation(self) -> ScenarioCosts:
+        """Results of the rules on the validation episodes of the main market."""
+        return next(iter(self.validations.values()))
 
     @cached_property
     def best(self) -> str:
@@ -126,10 +133,10 @@ class CostStore:
     @cached_property
     def best_of_each(self) -> dict[str, str]:
         """Name of the best rule by market, on the market's validation episodes, or the main one's where it has none."""
-        best_by_market = {
-            market: self._best_on(judged) for market, judged in self.validations.items()
+        return {
+            market: self._best_on(self.validations.get(market, self.validation))
+            for market in self.markets
         }
-        return {market: best_by_market.get(market, self.best) for market in self.markets}
 
     def _best_on(self, validation: ScenarioCosts) -> str:
         """Name of the rule with the lowest mean shortfall in validation results; unranked rules last."""
@@ -163,7 +170,6 @@ class CostStore:
     @property
     def scenarios(self) -> Iterator[ScenarioCosts]:
         """Iterate over the results of all scenarios: validation, markets, regimes, sensitivity, adaptation."""
-        yield self.validation
         yield from self.validations.values()
         yield from self.markets.values()
         for row in (*self.regimes.values(), *self.sensitivity.values()):
@@ -199,7 +205,6 @@ class CostStore:
 
         return replace(
             self,
-            validation=change(self.validation),
             validations=each(self.validations),
             markets=each(self.markets),
             regimes={name: each(row) for name, row in self.regimes.items()},
@@ -262,7 +267,7 @@ class CostStore:
 
     def compare(
         self, judged: ScenarioCosts, ledger: ComparisonLedger, rng: np.random.Generator
-    ) -> ScenarioComparison:
+    ) -> Compared:
         """Compare each challenger with every other strategy in a scenario and enter the gains in `ledger`; some
         comparisons are primary in an only market.
         """

@@ -1,6 +1,6 @@
 """The figures of an evaluation as a record, as its JSON file holds it; `analyses` computes them from costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,26 +19,6 @@ from tercel.lab.evaluation.sample_size import SampleSize
 
 
 @dataclass(frozen=True)
-class RegimeCell(ScenarioCell):
-    """Results in one regime, with its share of the time; None where the regime was run alone."""
-
-    share_of_time: float | None = None
-
-
-@refuse_former_names
-@dataclass(frozen=True)
-class MarketCell(ScenarioCell):
-    """Results in one market, with the rule that was cheapest on the judged episodes."""
-
-    best_baseline: str = ""
-
-    @classmethod
-    def with_cheapest(cls, rules: Sequence[str], cell: ScenarioCell) -> "MarketCell":
-        """Market cell from a scenario cell, with the cheapest of the rules `rules`."""
-        return cls(**vars(cell), best_baseline=min(rules, key=lambda name: cell.is_bps[name].mean))
-
-
-@dataclass(frozen=True)
 class Validation(Record):
     """Scores of the rules on the validation episodes, on which the best rule was chosen."""
 
@@ -53,19 +33,6 @@ class HindsightBound(Record):
 
     label: str
     is_bps: Estimate
-
-
-@dataclass(frozen=True)
-class Pooled(Record):
-    """Gains pooled over all markets, by policy and opponent: for a population of markets, and for these markets."""
-
-    markets: list[str] = field(default_factory=list)
-    any_markets: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
-    these_markets: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
-
-    def json_fields(self) -> dict[str, object]:
-        """JSON fields; none for a single market."""
-        return super().json_fields() if self.markets else {}
 
 
 @dataclass(frozen=True)
@@ -184,7 +151,9 @@ class EvaluationRecord(Record):
     power : mapping of policy to opponent to float or None
         Smallest true gain that is found with 80 % power, bps.
     deflated : mapping of policy to DeflatedScore or None
-    pooled : Pooled
+    pooled : mapping
+        For readers of the file: gains of every policy on every rule pooled over all markets, as in `claims`, by view;
+        empty for a single market.
     iqm : mapping of recipe to SeedsGain
     sensitivity : mapping of axis to value to ConditionCell
     adaptation : mapping of regime to AdaptationCell
@@ -223,8 +192,8 @@ class EvaluationRecord(Record):
     policies: Mapping[str, Mapping[str, object]]
     recipes: Mapping[str, list[str]]
     claims: Mapping[str, Claim]
-    by_regime: Mapping[str, RegimeCell]
-    by_market: Mapping[str, MarketCell]
+    by_regime: Mapping[str, ScenarioCell]
+    by_market: Mapping[str, ScenarioCell]
     by_market_and_regime: Mapping[str, Mapping[str, ScenarioCell]]
     by_liquidity: Mapping[str, Mapping[str, ScenarioCell]]
     validation: Validation
@@ -239,7 +208,7 @@ class EvaluationRecord(Record):
     adaptability_vs: Mapping[str, Mapping[str, Estimate | None]]
     power: Mapping[str, Mapping[str, float | None]]
     deflated: Mapping[str, DeflatedScore | None]
-    pooled: Pooled
+    pooled: Mapping[str, object]
     iqm: Mapping[str, SeedsGain]
     sensitivity: Mapping[str, Mapping[str, ConditionCell]]
     adaptation: Mapping[str, AdaptationCell]
@@ -252,6 +221,15 @@ class EvaluationRecord(Record):
     def to_json(self) -> dict[str, Any]:
         """The record as plain dicts, lists and numbers; null for a key that a strategy lacks."""
         return dict(to_jsonable(self))
+
+    def json_fields(self) -> dict[str, object]:
+        """Fields of the record; the cell of a regime has its share of the time also where that is null."""
+        return super().json_fields() | {
+            "by_regime": {
+                regime: {**cell.json_fields(), "share_of_time": cell.share_of_time}
+                for regime, cell in self.by_regime.items()
+            }
+        }
 
     @property
     def ranked(self) -> list[str]:

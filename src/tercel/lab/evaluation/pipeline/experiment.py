@@ -10,13 +10,13 @@ from tercel.core.errors import UnknownNameError
 from tercel.core.progress import say
 from tercel.core.renamed import refuse_former_names
 from tercel.execution.market import Market
+from tercel.execution.orders import Order
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.market import cached_market, count_validation_episodes, resolve_markets
+from tercel.lab.evaluation.market import cached_market, count_validation_episodes
 from tercel.lab.evaluation.market_notes import describe_judged_orders
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.ablation import ablation_savings, members_to_ablate
 from tercel.lab.evaluation.pipeline.analyses import analyse
-from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of
+from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, refuse_same_names
 from tercel.lab.evaluation.pipeline.card_limits import limit_notes, size_notes, untrained_notes
 from tercel.lab.evaluation.pipeline.cost_store import ORDERS_KEY, CostStore, join_scenarios
 from tercel.lab.evaluation.pipeline.jobs import episode_count
@@ -82,7 +82,7 @@ class Experiment:
     Raises
     ------
     ConfigError
-        An ablation of several rows.
+        Two candidates of one name, a user's strategy with a built-in name, an ablation of several rows.
     """
 
     scenarios: dict[str, Scenario]
@@ -98,7 +98,8 @@ class Experiment:
     apart: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for an ablation of several rows, or of none."""
+        """Raise ConfigError for two candidates of one name, and for an ablation of several rows, or of none."""
+        refuse_same_names([*self.participants.policies, *self.participants.baselines])
         if self.apart:
             members_to_ablate(self.participants)
 
@@ -117,13 +118,18 @@ class Experiment:
         ConfigError, PolicyError, UnknownNameError
             A policy was trained on evaluated days, or a candidate cannot be run; before anything is.
         """
-        self._load_candidates()
+        for candidate in (
+            *self.participants.policies,
+            *self.participants.baselines,
+            *self._specialists,
+        ):
+            candidate.check()
         notes = self.notes()
         self._say(*notes)
         out_dir.mkdir(parents=True, exist_ok=True)
         cached_market.cache_clear()  # a lake may have grown since
-        validation, validations = self._run_validation(out_dir)
-        sample = self._sample_size(validation)
+        validations = self._run_validation(out_dir)
+        sample = self._sample_size(next(iter(validations.values())))
         self._say(
             "how many episodes 1 bps needs is not known: too little was tried"
             if sample is None
@@ -134,12 +140,11 @@ class Experiment:
             self.participants.policies,
             self.participants.baselines,
             self.participants.recipes,
-            validation,
+            validations,
             {name: costs[PLAIN, name, PLAIN] for name in self.scenarios},
             self._select_costs(costs, REGIME),
             self.main.seeds,
             list(notes),
-            validations=validations,
             bounds=self._join_bounds(self._select_costs(costs, BOUND)),
             sample_size=sample,
         )
@@ -156,7 +161,6 @@ class Experiment:
             With the first day that a policy has seen.
         """
         participants = self.participants
-        specialists = [policy for row in self.trained_for.values() for policy in row]
         notes = [
             *participants.notes,
             *limit_notes(participants.teams, self.scenarios),
@@ -169,15 +173,14 @@ class Experiment:
                 notes += [f"{policy.key}: {card.selection_text}"] if card.selection_text else []
         forecasting = [rule for rule in participants.baselines if rule.forecaster is not None]
         for name, scenario in self.scenarios.items():
-            candidates = [*participants.teams[name], *specialists, *forecasting]
+            candidates = [*participants.teams[name], *self._specialists, *forecasting]
             notes += refuse_leaks(candidates, [scenario], allowed=self.allow_seen_days)
         return notes
 
-    def _load_candidates(self) -> None:
-        """Load every policy and rule once; raises for one that cannot be run."""
-        specialists = [policy for row in self.trained_for.values() for policy in row]
-        for candidate in (*self.participants.policies, *self.participants.baselines, *specialists):
-            _ = candidate.forecaster
+    @property
+    def _specialists(self) -> list[Candidate]:
+        """Policies trained in a regime."""
+        return [policy for row in self.trained_for.values() for policy in row]
 
     def _say(self, *lines: str) -> None:
         """Print lines on stderr, unless everything runs in this process."""
@@ -277,8 +280,8 @@ class Experiment:
             )
         )
 
-    def _run_validation(self, out_dir: Path) -> tuple[ScenarioCosts, ByScenario]:
-        """Costs of the rules on the validation episodes of the main market, and of the other markets by name."""
+    def _run_validation(self, out_dir: Path) -> ByScenario:
+        """Costs of the rules on the validation episodes of each market, or over all listed orders."""
         for name, scenario in self.scenarios.items():
             if scenario.market.on_tape:
                 self._say(describe_judged_orders(name, episode_count(scenario)))
@@ -295,8 +298,8 @@ class Experiment:
         work = {scenario.name: (scenario, baselines, False) for scenario in validation_scenarios}
         costs = list(self._run_jobs(work, out_dir, "choose the best rule").values())
         if self.main.orders:
-            return join_scenarios(costs), {}
-        return costs[0], dict(zip(list(self.scenarios)[1:], costs[1:], strict=True))
+            return {ORDERS_KEY: join_scenarios(costs)}
+        return dict(zip(self.scenarios, costs, strict=True))
 
     def _count_validation(self, scenario: Scenario) -> int:
         """Number of episodes on which the best rule of a scenario is chosen; on tape few for few judged orders."""
@@ -390,26 +393,19 @@ def scenarios_of(
     Raises
     ------
     ConfigError, UnknownNameError, TapeError
-        A preset, regime, symbol, day or order that does not exist, or does not go together; before anything is run.
+        A preset or a listed order that does not exist, or does not go together; `resolve_markets` says whether the rest
+        does.
     """
+    if orders:
+        return {
+            name: replace(scenario, name=name, seeds=seeds, episodes=episodes)
+            for market in markets
+            for name, scenario in scenarios_of_orders(Scenario(market, task), orders).items()
+        }
     return {
-        name: Scenario(
-            scenario.market,
-            scenario.task,
-            scenario.orders,
-            name=name,
-            seeds=seeds,
-            episodes=episodes,
-        )
+        name: Scenario(symbol_market, task, name=name, seeds=seeds, episodes=episodes)
         for market in markets
-        for name, scenario in (
-            scenarios_of_orders(Scenario(market, task), orders)
-            if orders
-            else {
-                name: Scenario(symbol_market, task)
-                for name, symbol_market in resolve_markets(market).items()
-            }
-        ).items()
+        for name, symbol_market in market.by_symbol().items()
     }
 
 

@@ -1,7 +1,7 @@
 """Checks of simulated fills against the market that was shown: takes at the mid or better, and beyond displayed lots."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,38 +28,16 @@ CHECKED_EPISODES = 32
 """Episodes whose fills are checked one by one."""
 
 
-@dataclass(frozen=True)
-class Guard:
-    """Counts of a strategy's checked fills, and of those at suspicious prices or beyond the displayed lots.
-
-    Parameters
-    ----------
-    takes : int
-        Fills of orders that took, before the horizon.
-    at_mid : int
-        Of these, how many at the mid that they met, or better.
-    decisions : int
-        Decisions that took at the touch they saw, without latency.
-    beyond : int
-        Of these, how many got more lots there than were displayed.
-    """
-
-    takes: int
-    at_mid: int
-    decisions: int
-    beyond: int
-
-    def __add__(self, other: "Guard") -> "Guard":
-        """Sum of the counts of two guards."""
-        return Guard(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-    def to_array(self) -> Ints:
-        """The four counts as int64 (4,)."""
-        return np.array(astuple(self), np.int64)
+CHECKS = ("takes", "at_mid", "decisions", "beyond")
+"""What is counted: fills of orders that took, before the horizon, and those of them at the mid that they met, or better;
+decisions that took at the touch they saw, without latency, and those of them that got more lots there than were displayed.
+"""
 
 
-def check_strategy_fills(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
-    """Run a strategy over a plan with its fills logged, and count suspicious ones; beyond the display only without latency."""
+def check_strategy_fills(
+    source: Source, task: Task, plan: Plan, strategy: Strategy
+) -> Counter[str]:
+    """Run a strategy over a plan with its fills logged, and count by `CHECKS`; beyond the display only without latency."""
     episodes = markets_of(strategy, source, task, plan, LOG_ROWS)
     quotes: list[tuple[Ints, Ints, Ints]] = []
     while episodes.working.any():
@@ -69,7 +47,7 @@ def check_strategy_fills(source: Source, task: Task, plan: Plan, strategy: Strat
         )
         episodes.work(strategy)
     is_immediate = task.latency == Latency() and task.feed_latency == Latency()
-    total = Guard(0, 0, 0, 0)
+    counts = Counter[str]()
     for number in range(len(plan)):
         fills = episodes.fills(number)
         takes = fills[(fills[:, PASSIVE] == 0) & (fills[:, FORCED] == 0)]
@@ -78,13 +56,9 @@ def check_strategy_fills(source: Source, task: Task, plan: Plan, strategy: Strat
             if is_immediate
             else (0, 0)
         )
-        total += Guard(
-            len(takes),
-            _count_at_mid(takes, int(episodes.states[number, sim.SIDE])),
-            decisions,
-            beyond,
-        )
-    return total
+        at_mid = _count_at_mid(takes, int(episodes.states[number, sim.SIDE]))
+        counts.update(takes=len(takes), at_mid=at_mid, decisions=decisions, beyond=beyond)
+    return counts
 
 
 def _count_at_mid(takes: Ints, side: int) -> int:
@@ -119,10 +93,12 @@ def check_fills(built: BuiltMarket, scenario: Scenario, candidate: Candidate, fo
         built.plan.take(slice(0, CHECKED_EPISODES)),
         inform_router(candidate.strategy(built), built, built.plan),
     )
-    write_arrays(path, {"guard": counts.to_array()})
+    write_arrays(path, {"guard": np.array([counts[check] for check in CHECKS], np.int64)})
 
 
-def read_fill_checks(scenario: Scenario, candidates: Sequence[Candidate], folder: Path) -> Guard:
+def read_fill_checks(
+    scenario: Scenario, candidates: Sequence[Candidate], folder: Path
+) -> Counter[str]:
     """Sum of the stored counts of checked fills over all candidates; raises for a single suspicious fill.
 
     Raises
@@ -130,17 +106,18 @@ def read_fill_checks(scenario: Scenario, candidates: Sequence[Candidate], folder
     TercelError
         A fill at mid, or beyond what was displayed.
     """
-    total = Guard(0, 0, 0, 0)
+    total = Counter[str]()
     for candidate in candidates:
         with open_arrays(_guard_path(folder, candidate, scenario)) as data:
-            counts = Guard(*(int(count) for count in np.asarray(data["guard"])))
-        if counts.at_mid or counts.beyond:
+            counts = dict(zip(CHECKS, np.asarray(data["guard"]).tolist(), strict=True))
+        takes, at_mid, _, beyond = counts.values()
+        if at_mid or beyond:
             raise TercelError(
                 "fills at quoted prices and displayed sizes",
-                f"{candidate.key}: {counts.at_mid} of {counts.takes} takes at mid, {counts.beyond} beyond the display",
+                f"{candidate.key}: {at_mid} of {takes} takes at mid, {beyond} beyond the display",
                 "look for crossed states with `tercel data verify`; without any this is a defect: report it",
             )
-        total += counts
+        total.update(counts)
     return total
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools
+from tercel.core.arrays import Bools
 from tercel.core.pool import should_stop
 from tercel.execution.costs import Costs
 from tercel.execution.policies.parts import PlaceboForecast
 from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.adaptability import Response, measure_response
+from tercel.lab.evaluation.adaptability import Decisions, measure_response
 from tercel.lab.evaluation.arrivals import run_arrivals
 from tercel.lab.evaluation.market import cached_market
 from tercel.lab.evaluation.pipeline.array_files import narrow, write_arrays
@@ -20,7 +20,7 @@ from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.fill_checks import check_fills
 from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
 from tercel.lab.evaluation.routing import WaysExplained, inform_router
-from tercel.lab.evaluation.runs import BATCH, Recording, run_strategies
+from tercel.lab.evaluation.runs import BATCH, run_strategies
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.windows import placebo_plan
 
@@ -119,10 +119,9 @@ def is_stored(job: Job, candidate: Candidate, out_dir: Path) -> bool:
 
 def store_costs(job: Job, candidate: Candidate, costs: Costs, out_dir: Path) -> None:
     """Store a candidate's costs in a job that ran elsewhere, for instance on a cluster."""
-    _write_run(
+    _write_records(
         batch_path(job.folder(out_dir), candidate.fingerprint(job.scenario.preset), job.first),
-        costs,
-        None,
+        costs=costs,
     )
 
 
@@ -139,15 +138,14 @@ def run_job(job: Job, out_dir: Path) -> bool:
         return False
     if not all(batch_path(folder, name, job.first).exists() for name in job.shared_results):
         arrivals, bps = run_arrivals(built.judged, task, plan)
-        write_arrays(batch_path(folder, TWINS, job.first), _arrays("twins", arrivals))
+        _write_records(batch_path(folder, TWINS, job.first), twins=arrivals)
         write_arrays(batch_path(folder, HINDSIGHT, job.first), {"bps": bps})
     missing: list[tuple[str, Strategy]] = []
     for candidate in job.candidates:
         name = candidate.fingerprint(job.scenario.preset)
         if not batch_path(folder, name, job.first).exists():
             missing.append((name, inform_router(candidate.strategy(built), built, plan)))
-    record = RECORDED_EPISODES if job.recorded and job.first == 0 else 0
-    recording = Recording(record) if record else None
+    decisions = list[Decisions]() if job.recorded and job.first == 0 else None
     run_out = runs_to_horizon(job.first, len(plan), len(built.plan)) & job.recorded
     strategies = [strategy for _, strategy in missing]
     placebo = (
@@ -157,18 +155,19 @@ def run_job(job: Job, out_dir: Path) -> bool:
     )
     placebo_batch = None if placebo is None else placebo.take(span)
     runs = run_strategies(
-        built.judged, task, plan, strategies, should_stop, recording, run_out, placebo_batch
+        built.judged, task, plan, strategies, should_stop, decisions, run_out, placebo_batch
     )
     for (name, strategy), costs in zip(missing, runs, strict=False):
         costs.check()
         response = None
-        if recording is not None:
-            response = measure_response(
-                recording.decisions.pop(0), strategy.expected, np.random.default_rng((7, 7))
-            )
+        if decisions is not None:
+            recorded = decisions.pop(0).select(slice(RECORDED_EPISODES))
+            response = measure_response(recorded, strategy.expected, np.random.default_rng((7, 7)))
         ways = WaysExplained.of(strategy, built)
-        _write_run(batch_path(folder, name, job.first), costs, response, ways)
-    if record:
+        _write_records(
+            batch_path(folder, name, job.first), costs=costs, response=response, ways=ways
+        )
+    if decisions is not None:
         for candidate in job.candidates:
             if not should_stop():
                 check_fills(built, job.scenario, candidate, folder)
@@ -185,20 +184,12 @@ def batch_path(folder: Path, name: str, first: int) -> Path:
     return folder / name / f"{first}.npz"
 
 
-def _write_run(
-    path: Path, costs: Costs, response: Response | None, ways: WaysExplained | None = None
-) -> None:
-    """Write the costs of one batch to an npz file, with a router's ways and the sums for adaptability where given."""
-    arrays = _arrays("costs", costs)
-    if response is not None:
-        arrays |= _arrays("response", response)
-    if ways is not None:
-        arrays |= _arrays("ways", ways)
-    write_arrays(path, arrays)
-
-
-def _arrays(prefix: str, record: Any) -> dict[str, AnyArray]:
-    """Arrays of a dataclass by names `prefix.field`, integers narrowed."""
-    return {
-        f"{prefix}.{column.name}": narrow(getattr(record, column.name)) for column in fields(record)
+def _write_records(path: Path, **records: Any) -> None:
+    """Write the arrays of dataclasses (None: nothing) to an npz file by names `name.field`, integers narrowed."""
+    arrays = {
+        f"{name}.{column.name}": narrow(getattr(record, column.name))
+        for name, record in records.items()
+        if record is not None
+        for column in fields(record)
     }
+    write_arrays(path, arrays)

@@ -12,7 +12,7 @@ from tercel.core.report.svg import Figure
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
-from tercel.lab.evaluation.example import book_example
+from tercel.lab.evaluation.example import draw_book_example
 from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.cost_store import CostStore
@@ -88,15 +88,13 @@ class Episode:
         """
         from tercel.core.frames import Frame
 
-        built = self._load_market()
+        built = cached_market(self._scenario)
         candidate = self._find_candidate(name)
-        strategy = inform_router(candidate.strategy(built), built, self._episode_plan(built))
-        episodes = markets_of(
-            strategy, built.judged, self._scenario.task, self._episode_plan(built), FILLS
-        )
+        plan = self._episode_plan(built)
+        strategy = inform_router(candidate.strategy(built), built, plan)
+        episodes = markets_of(strategy, built.judged, self._scenario.task, plan, FILLS)
         start = int(episodes.states[0, sim.START_NS])
-        while episodes.working.any():
-            episodes.work(strategy)
+        episodes.run(strategy)
         ns, price, lots, _, _, passive, forced = episodes.fills(0).T
         columns = {
             "time_s": (ns - start) / NS_PER_SECOND,
@@ -112,15 +110,11 @@ class Episode:
         """Figure of the book through time with a strategy's fills (by default the first candidate's), from a second
         run.
         """
-        built = self._load_market()
+        built = cached_market(self._scenario)
         candidate = self._find_candidate(name)
         market = replace(built, plan=self._episode_plan(built))
         strategy = inform_router(candidate.strategy(built), built, market.plan)
-        return book_example(self._scenario, market, strategy).figure
-
-    def _load_market(self) -> BuiltMarket:
-        """Built market of the episode's scenario."""
-        return cached_market(self._scenario)
+        return draw_book_example(self._scenario, market, strategy)
 
     def _episode_plan(self, built: BuiltMarket) -> Plan:
         """Plan of this episode alone."""

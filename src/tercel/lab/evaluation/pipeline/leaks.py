@@ -190,7 +190,7 @@ def _spans(text: str) -> list[tuple[str, str]]:
     return spans or [(date, date) for date in _DATE.findall(text)]
 
 
-def _load_preset(name: str) -> Preset | None:
+def find_preset(name: str) -> Preset | None:
     """Preset by name; None if it cannot be loaded."""
     try:
         return presets.load(name)
@@ -200,7 +200,7 @@ def _load_preset(name: str) -> Preset | None:
 
 def calibrated_on(name: str) -> list[SeenDays]:
     """Recorded days that a preset market was calibrated on; empty for a name that is no preset."""
-    preset = _load_preset(name)
+    preset = find_preset(name)
     if preset is None:
         return []
     _, end = preset.stretch_s
@@ -308,7 +308,7 @@ def days_are_known(policy: Candidate) -> bool:
     """Whether a policy's card says which recorded days it learned from, or that there are none."""
     trained_on = policy.card.trained_on
     names = _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", ""))
-    return bool(seen_days_of(policy)) or any(_load_preset(name) is not None for name in names)
+    return bool(seen_days_of(policy)) or any(find_preset(name) is not None for name in names)
 
 
 def judged_days(scenario: Scenario) -> JudgedDays:

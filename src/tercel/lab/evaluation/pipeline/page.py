@@ -14,6 +14,7 @@ from tercel.core.report.formatting import format_interval, format_money, format_
 from tercel.core.report.interval_text import COMPARISON_TEXTS, verdict_sentence
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import plain_table
+from tercel.core.stats import Estimate
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.routing import ROUTED
 from tercel.lab.evaluation.claims import verdict_of
@@ -25,7 +26,7 @@ from tercel.lab.evaluation.cost_sections import (
     remaining_shares,
     timing,
 )
-from tercel.lab.evaluation.example import book_example
+from tercel.lab.evaluation.example import draw_book_example
 from tercel.lab.evaluation.market import cached_market
 from tercel.lab.evaluation.pipeline import analysis_tables
 from tercel.lab.evaluation.pipeline.claim_text import gains_figure
@@ -277,13 +278,13 @@ def _book(store: CostStore, name: str, title: str, folded: bool = False) -> Iter
     if store.main.parts or name in store.main.ways:
         return
     built = cached_market(store.main.scenario)
-    market = replace(built, judged=built.judged, plan=built.plan)
     candidates = {candidate.key: candidate for candidate in (*store.policies, *store.baselines)}
     candidates |= {name: candidates[members[0]] for name, members in store.recipes.items()}
     try:
-        example = book_example(store.main.scenario, market, candidates[name].strategy(built))
-        example = replace(example, name="book-of-the-best" if folded else example.name)
-        yield Section(title, figures=[example.figure], folded=folded)
+        strategy = candidates[name].strategy(built)
+        figure_name = "book-of-the-best" if folded else "book"
+        figure = draw_book_example(store.main.scenario, built, strategy, name=figure_name)
+        yield Section(title, figures=[figure], folded=folded)
     except Exception as error:
         say(
             f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}"
@@ -399,18 +400,21 @@ def _format_adjusted(
     ]
 
 
-def _costs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Shortfall by strategy and condition, from cells by condition."""
-    names = next(iter(cells.values())).is_bps
-    return {
-        name: {condition: cell.is_bps[name] for condition, cell in cells.items()} for name in names
-    }
+def _costs(costs: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, Estimate]]:
+    """Shortfall by strategy and condition, from shortfalls by condition and strategy."""
+    names = next(iter(costs.values()))
+    return {name: {condition: row[name] for condition, row in costs.items()} for name in names}
 
 
 def _sensitivity(result: EvaluationRecord, reported: list[str]) -> Iterator[Section]:
     """Section with costs under other latencies, fees and order sizes."""
     plots = [
-        gain_figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", reported)
+        gain_figures.condition_curves(
+            _costs({value: cell.is_bps for value, cell in row.items()}),
+            axis,
+            f"sensitivity-{number}",
+            reported,
+        )
         for number, (axis, row) in enumerate(result.sensitivity.items())
     ]
     if plots:
@@ -421,7 +425,7 @@ def _adaptation(result: EvaluationRecord, reported: list[str]) -> Iterator[Secti
     """Section with costs where a regime begins half-way through the order."""
     if not result.adaptation:
         return
-    costs = _costs(result.adaptation)
+    costs = _costs({regime: cell.is_bps for regime, cell in result.adaptation.items()})
     figure = gain_figures.condition_curves(
         costs, "regime that begins half-way", "adaptation", reported
     )

@@ -4,11 +4,12 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tercel.core.errors import TercelError, UnknownNameError
+from tercel.core.errors import UnknownNameError
 from tercel.execution.policies_packaged import ALL as FAMILY_SUFFIX, family, packaged_names
 from tercel.execution.registry.resolve import PACKAGED, POLICY
 from tercel.execution.strategies import WRITTEN
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, split_wrappers
+from tercel.lab.evaluation.pipeline.leaks import find_preset
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.flow import registry as presets
 
@@ -21,21 +22,19 @@ def recipes_of(policies: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
 
     Policies of which two have one seed are not grouped.
     """
-    groups: dict[str, list[tuple[int, str]]] = {}
-    names: dict[str, str] = {}
+    groups: dict[tuple[str, str], list[tuple[int, str]]] = {}
     for policy in policies:
         card = policy.card
         market = str(card.trained_on.get("market", card.trained_on.get("markets", "")))
-        shared = [card.name, card.actions, card.observes, market, card.task, *policy.wrappers]
-        group_key = json.dumps(shared, sort_keys=True)
+        shared = [card.actions, card.observes, market, card.task, *policy.wrappers]
+        group_key = card.name, json.dumps(shared, sort_keys=True)
         groups.setdefault(group_key, []).append((card.seed, policy.key))
-        names[group_key] = card.name
     taken = {policy.key for policy in policies}
     recipes = dict[str, tuple[str, ...]]()
-    for group_key, members in groups.items():
+    for (card_name, _), members in groups.items():
         if len(members) < 2 or len({seed for seed, _ in members}) < len(members):
             continue
-        name = free_name(names[group_key], len(members), taken)
+        name = free_name(card_name, len(members), taken)
         taken.add(name)
         recipes[name] = tuple(key for _, key in members)
     return recipes
@@ -213,8 +212,9 @@ def _teams(
     teams = {market: made_for([market]) for market in markets}
     fallback = next(((market, team) for market, team in teams.items() if team), None)
     symbols = {
-        home: _symbol(home)
+        home: preset.symbol
         for home in {market for homes in home_markets.values() for market in homes}
+        if (preset := find_preset(home)) is not None
     }
     notes = []
     for market, scenario in markets.items():
@@ -222,7 +222,7 @@ def _teams(
             symbol = (
                 scenario.market.symbol
                 if scenario.market.on_tape
-                else _symbol(scenario.market.preset)
+                else presets.load(scenario.market.preset).symbol
             )
             same_symbol = made_for(
                 [home for home, home_symbol in symbols.items() if symbol and home_symbol == symbol]
@@ -239,11 +239,3 @@ def _teams(
                 f"No member of {name} is made for {market}: those {origin} are judged there."
             )
     return teams, notes
-
-
-def _symbol(market: str) -> str:
-    """Symbol of a preset market; empty for a preset that does not exist any more."""
-    try:
-        return presets.load(market).symbol
-    except TercelError:
-        return ""

@@ -1,7 +1,7 @@
 """Result of `tercel.evaluate`: table, comparisons, figures, single episodes and the written report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -18,11 +18,10 @@ from tercel.core.report import figures
 from tercel.core.report.judged_table import JudgedTable
 from tercel.core.report.svg import Figure
 from tercel.core.serialization import json_text, to_jsonable
-from tercel.core.stats import PairedGain
+from tercel.execution.orders import Order
 from tercel.execution.task import Task
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
 from tercel.lab.evaluation.cost_rows import KEYS
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.analyses import SEED
 from tercel.lab.evaluation.pipeline.cost_store import ORDERS_KEY, CostStore
 from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
@@ -132,7 +131,7 @@ class Result:
         by_pair: dict[frozenset[str], Comparison] = {}
         for a, row in self.figures.paired.items():
             for b, cell in row.items():
-                by_pair.setdefault(frozenset((a, b)), _comparison(a, b, cell))
+                by_pair.setdefault(frozenset((a, b)), Comparison(a, b, *astuple(cell)))
         return (*by_pair.values(), *self._compare_rules(self.store))
 
     @property
@@ -372,9 +371,4 @@ class Result:
             for a, b in combinations(names, 2)
         }
         ledger.adjust()
-        return [_comparison(a, b, cell) for (a, b), cell in cells.items()]
-
-
-def _comparison(a: str, b: str, gain: PairedGain) -> Comparison:
-    """Comparison of `a` with `b` from a gain of the judge."""
-    return Comparison(a, b, gain.mean, gain.ci_low, gain.ci_high, gain.p_adjusted, gain.power)
+        return [Comparison(a, b, *astuple(cell)) for (a, b), cell in cells.items()]

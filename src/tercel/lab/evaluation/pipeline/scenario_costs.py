@@ -1,5 +1,6 @@
 """Results of scenarios: run the missing jobs, in processes or on a cluster, and read the costs of all candidates."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.arrivals import Arrivals
 from tercel.lab.evaluation.pipeline.array_files import open_arrays, read_record
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.fill_checks import Guard, read_fill_checks
+from tercel.lab.evaluation.pipeline.fill_checks import read_fill_checks
 from tercel.lab.evaluation.pipeline.jobs import (
     HINDSIGHT,
     TWINS,
@@ -49,8 +50,8 @@ class ScenarioCosts:
         Where decisions were recorded.
     arrivals : Arrivals or None
         The markets at arrival, and their course without own orders; this and the rest where everything was wanted.
-    guard : Guard or None
-        Statistics of the fills.
+    fill_counts : Counter or None
+        Counts of checked fills (`fill_checks.CHECKS`).
     hindsight_bps : float64 (n,) or None
         Cost of each order with perfect foresight of the path.
     parts : tuple of ScenarioCosts
@@ -65,7 +66,7 @@ class ScenarioCosts:
     costs: dict[str, Costs]
     responses: dict[str, Response]
     arrivals: Arrivals | None = None
-    guard: Guard | None = None
+    fill_counts: Counter[str] | None = None
     hindsight_bps: Floats | None = None
     parts: tuple["ScenarioCosts", ...] = ()
     plan_rows: Indices | None = None
@@ -129,10 +130,12 @@ def read_costs(
             twins.append(read_record(Arrivals, "twins", data))
         with open_arrays(batch_path(folder, HINDSIGHT, first)) as data:
             bounds.append(np.asarray(data["bps"]))
-    guard = read_fill_checks(scenario, candidates, folder)
+    fill_counts = read_fill_checks(scenario, candidates, folder)
     arrivals = Arrivals.concat(twins)
     hindsight_bps = np.concatenate(bounds)
-    return ScenarioCosts(scenario, costs, responses, arrivals, guard, hindsight_bps, ways=ways)
+    return ScenarioCosts(
+        scenario, costs, responses, arrivals, fill_counts, hindsight_bps, ways=ways
+    )
 
 
 def run_jobs(

@@ -1,9 +1,7 @@
 """Sentences for the readers of an evaluation: notes on what was run, caveats, verdicts, corrections and checks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
 from itertools import combinations
-from operator import add
 
 from tercel.core.report.formatting import (
     format_count,
@@ -17,14 +15,18 @@ from tercel.core.stats import PairedGain
 from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.execution.market import describe_terms
 from tercel.execution.routing import ROUTED
-from tercel.lab.evaluation.claims import RANDOM, SINGLE_MARKET, Claim, verdict_of
+from tercel.lab.evaluation.claims import POOLED, RANDOM, SINGLE_MARKET, Claim, verdict_of
 from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.judge import CHALLENGERS, JudgedEntry, count_lots, have_same_fills
 from tercel.lab.evaluation.market import cached_market
 from tercel.lab.evaluation.market_notes import describe_hindsight, describe_impact, describe_limit
 from tercel.lab.evaluation.pipeline.card_limits import LARGE
-from tercel.lab.evaluation.pipeline.cost_store import CostStore
-from tercel.lab.evaluation.pipeline.evaluation_record import AdaptationCell, EvaluationRecord
+from tercel.lab.evaluation.pipeline.cost_store import CostStore, sum_fill_counts
+from tercel.lab.evaluation.pipeline.evaluation_record import (
+    AdaptationCell,
+    EvaluationRecord,
+)
+from tercel.lab.evaluation.pipeline.fill_checks import CHECKS
 from tercel.lab.evaluation.pipeline.leaks import SEEN
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios
 
@@ -112,7 +114,8 @@ def entry_notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -
             "learned policies" if len(single_seed) == len(learned) else "policies judged one by one"
         )
         notes.append(f"one training seed: intervals of {policies} leave out what training varies")
-    unfilled_shares = {entry.name: count_lots(entry).unfilled_share for entry in entries}
+    lots = {entry.name: count_lots(entry) for entry in entries}
+    unfilled_shares = {name: counted.unfilled_share for name, counted in lots.items()}
     if unfilled := ", ".join(
         f"{name} {format_percent(share)}"
         for name, share in unfilled_shares.items()
@@ -130,17 +133,16 @@ def entry_notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -
             notes.append(
                 f"{ALIKE_NOTE}: {entry.name} and {opponent.name} had the same fills in every episode."
             )
-    for key, note in (
+    for shares, note in (
         (
-            "unfilled_share",
+            unfilled_shares,
             "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
         ),
         (
-            "double_filled_share",
+            {name: counted.double_filled_share for name, counted in lots.items()},
             "Lots that trades filled which the tape gave to its own orders too (replay is generous to them)",
         ),
     ):
-        shares = {entry.name: getattr(count_lots(entry), key) for entry in entries}
         listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
         if listed:
             notes.append(f"{note}: {listed}.")
@@ -160,12 +162,12 @@ def check_sentences(store: CostStore) -> list[str]:
         costs.check()
     episodes = sum(len(costs) for costs in runs)
     sides = next(iter(store.main.costs.values())).side
-    guards = [judged.guard for judged in store.markets.values() if judged.guard is not None]
+    fill_counts = sum_fill_counts(store.markets.values())
     fills = "Fills were not looked at one by one."
-    if guards:
-        guard = reduce(add, guards)
-        touch_text = f"; {guard.decisions:,} decisions took at the touch they saw, none more than the lots displayed there"
-        fills = f"Fills: {guard.takes:,} takes looked at, none at mid or better{touch_text if guard.decisions else ''}."
+    if fill_counts is not None:
+        takes, _, decisions, _ = (fill_counts[check] for check in CHECKS)
+        touch_text = f"; {decisions:,} decisions took at the touch they saw, none more than the lots displayed there"
+        fills = f"Fills: {takes:,} takes looked at, none at mid or better{touch_text if decisions else ''}."
     return [
         f"Lots add up in {episodes:,} episodes of {len(runs)} runs: none filled twice, none beyond the order.",
         f"Sides: {int((sides > 0).sum()):,} buys and {int((sides < 0).sum()):,} sells.",
@@ -273,13 +275,12 @@ def verdict_lines(result: EvaluationRecord, name: str) -> Iterator[str]:
     if name in result.iqm:
         middle = format_interval(result.iqm[name], signed=True)
         yield f"{name} against {best}: interquartile mean over training seeds and markets {middle} bps."
-    for view, pooling_text in (
-        (result.pooled.any_markets, POOLING_TEXTS["any_markets"]),
-        (result.pooled.these_markets, POOLING_TEXTS["these_markets"]),
-    ):
-        pooled = view.get(name, {}).get(best)
-        if pooled is not None:
-            yield verdict_sentence(f"{name}, {pooling_text}", {best: pooled}, judge=verdict_of)
+    if len(result.by_market) > 1:
+        for view in POOLED:
+            pooled = result.claims[name].against[best].gain_in_view(view)
+            yield verdict_sentence(
+                f"{name}, {POOLING_TEXTS[view]}", {best: pooled}, judge=verdict_of
+            )
 
 
 def _least_gains(result: EvaluationRecord, name: str, best: str) -> Iterator[str]:
@@ -358,21 +359,20 @@ def claim_lines(name: str, claim: Claim, comparisons: int) -> Iterator[str]:
     for kind, unit in (("by_market", "market"), ("by_regime", "regime")):
         if kind not in claim.lowest or (kind == SINGLE_MARKET and len(claim.markets) < 2):
             continue
-        lowest = claim.lowest[kind]
+        opponent, place, gain = claim.lowest[kind]
+        below_0, parts = claim.count_losses(kind)
         yield (
-            f"{name} by {unit}: {lowest.below_0} of {lowest.parts:,} means are below 0; least against "
-            f"{lowest.against} in {lowest.place}, {format_interval(lowest.gain, signed=True)} bps."
+            f"{name} by {unit}: {below_0} of {parts:,} means are below 0; least against {opponent} in {place}, "
+            f"{format_interval(gain, signed=True)} bps."
         )
     lost: dict[str, list[str]] = {}
-    for part in claim.worse:
-        lost.setdefault(part.place, []).append(
-            f"{part.against} {format_interval(part.gain, signed=True)}"
-        )
+    for opponent, place, gain in claim.worse:
+        lost.setdefault(place, []).append(f"{opponent} {format_interval(gain, signed=True)}")
     for place, opponents in lost.items():
         yield f"{name}, after the correction, is more expensive in {place} than {', '.join(opponents)}."
     if not lost:
-        parts = "market, regime or market in a regime" if "by_regime" in claim.lowest else "market"
-        yield f"{name}, after the correction, is significantly more expensive than no strategy in any {parts}."
+        kinds = "market, regime or market in a regime" if "by_regime" in claim.lowest else "market"
+        yield f"{name}, after the correction, is significantly more expensive than no strategy in any {kinds}."
 
 
 def adaptation_lines(result: EvaluationRecord, name: str) -> Iterator[str]:

@@ -2,7 +2,6 @@ from tercel.lab.learning.agent.config import AgentConfig as AgentConfig
 from tercel.lab.learning.agent.config import preset_file as preset_file
 from tercel.lab.learning.agent.config import preset_names as preset_names
 from tercel.lab.learning.agent.config import read_config as read_config
-from tercel.lab.learning.agent.validation import shortfall as shortfall
 from tercel.lab.learning.agent.training import run_training as run_training
 
 __all__ = [
@@ -11,5 +10,4 @@ __all__ = [
     "preset_names",
     "read_config",
     "run_training",
-    "shortfall",
 ]

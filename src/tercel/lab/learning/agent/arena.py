@@ -6,17 +6,17 @@ from functools import partial
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats
-from tercel.execution.costs import BPS, attribute
+from tercel.execution.costs import BPS
 from tercel.execution.observation import observer
-from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.parameter_search import run_side_by_side
 from tercel.lab.evaluation.plans import Plan, sides_of
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import TrainingMarket
 from tercel.lab.learning.agent.policy_parts import actions_of, observation_of, strategy_of
 from tercel.lab.learning.native.evolution import Population
 from tercel.lab.learning.port import Metrics
+from tercel.lab.tuning.parameter_search import run_side_by_side
 
 # Cost, in reward units, of an episode in which own orders did not fit into the market's arrays.
 OVERFLOW_COST = 1_000.0
@@ -54,8 +54,7 @@ class TrainingArena:
             plan = self._plan(market, seed, 0, episodes)
             strategy = strategy_of(self.config, repeat_population(policy, len(plan)))
             batch.start(plan)
-            batch.set_gap(gap_of(strategy))
-            batch.set_forecaster(forecaster_of(strategy))
+            batch.follow(strategy)
             while batch.working.any():
                 obs = strategy.observe(batch.view)
                 observations.append(obs[batch.working])
@@ -123,7 +122,7 @@ class TrainingArena:
         for costs, decisions in run_side_by_side(
             partial(self._make_episodes, market), plan, len(rows), candidates
         ):
-            ticks = attribute(costs, None)["is_bps"] / BPS * costs.arrival_mid2 / 2.0
+            ticks = costs.shortfall_bps / BPS * costs.arrival_mid2 / 2.0
             episode_costs = ticks / unit + OVERFLOW_COST * (costs.overflow > 0)
             pair_costs.append(episode_costs.reshape(-1, len(plan) // sides, sides).mean(axis=2))
             frames += decisions

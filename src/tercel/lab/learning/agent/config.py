@@ -95,18 +95,13 @@ class MarketSection(_Section):
             raise ValueError("at least one market in presets, or lake and symbol")
         if not self.laws or len(set(self.laws)) < len(self.laws):
             raise ValueError(f"regimes that differ from each other, not {list(self.laws)}")
-        if self.weights and len(self.weights) != len(self.presets):
-            raise ValueError(
-                f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}"
-            )
-        if self.regime_weights and len(self.regime_weights) != len(self.laws):
-            raise ValueError(
-                f"a weight for each of the {len(self.laws)} regimes, not {len(self.regime_weights)}"
-            )
-        if self.regime_stakes and len(self.regime_stakes) != len(self.laws):
-            raise ValueError(
-                f"a loss weight for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}"
-            )
+        for weights, kind, named, names in (
+            (self.weights, "a weight", self.presets, "presets"),
+            (self.regime_weights, "a weight", self.laws, "regimes"),
+            (self.regime_stakes, "a loss weight", self.laws, "regimes"),
+        ):
+            if weights and len(weights) != len(named):
+                raise ValueError(f"{kind} for each of the {len(named)} {names}, not {len(weights)}")
         overlap = sorted(set(self.train_days) & set(self.judge_days))
         if overlap:
             raise ValueError(f"days that are trained on or judged, not both: {overlap[0]}")

@@ -12,7 +12,7 @@ from tercel.core.report import palette
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.svg import Figure, finish_figure, sketch, small_panels
 from tercel.execution.policies.training_outcome import selection_sentence
-from tercel.lab.evaluation.training_files import read_nonempty_metrics
+from tercel.lab.evaluation.training_files import read_metrics
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.run_folder import TrainingResult
 from tercel.lab.learning.port import Metrics
@@ -31,8 +31,8 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
     ConfigError
         The metrics of the training or of its looks are damaged or gone.
     """
-    rows = read_nonempty_metrics(folder / "metrics.csv")
-    checks = read_nonempty_metrics(folder / "validation.csv")
+    rows = read_metrics(folder / "metrics.csv")
+    checks = read_metrics(folder / "validation.csv")
     best = result.look("best")
     rule = result.rule
     sections = [

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tercel.core.arrays import Floats
 from tercel.core.stats import clustered_se
-from tercel.execution.costs import BPS, Costs, attribute
+from tercel.execution.costs import BPS, Costs
 from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.agent.market import TrainingMarket
@@ -65,7 +64,7 @@ class Validator:
         """
         costs = [self._costs(market, strategy) for market in self.markets]
         pairs = [
-            (shortfall(rule_run), shortfall(policy_run))
+            (rule_run.shortfall_bps, policy_run.shortfall_bps)
             for rule_run, policy_run in zip(self.rule_costs, costs, strict=True)
         ]
         gains = [float((rule_bps - policy_bps).mean()) for rule_bps, policy_bps in pairs]
@@ -102,9 +101,4 @@ class Validator:
 
     def _risk_value(self, costs: Costs, unit: float) -> float:
         """Value of the risk-averse objective for costs, in reward units; lower is better."""
-        return self.risk.value((shortfall(costs) / BPS * costs.arrival_mid2 / 2.0) / unit)
-
-
-def shortfall(costs: Costs) -> Floats:
-    """Implementation shortfall of each episode, bps, float64 (n,)."""
-    return np.asarray(attribute(costs, None)["is_bps"], np.float64)
+        return self.risk.value((costs.shortfall_bps / BPS * costs.arrival_mid2 / 2.0) / unit)

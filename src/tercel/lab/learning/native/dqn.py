@@ -19,10 +19,8 @@ from tercel.lab.learning.port import (
     Metrics,
     State,
     act_and_restart,
-    action_sizes,
     check_env,
     check_finite,
-    observation_size,
 )
 
 
@@ -280,8 +278,7 @@ class Dqn(NativeLearner):
         self, env: AnyVectorEnv, settings: DqnSettings | None = None, seed: int = 0
     ) -> None:
         """Make network, target network and replay memory, and start the episodes of `seed`."""
-        check_env(env)
-        numbers = action_sizes(env)[0]
+        width, (numbers, _) = check_env(env)
         refuse_if(
             not numbers,
             "an environment whose actions are numbers",
@@ -290,7 +287,6 @@ class Dqn(NativeLearner):
         )
         s = self.settings = settings or DqnSettings()
         n = env.num_envs
-        width = observation_size(env)
         capacity = s.capacity // n
         refuse_if(
             capacity * n < s.warmup or s.warmup // n <= s.n_step,

@@ -18,10 +18,10 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import check_known, refuse_if
+from tercel.core.stored_attributes import Stored
 from tercel.execution.policies.mlp import Greedy, Head, MlpPolicy
-from tercel.lab.evaluation.cma import CmaEs
-from tercel.lab.learning.checkpoint import Stored
 from tercel.lab.learning.port import Metrics, State
+from tercel.lab.tuning.cma import CmaEs
 
 # An entry that scatters less than this says nothing.
 FLAT = 1e-6

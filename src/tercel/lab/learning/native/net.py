@@ -16,8 +16,8 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.core.errors import refuse_if
 from tercel.core.jit import kernel
+from tercel.core.stored_attributes import Stored
 from tercel.execution.policies.mlp import fast_tanh
-from tercel.lab.learning.checkpoint import Stored
 from tercel.lab.learning.port import LearningError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.jit import kernel
-from tercel.lab.learning.checkpoint import Stored
+from tercel.core.stored_attributes import Stored
 from tercel.lab.learning.port import State
 
 # Normalised values are cut to +-10 and variances padded by 1e-8, as in Stable-Baselines3's VecNormalize.

@@ -33,7 +33,6 @@ from tercel.lab.learning.port import (
     action_sizes,
     check_env,
     check_finite,
-    observation_size,
 )
 
 
@@ -197,7 +196,7 @@ class Ppo(NativeLearner):
         self, env: AnyVectorEnv, settings: PpoSettings | None = None, seed: int = 0
     ) -> None:
         """Make networks, optimiser and rollout for `env`, and start the episodes of `seed`."""
-        check_env(env)
+        width, actions = check_env(env)
         s = self.settings = settings or PpoSettings()
         n = env.num_envs
         self.batch = s.steps * n
@@ -208,13 +207,13 @@ class Ppo(NativeLearner):
             "change the steps, the environments or the minibatch",
         )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
-        self.law = distribution(s.distribution, *action_sizes(env))
-        net = Net(observation_size(env), s.hidden, (self.law.width, 1))
+        self.law = distribution(s.distribution, *actions)
+        net = Net(width, s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
         self.valuer = ValueNormaliser() if s.normalise_values else None
-        self.rollout = Rollout(s.steps, n, observation_size(env), self.law)
+        self.rollout = Rollout(s.steps, n, width, self.law)
         self.shuffled = Shuffled(self.rollout)
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
         self._set_observation(env.reset(seed=seed)[0])

@@ -11,9 +11,7 @@ from tercel.lab.learning.metrics import ReturnTracker
 from tercel.lab.learning.port import (
     AnyVectorEnv,
     act_and_restart,
-    action_sizes,
     check_env,
-    observation_size,
     vectors,
 )
 from tercel.lab.learning.sb3.settings import require_module
@@ -44,10 +42,9 @@ def to_sb3(
     Where an episode of an `ExecutionVec` ends, its info has `is_bps`, the shortfall, and `terminal_observation`.
     """
     require_module()
-    check_env(env)
+    width, (numbers, entries) = check_env(env)
     from stable_baselines3.common.vec_env import VecEnv as Base
 
-    numbers, entries = action_sizes(env)
     attributes = {"render_mode": None, "vec": env.unwrapped, "shares": shares}
     attributes |= {"action_masks": True} if hasattr(env, "mask") and numbers else {}
 
@@ -58,7 +55,7 @@ def to_sb3(
             """Declare spaces and number of slots of `env`."""
             super().__init__(
                 env.num_envs,
-                vectors(observation_size(env)),
+                vectors(width),
                 Box(-BOUND, BOUND, (entries,), np.float32) if entries else Discrete(numbers),
             )
 

@@ -14,19 +14,18 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs
 from tercel.core.stats import clustered_se
-from tercel.execution.costs import Costs, attribute
+from tercel.execution.costs import Costs
 from tercel.execution.strategies import MarketEstimates, tuned_values, wrap
 from tercel.execution.strategies.tunable import Tunable
-from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.plans import Plan, sides_of
-from tercel.lab.evaluation.runs import run_strategies
+from tercel.lab.evaluation.runs import BATCH, run_strategies
+from tercel.lab.tuning.cma import CmaEs
 from tercel.market.simulator.source import Source
 
-BATCH = 256
 # Training episodes on which each candidate of a generation runs.
 EPISODES_PER_CANDIDATE = 32
 # Largest ratio of the step size in the last generation to that in the first.
@@ -112,9 +111,7 @@ def population_of(dimensions: int) -> int:
 
 def _shortfalls(costs: Costs) -> Floats:
     """Arrival shortfall of every episode, bps, float64 (n,); a large penalty where orders were lost."""
-    return np.asarray(
-        attribute(costs, None)["is_bps"] + OVERFLOWED_BPS * (costs.overflow > 0), np.float64
-    )
+    return costs.shortfall_bps + OVERFLOWED_BPS * (costs.overflow > 0)
 
 
 def score_strategies(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[TuningScore]:
@@ -171,8 +168,7 @@ def run_side_by_side(
         episodes.share_backgrounds(backgrounds)
         episodes.restore(tuple(np.concatenate([array] * copies) for array in snapshot))
         strategy = make_strategy(chunk)
-        episodes.set_gap(gap_of(strategy))
-        episodes.set_forecaster(forecaster_of(strategy))
+        episodes.follow(strategy)
         while episodes.working.any():
             decisions += int(episodes.working.sum())
             episodes.work(strategy)

@@ -10,8 +10,10 @@ from tercel.core.errors import ConfigError
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build, wrap
 from tercel.execution.task import Task
-from tercel.lab.evaluation.cma import MAX_SIGMA, CmaEs
-from tercel.lab.evaluation.parameter_search import (
+from tercel.lab.evaluation.plans import seeded_plan
+from tercel.lab.evaluation.runs import run_strategy
+from tercel.lab.tuning.cma import MAX_SIGMA, CmaEs
+from tercel.lab.tuning.parameter_search import (
     EPISODES_PER_CANDIDATE,
     OVERFLOWED_BPS,
     Arena,
@@ -21,9 +23,7 @@ from tercel.lab.evaluation.parameter_search import (
     score_strategies,
     search,
 )
-from tercel.lab.evaluation.plans import seeded_plan
-from tercel.lab.evaluation.runs import run_strategy
-from tercel.lab.evaluation.tuning import tune
+from tercel.lab.tuning.tune import tune
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
 

@@ -14,31 +14,29 @@ from tercel.core.pool import Pool
 from tercel.core.progress import progress, say
 from tercel.core.serialization import json_text
 from tercel.execution.strategies import TUNABLE, build
-from tercel.lab.evaluation.parameter_search import TuningScore, episodes_for, score_strategies
-from tercel.lab.evaluation.tuning import TuningOutcome, TuningResult, TuningSettings, arena_of, tune
+from tercel.lab.tuning.parameter_search import TuningScore, episodes_for, score_strategies
+from tercel.lab.tuning.tune import TuningOutcome, TuningResult, TuningSettings, arena_of, tune
 
 FINAL_FILE = ".final.json"
 FINALISTS = 3
 
 
 def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
-    """Tune one strategy in a worker and write its result file; an existing result is kept. Always True."""
-    path = folder / f"{name}.json"
-    if not path.exists():
-        # Read by the progress display, in another process.
-        count_file = folder / f".{name}.count"
-        done = 0
+    """Tune one strategy in a worker and write its result file. Always True."""
+    # Read by the progress display, in another process.
+    count_file = folder / f".{name}.count"
+    done = 0
 
-        def record_progress(episodes: int) -> None:
-            """Add episodes to the count on disk, which the progress bar reads."""
-            nonlocal done
-            done += episodes
-            count_file.write_text(str(done))
+    def record_progress(episodes: int) -> None:
+        """Add episodes to the count on disk, which the progress bar reads."""
+        nonlocal done
+        done += episodes
+        count_file.write_text(str(done))
 
-        outcome = tune(
-            arena_of(settings), name, settings.episodes or None, settings.seed, record_progress
-        )
-        write_json(path, outcome)
+    outcome = tune(
+        arena_of(settings), name, settings.episodes or None, settings.seed, record_progress
+    )
+    write_json(folder / f"{name}.json", outcome)
     return True
 
 
@@ -48,22 +46,17 @@ def validate_task(
     """Score strategies in a worker and write files: on validation episodes as they are, in the final with tuned
     parameters. Always True.
     """
-    suffix = FINAL_FILE if final else ".json"
-    missing = [name for name in names if not (folder / f"{name}{suffix}").exists()]
-    if not missing:
-        return True
     arena = arena_of(settings)
     tuned = read_results(folder, names) if final else {}
     strategies = [
-        build(name, arena.estimates, tuned[name].parameters if name in tuned else None)
-        for name in missing
+        build(name, arena.estimates, tuned[name].parameters if final else None) for name in names
     ]
-    for name, score in zip(
-        missing,
-        score_strategies(arena, arena.final if final else arena.validation, strategies),
-        strict=True,
-    ):
-        write_json(folder / f"{name}{suffix}", score if final else TuningOutcome(validation=score))
+    plan = arena.final if final else arena.validation
+    for name, score in zip(names, score_strategies(arena, plan, strategies), strict=True):
+        if final:
+            write_json(folder / f"{name}{FINAL_FILE}", score)
+        else:
+            write_json(folder / f"{name}.json", TuningOutcome(validation=score))
     return True
 
 
@@ -131,18 +124,21 @@ def tune_all(settings: TuningSettings, names: list[str], untuned: list[str], par
 
         pool.run(
             _tune_or_validate,
-            [(settings, name, untuned, parts) for name in [*todo, *([""] if missing else [])]],
+            [
+                *((settings, [name], True, parts) for name in todo),
+                *([(settings, missing, False, parts)] if missing else []),
+            ],
             tick,
         )
 
 
-def _tune_or_validate(settings: TuningSettings, name: str, untuned: list[str], parts: Path) -> bool:
-    """Job of a worker: tune the strategy `name`, or without a name validate all untuned ones; always True."""
-    return (
-        tune_task(settings, name, parts)
-        if name
-        else validate_task(settings, untuned, parts, final=False)
-    )
+def _tune_or_validate(
+    settings: TuningSettings, names: Sequence[str], tunes: bool, parts: Path
+) -> bool:
+    """Job of a worker: tune the one strategy in `names`, or validate all of them; always True."""
+    if tunes:
+        return tune_task(settings, names[0], parts)
+    return validate_task(settings, names, parts, final=False)
 
 
 def run_finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
@@ -151,11 +147,12 @@ def run_finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
     """
     results = read_results(parts, names)
     best = sorted(names, key=lambda name: results[name].validation.bps)[:FINALISTS]
-    if all((parts / f"{name}{FINAL_FILE}").exists() for name in best):
+    missing = [name for name in best if not (parts / f"{name}{FINAL_FILE}").exists()]
+    if not missing:
         return
     say(f"finalists  {', '.join(best)}")
     with Pool(1) as pool:
-        pool.run(validate_task, [(settings, best, parts, True)], lambda _done: None)
+        pool.run(validate_task, [(settings, missing, parts, True)], lambda _done: None)
 
 
 def _search_length(name: str) -> int:

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import refuse_if
+from tercel.core.stored_attributes import Stored
 
 Floats = NDArray[np.float64]
 # Steps grow no longer than this: in a flat place they would grow for ever.
 MAX_SIGMA = 1e6
 
 
-class CmaEs:
+class CmaEs(Stored):
     """CMA-ES search for a minimum: `ask` for candidates, `tell` their values, repeat; `mean` is the result.
 
     Parameters
@@ -48,6 +49,8 @@ class CmaEs:
     >>> bool(np.abs(search.mean).max() < 1e-3)
     True
     """
+
+    stored = ("mean", "covariance", "_path_s", "_path_c", "sigma", "generation")
 
     def __init__(
         self,
@@ -144,27 +147,9 @@ class CmaEs:
 
     def state(self) -> dict[str, Any]:
         """State of the search that :meth:`restore` reads: arrays and numbers by name."""
-        arrays = {
-            "mean": self.mean,
-            "covariance": self.covariance,
-            "path_s": self._path_s,
-            "path_c": self._path_c,
-        }
-        numbers = {
-            "sigma": self.sigma,
-            "generation": self.generation,
-            "rng": self.rng.bit_generator.state,
-        }
-        return {**{key: array.copy() for key, array in arrays.items()}, **numbers}
+        return super().state() | {"rng": self.rng.bit_generator.state}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore the search from `state`."""
-        self.mean, self.covariance = (
-            np.array(state[key], np.float64) for key in ("mean", "covariance")
-        )
-        self._path_s, self._path_c = (
-            np.array(state[key], np.float64) for key in ("path_s", "path_c")
-        )
-        self.sigma = float(state["sigma"])
-        self.generation = int(state["generation"])
+        super().restore(state)
         self.rng.bit_generator.state = state["rng"]

@@ -16,15 +16,15 @@ from tercel.core.records import Record
 from tercel.execution import step as kernels
 from tercel.execution.strategies import TUNABLE, tuned_values, wrap
 from tercel.lab.evaluation.market import BuiltMarket, build_market
-from tercel.lab.evaluation.parameter_search import (
+from tercel.lab.evaluation.plans import Plan, seeded_plan
+from tercel.lab.evaluation.scenario import Scenario
+from tercel.lab.tuning.parameter_search import (
     Arena,
     TuningScore,
     episodes_for,
     score_strategies,
     search,
 )
-from tercel.lab.evaluation.plans import Plan, seeded_plan
-from tercel.lab.evaluation.scenario import Scenario
 
 TUNING_SEED = -(2**33)
 # Seeds of the episodes of tuning and of validation, which no training or evaluation uses.

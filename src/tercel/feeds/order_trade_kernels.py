@@ -1,0 +1,223 @@
+"""Kernel from orders and trades in one sequence to rows of a tape; layout of its messages and report.
+
+An order rests with what is left after immediate matching. A trade takes from the resting order alone, an auction's trade
+from both orders. A trade at another price than its order's, and what it has beyond the order's shares, is a print
+outside the book.
+"""
+
+from typing import Final, NamedTuple
+
+from tercel.core.jit import Longs, kernel
+from tercel.market.book.order_ids import Ids, entry_of, find_entry, remove_entry
+from tercel.market.tape import schema
+
+MESSAGE_FIELDS: Final = ("ns", "what", "side", "buy", "sell", "price", "lots")
+NS, WHAT, SIDE, BUY, SELL, TICKS, LOTS, MARK, MESSAGE = range(9)
+"""Columns of a message: time; one of the below; side of the order or aggressor (0: an auction); ids; price (0: the best of
+its own side); shares; flags. `MESSAGE`: the length."""
+ADD, DELETE, TRADE = range(3)
+COUNTS: Final = (
+    *("unknown_deletes", "unknown_trades", "trades_over_shown", "trades_off_price"),
+    *("trades_behind_best", "crossed", "duplicate_ids", "deletes_of_other_lots", "no_best_price"),
+)
+"""Counts of a day: the first slots of the report; the number of the first such message, from 0, comes behind."""
+(
+    UNKNOWN_DELETE,
+    UNKNOWN_TRADE,
+    OVER,
+    OFF_PRICE,
+    BEHIND,
+    CROSSED,
+    DUPLICATE,
+    OTHER_LOTS,
+    NO_BEST,
+) = range(len(COUNTS))
+EXECUTED, ROWS, REPORT = range(2 * len(COUNTS), 2 * len(COUNTS) + 3)
+"""Executions against resting orders; rows written; the length of the report."""
+
+
+class Levels(NamedTuple):
+    """Shares at each price from `lowest` ticks on, int64[2 sides, prices], and the place of each side's best, int64[2]."""
+
+    shares: Longs
+    best: Longs
+    lowest: int
+
+
+@kernel
+def count(report: Longs, slot: int, message: int) -> None:
+    """Count an oddity in `report`, and store the number of the message where it came first."""
+    if report[slot] == 0:
+        report[len(COUNTS) + slot] = message
+    report[slot] += 1
+
+
+@kernel
+def put(rows: Longs, row: int, kind: int, key: int, side: int, ticks: int, lots: int) -> int:
+    """Write a row of the tape, times, sequence and flags left out; returns the next place."""
+    rows[row, 3] = kind
+    rows[row, 4] = key
+    rows[row, 5] = side
+    rows[row, 6] = ticks
+    rows[row, 7] = lots
+    rows[row, 8] = 0
+    return row + 1
+
+
+@kernel
+def change_level(book: Levels, side: int, ticks: int, lots: int) -> None:
+    """Add shares to a level, or take them, and move its side's best price."""
+    half = 0 if side > 0 else 1
+    place = ticks - book.lowest
+    shares = book.shares[half]
+    shares[place] += lots
+    if shares[place] > 0 and (place - book.best[half]) * side > 0:
+        book.best[half] = place
+    while 0 <= book.best[half] < shares.shape[0] and shares[book.best[half]] == 0:
+        book.best[half] -= side
+
+
+@kernel
+def _take(book: Levels, ids: Ids, messages: Longs, entry: int, lots: int) -> None:
+    """Take shares from a resting order; its id goes with the last."""
+    order = ids[entry].slot
+    change_level(book, messages[order, SIDE], messages[order, TICKS], -lots)
+    messages[order, LOTS] -= lots
+    if messages[order, LOTS] == 0:
+        remove_entry(ids, entry)
+
+
+@kernel
+def _trade(
+    book: Levels, ids: Ids, messages: Longs, i: int, side: int, rows: Longs, row: int, report: Longs
+) -> int:
+    """Take a trade's shares from its order on `side`; returns the next place.
+
+    With an aggressor that is an EXECUTE row, with a print for what the order cannot explain; in an auction a REDUCE or
+    DELETE row, as the auction's own row is the print.
+    """
+    key = messages[i, BUY] if side > 0 else messages[i, SELL]
+    ticks = messages[i, TICKS]
+    left = messages[i, LOTS]
+    is_auction = messages[i, SIDE] == 0
+    entry = find_entry(ids, key)
+    if entry < 0:
+        count(report, UNKNOWN_TRADE, i)
+    else:
+        order = ids[entry].slot
+        price = messages[order, TICKS]
+        have = messages[order, LOTS]
+        taken = min(left, have)
+        if taken < left:
+            count(report, OVER, i)
+        if is_auction or price != ticks:
+            kind = schema.REDUCE if taken < have else schema.DELETE
+            if not is_auction:
+                count(report, OFF_PRICE, i)
+        else:
+            kind = schema.EXECUTE
+            left -= taken
+            report[EXECUTED] += 1
+            if price - book.lowest != book.best[0 if side > 0 else 1]:
+                count(report, BEHIND, i)
+        row = put(rows, row, kind, key, side, price, taken)
+        _take(book, ids, messages, entry, taken)
+    if left > 0 and not is_auction:
+        row = put(rows, row, schema.TRADE_HIDDEN, 0, side, ticks, left)
+    return row
+
+
+@kernel
+def _add(
+    book: Levels, ids: Ids, messages: Longs, i: int, rows: Longs, row: int, report: Longs
+) -> int:
+    """Rest an order; returns the next place."""
+    side = messages[i, SIDE]
+    key = messages[i, BUY] if side > 0 else messages[i, SELL]
+    if messages[i, TICKS] == 0:
+        best = book.best[0 if side > 0 else 1]
+        if best < 0 or best >= book.shares.shape[1]:
+            count(report, NO_BEST, i)
+            return row
+        messages[i, TICKS] = best + book.lowest
+    if messages[i, LOTS] < 0:
+        count(report, OVER, i)
+        return row
+    entry = entry_of(ids, key)
+    if ids[entry].slot >= 0:
+        count(report, DUPLICATE, i)
+        _take(book, ids, messages, entry, messages[ids[entry].slot, LOTS])
+        entry = entry_of(ids, key)
+    ids[entry].key = key
+    ids[entry].slot = i
+    change_level(book, side, messages[i, TICKS], messages[i, LOTS])
+    return put(rows, row, schema.ADD, key, side, messages[i, TICKS], messages[i, LOTS])
+
+
+@kernel
+def _delete(
+    book: Levels, ids: Ids, messages: Longs, i: int, rows: Longs, row: int, report: Longs
+) -> int:
+    """Delete an order, or one that is not known as it came, so that a replay counts it too; returns the next place."""
+    side = messages[i, SIDE]
+    key = messages[i, BUY] if side > 0 else messages[i, SELL]
+    entry = find_entry(ids, key)
+    if entry < 0:
+        count(report, UNKNOWN_DELETE, i)
+        if messages[i, TICKS] == 0:
+            return row
+        return put(rows, row, schema.DELETE, key, side, messages[i, TICKS], messages[i, LOTS])
+    order = ids[entry].slot
+    lots = messages[order, LOTS]
+    if lots != messages[i, LOTS]:
+        count(report, OTHER_LOTS, i)
+    _take(book, ids, messages, entry, lots)
+    return put(rows, row, schema.DELETE, key, messages[order, SIDE], messages[order, TICKS], lots)
+
+
+@kernel
+def to_rows(
+    book: Levels, ids: Ids, messages: Longs, phases: Longs, rows: Longs, report: Longs
+) -> None:
+    """Write messages int64[n, MESSAGE] as rows of a tape into `rows` int64[rows, 9]; `report` int64[REPORT] gathers counts.
+
+    `phases` int64[k, 2] are times at which continuous trading ends (0) or begins (1), each a STATUS row before the first
+    message from then on. A message is at most three rows. The shares of an added order's message are those it has left.
+    """
+    row = 0
+    seq = 0
+    phase = 0
+    trading = 1
+    for i in range(messages.shape[0]):
+        ns = messages[i, NS]
+        while phase < phases.shape[0] and phases[phase, 0] <= ns:
+            trading = phases[phase, 1]
+            seq += 1
+            row = put(rows, row, schema.STATUS, 0, 0, trading, 0)
+            rows[row - 1, 0] = rows[row - 1, 1] = phases[phase, 0]
+            rows[row - 1, 2] = seq
+            rows[row - 1, 8] = schema.MESSAGE_END
+            phase += 1
+        first = row
+        side = messages[i, SIDE]
+        if messages[i, WHAT] == ADD:
+            row = _add(book, ids, messages, i, rows, row, report)
+        elif messages[i, WHAT] == DELETE:
+            row = _delete(book, ids, messages, i, rows, row, report)
+        elif side == 0:
+            row = put(rows, row, schema.CROSS, 0, 0, messages[i, TICKS], messages[i, LOTS])
+            row = _trade(book, ids, messages, i, 1, rows, row, report)
+            row = _trade(book, ids, messages, i, -1, rows, row, report)
+        else:
+            row = _trade(book, ids, messages, i, -side, rows, row, report)
+        if row == first:
+            continue
+        seq += 1
+        for r in range(first, row):
+            rows[r, 0] = rows[r, 1] = ns
+            rows[r, 2] = seq
+        rows[first, 8] |= messages[i, MARK]
+        rows[row - 1, 8] |= schema.MESSAGE_END
+        if trading == 1 and book.best[0] >= book.best[1]:
+            count(report, CROSSED, i)
+    report[ROWS] = row
