@@ -28,6 +28,7 @@ from tercel.core.orders import (
 from tercel.core.venue_rules import NO_RULES, SELLS, TradingWindow, VenueRules
 from tercel.core.vocabulary import STATUS
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.counterfactual_replay import _trading_ns
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
@@ -302,3 +303,73 @@ def test_a_desk_that_is_told_no_rules_breaks_each_and_its_venue_refuses_what_the
         fault.partition(":")[0] for fault in limited.inspector.faults
     }
     assert limited.refused
+
+
+BREAK_RULES = VenueRules(
+    (TradingWindow(0, 191 * S, False), TradingWindow(251 * S, 500 * S, True)), stop_ns=S
+)
+
+
+def session_with_break():
+    exchange = SimulatedExchange(
+        {"X": MarketSpec(csco(), 3, rules=BREAK_RULES)},
+        latency=EntryLatency("constant", LATENCY_NS),
+    )
+    gate = LimitGate(parse(ENDLESS), exchange.listings(), ["ann", "bob"])
+    session = open_session(exchange, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
+    session.follow("X")
+    session.run_until(171 * S)
+    return session
+
+
+def test_an_order_whose_horizon_meets_a_break_ends_as_much_later_and_decides_in_trading_time() -> (
+    None
+):
+    session = session_with_break()
+    request = ParentRequest("p", "X", 1, 40, 40 * S, 40, "twap_passive", "ann")
+    parent = session.manager.accept(request)
+    assert parent.ends_ns == 171 * S + 40 * S + 60 * S
+    session.run_until(271 * S - 1)
+    executor = session.manager.executors["p"]
+    decided = [e.ns // S for _, e in session.journal.read(kinds=[kinds.DECISION])]
+    assert decided[:19] == list(range(171, 190))
+    assert not [ns for ns in decided if 190 <= ns < 251]
+    assert executor.driver.state[sim.START_NS] == 231 * S  # moved by the break
+    assert 251 <= min(ns for ns in decided if ns > 190) <= 252
+    session.run_until(280 * S)
+    assert session.ledger.parents.require("p").over
+    assert _trading_ns(session, parent, parent.order.horizon_ns) == request.horizon_ns
+    session.close()
+
+
+def test_what_a_person_asks_for_in_a_break_is_sent_when_it_ends() -> None:
+    session = session_with_break()
+    session.manager.accept(ParentRequest("p", "X", 1, 400, 100 * S, 50, "peg_behind", "ann"))
+    session.run_until(200 * S)
+    assert session.ledger.orders.live(parent="p")
+    session.manager.cancel("p", "no more")
+    session.run_until(240 * S)
+    assert session.ledger.parents.require("p").status == "cancelling"
+    assert [
+        e for _, e in session.journal.read(kinds=[kinds.ORDER_OUT]) if 190 * S <= e.ns < 251 * S
+    ] == []
+    session.run_until(253 * S)
+    assert session.ledger.parents.require("p").status == "cancelled"
+    session.manager.accept(ParentRequest("q", "X", 1, 10, 100 * S, 5, "twap_take", "bob"))
+    session.run_until(495 * S)
+    session.run_until(501 * S)
+    with pytest.raises(OrderError, match="trading time that is left"):
+        session.manager.accept(ParentRequest("r", "X", 1, 10, 100 * S, 5, "twap_take", "bob"))
+    session.close()
+
+
+def test_a_buy_that_can_never_be_all_traded_is_refused_with_a_size_that_can() -> None:
+    session = session_with_break()
+    listing = session.listings["X"]
+    session.followers["X"].listing = replace(
+        listing, rules=VenueRules(round_lots=100, odd_lots=SELLS)
+    )
+    with pytest.raises(OrderError, match=r"250 lots of X.*200 lots"):
+        session.manager.accept(ParentRequest("p", "X", 1, 250, 100 * S, 5, "twap_take", "bob"))
+    assert session.manager.accept(ParentRequest("s", "X", -1, 250, 100 * S, 5, "twap_take", "bob"))
+    session.close()
