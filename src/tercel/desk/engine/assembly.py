@@ -279,8 +279,9 @@ def declared_rules(
     """The rules that an instrument's section declares, for a listing of this tick and lot; without a time without hours."""
     if not section.rules:
         return NO_RULES
-    close = section.previous_close
-    return load_rules(section.rules).resolve(tick, lot, from_ns=now_ns, previous_close=close)
+    return load_rules(section.rules).resolve(
+        tick, lot, from_ns=now_ns, previous_close=section.previous_close
+    )
 
 
 def _alert_assumptions(

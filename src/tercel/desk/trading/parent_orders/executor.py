@@ -448,7 +448,7 @@ class ParentExecutor:
             driver = self.driver
             index = 0
             while index < len(rows):
-                upto = self._rules.count_rows(rows)
+                upto = int(np.searchsorted(rows[:, M_NS], self._rules.change_ns))
                 if upto <= index:
                     self._pass_breaks(int(rows[index, M_NS]), to_send)
                     continue

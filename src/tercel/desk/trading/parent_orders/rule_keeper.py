@@ -11,7 +11,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.fixed_point import ONE
-from tercel.core.orders import M_NS, CancelOrder, Command, NewOrder, ReplaceOrder
+from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder
 from tercel.core.venue_rules import VenueRules
 from tercel.core.vocabulary import BREAK, FOREVER_NS, NO_ASK, NO_BID, STATUS
 from tercel.desk.trading.parent_orders.children import Children
@@ -68,10 +68,6 @@ class RuleKeeper:
         if not self.held or self._follower.halted:
             return self.change_ns
         return min(self.change_ns, self.rules.next_open_ns(self._follower.now_ns))
-
-    def count_rows(self, rows: Ints) -> int:
-        """How many rows of market data, from the first on, come before the next change."""
-        return int(np.searchsorted(rows[:, M_NS], self.change_ns))
 
     def release(self, now_ns: int) -> list[Command]:
         """Commands that waited, if they may leave now."""
