@@ -19,8 +19,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks import measured
-from tercel.feeds import FeedOptions
-from tercel.feeds.shanghai import ShanghaiFeed
+from tercel.feeds import FeedOptions, ShanghaiFeed
 from tercel.market.tape import Lake
 
 ROWS: Final = 5_000_000

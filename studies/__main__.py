@@ -376,6 +376,57 @@ def queues(
 
 
 @app.command()
+def depth(
+    lake: Lake,
+    symbol: Annotated[
+        str,
+        typer.Option(help="Symbols of tapes of single orders, with commas.", metavar="SYM[,..]"),
+    ],
+    date: Annotated[
+        str,
+        typer.Option(
+            help="Days to work orders on, with commas; earlier ones are for estimates. Default: the later third.",
+            metavar="D[,D...]",
+        ),
+    ] = "",
+    orders: Annotated[
+        int, typer.Option(help="Orders of each symbol, at most.", min=2, max=10_000)
+    ] = 24,
+    levels: Annotated[
+        str, typer.Option(help="Numbers of levels shown, with commas.", metavar="N[,N...]")
+    ] = "10,5,1",
+    every: Annotated[
+        str, typer.Option(help="Times between snapshots, ms, with commas.", metavar="MS[,MS...]")
+    ] = "100,500,3000",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Exact costs of 25 strategies' commands beside their bounds where only depth was recorded: how often between, how wide."""
+    with report_errors(as_json):
+        from studies.tape import depth_command
+        from tercel.core import split_commas
+
+        symbols, dates = split_commas(symbol), parse_dates(date)
+        depth_command.run(lake, symbols, dates, orders, levels, every, seed, as_json)
+
+
+@app.command()
+def thin(
+    lake: Lake,
+    symbol: Annotated[str, typer.Option(help="Symbol of recorded days.", metavar="SYM")],
+    out: Annotated[Path, typer.Option(help="Lake that the depth is written to.", metavar="LAKE")],
+    date: Dates = "",
+    levels: Annotated[int, typer.Option(help="Levels shown a side.", metavar="N")] = 10,
+    every: Annotated[int, typer.Option(help="Time between snapshots, ms.", metavar="MS")] = 100,
+) -> None:
+    """The depth that a feed would have shown of recorded days, with their prints, as days of another lake."""
+    with report_errors(False):
+        from studies.tape import depth_command
+
+        depth_command.write_thin(lake, symbol, parse_dates(date), out, levels, every)
+
+
+@app.command()
 def costs(
     file: Annotated[
         Path, typer.Argument(help="As `tercel portfolio backtest` reads it.", metavar="FILE")

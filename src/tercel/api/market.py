@@ -104,6 +104,7 @@ def replay(
     bound : str
         Fill assumption: kind (recorded trades fill own orders at their price once nothing is ahead), strict (only trades
         through it do), undercut (as strict; an own order alone inside the spread is undercut as often as public ones are).
+        On level totals: optimistic, pessimistic, else the queue model.
 
     Raises
     ------

@@ -27,7 +27,9 @@ Bound = Annotated[
     str | None,
     typer.Option(
         help="(--tape) Fill assumption: kind (recorded trades fill own orders at their price once nothing is ahead), strict "
-        "(only trades through it do), undercut (as strict; an own order alone inside the spread may be undercut; default).",
+        "(only trades through it do), undercut (as strict; an own order alone inside the spread may be undercut; default). "
+        "On level totals: optimistic (every cancel ahead of own orders), pessimistic (all shown at their price ahead), else "
+        "the queue model.",
         metavar="kind|strict|undercut",
     ),
 ]

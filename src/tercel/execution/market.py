@@ -14,7 +14,7 @@ from tercel.market.dealers.panel import DRAWN, resolve_panel
 from tercel.market.flow import registry as presets
 from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.impact.law import LAWS
-from tercel.market.simulator.bounds import BOUNDS, UNDERCUT
+from tercel.market.simulator.bounds import ALL_BOUNDS, UNDERCUT
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays
 from tercel.market.tape import Lake
@@ -57,7 +57,9 @@ class Market:
         name or file (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": no dealers.
     bound : str
         Fill assumption on recorded days: at an equal price the own order fills first (kind), the tape's fills first
-        (strict), or the tape's fills first and an own order alone inside the spread is undercut (undercut; also "").
+        (strict), or the tape's fills first and an own order alone inside the spread is undercut (undercut; also ""). On
+        level totals: the queue model, every cancel ahead of the own order (optimistic), or all that is shown at its price,
+        now and later (pessimistic).
 
     Raises
     ------
@@ -119,7 +121,7 @@ class Market:
         if self.lake:
             object.__setattr__(self, "bound", self.bound or UNDERCUT)
             check_known(
-                self.bound, BOUNDS, "a bound on fills:", f"`bound={self.bound}`", ConfigError
+                self.bound, ALL_BOUNDS, "a bound on fills:", f"`bound={self.bound}`", ConfigError
             )
         queue_model(self.queue)
         laws, market_kind = (TAPE_LAWS, "a tape") if self.on_tape else (LAWS, "a preset's market")

@@ -9,6 +9,8 @@ from tercel.feeds.lobster_day import with_rolls as with_rolls
 from tercel.feeds.lobster_kernels import EMPTY_ASK as EMPTY_ASK
 from tercel.feeds.lobster_kernels import EMPTY_BID as EMPTY_BID
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR as UNITS_PER_DOLLAR
+from tercel.feeds.shanghai import ShanghaiFeed as ShanghaiFeed
+from tercel.feeds.shenzhen import ShenzhenFeed as ShenzhenFeed
 from tercel.feeds.verify_kernels import run_with_room as run_with_room
 from tercel.market.feed import Feed as Feed
 from tercel.market.feed import FeedDay as FeedDay
@@ -31,6 +33,8 @@ __all__ = [
     "Imported",
     "ItchFeed",
     "LobsterFeed",
+    "ShanghaiFeed",
+    "ShenzhenFeed",
     "feed_named",
     "feeds_of_others",
     "itch_format",

@@ -16,10 +16,17 @@ from tercel.market.book.ladder import public_lots_at
 from tercel.market.impact.impact_events import impact_event
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import engine, layout as sim
-from tercel.market.simulator.bounds import BOUNDS, with_bound, with_strict_bound
+from tercel.market.simulator.bounds import (
+    BOUNDS,
+    DEPTH_BOUNDS,
+    bounds_of,
+    with_bound,
+    with_strict_bound,
+)
 from tercel.market.simulator.entry import BAND_PERCENT, ladder_end, process_new_order
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.queue_models import FIRST, POWER_PROB, RISK_AVERSE
 from tercel.market.simulator.source import NO_TAPE, reactive, with_impact
 
 LOTS = 40
@@ -167,3 +174,24 @@ def test_each_bound_is_what_its_name_says() -> None:
     assert kind is source
     assert strict.worlds_k[0, [sim.THEIRS, sim.UNDERCUT]].tolist() == [1, 0]
     assert undercut.worlds_k[0, [sim.THEIRS, sim.UNDERCUT]].tolist() == [1, len(source.flow)]
+
+
+def test_level_totals_have_bounds_of_their_own_which_single_orders_have_not() -> None:
+    source = replace(martingale_market(), model=sim.REPLAY)
+    assert bounds_of(source) == BOUNDS
+    with pytest.raises(ConfigError, match="CSCO on 2012-06-21 shows single orders"):
+        with_bound(source, "optimistic", "CSCO", "2012-06-21")
+    source.worlds_k[:, QUEUE] = POWER_PROB
+    assert bounds_of(source) == DEPTH_BOUNDS
+    found = {
+        bound: with_bound(source, bound, "BTC", "2024-08-08")
+        .worlds_k[0, [QUEUE, sim.THEIRS]]
+        .tolist()
+        for bound in ("kind", "undercut", *DEPTH_BOUNDS)
+    }
+    assert found == {
+        "kind": [POWER_PROB, 0],
+        "undercut": [POWER_PROB, 0],
+        "optimistic": [FIRST, 0],
+        "pessimistic": [RISK_AVERSE, 1],
+    }

@@ -281,3 +281,54 @@ def test_in_a_halt_nothing_of_ours_fills_or_arrives():
     assert play.k[sim.SOLD] == sold
     feed(play, [TRADE, 0, 1, BID, 7])
     assert sum(f[3] for f in play.fills()) == 3
+
+
+def behind_all(total):
+    """A market under the pessimistic bound, and an own bid of three behind a total."""
+    play = market("risk_averse")
+    play.k[sim.THEIRS] = 1
+    feed(play, [LEVEL_SET, 0, 1, BID, total])
+    play.new(BID, 3)
+    assert play.run_to(int(play.k[sim.NOW]) + 1)
+    return play
+
+
+def test_behind_all_that_is_shown_an_order_fills_by_prints_beyond_its_price_alone():
+    play = behind_all(20)
+    feed(play, [LEVEL_SET, 0, 1, BID, 1])  # cancels bring it no further
+    feed(play, [TRADE, 0, 1, BID, 50])
+    assert play.fills() == []
+    feed(play, [TRADE, -1, 1, BID - 1, 2])
+    assert [(f[2], f[3]) for f in play.fills()] == [(BID, 2)]
+    audit(play.b, play.k)
+
+
+@pytest.mark.parametrize(("theirs", "left"), [(0, 12), (1, 4)])
+def test_lots_that_own_orders_took_are_the_first_to_leave_or_under_the_pessimistic_bound_the_last(
+    theirs, left
+):
+    play = market("risk_averse")
+    play.k[sim.THEIRS] = theirs
+    feed(play, [LEVEL_SET, 0, 1, BID, 20])
+    play.k[sim.SIDE] = -1
+    play.new(BID, 8, immediate=True)
+    assert play.run_to(int(play.k[sim.NOW]) + 1)
+    play.k[sim.SIDE] = 1
+    feed(play, [TRADE, 0, 1, BID, 8])
+    feed(play, [LEVEL_SET, 0, 1, BID, 12])
+    assert lv.public_lots_at(play.b, 1, BID) == left
+
+
+@pytest.mark.parametrize("theirs", [0, 1])
+def test_a_print_of_an_order_that_was_not_shown_fills_what_the_order_crossed(theirs):
+    play = market("power_prob")
+    play.k[sim.THEIRS] = theirs
+    feed(play, [LEVEL_SET, 0, 1, BID, 20])
+    play.k[sim.SIDE] = -1
+    play.new(BID + 3, 5)
+    assert play.run_to(int(play.k[sim.NOW]) + 1)
+    feed(play, [TRADE, 0, 1, BID, 20])  # of what was shown, below the own order
+    assert play.fills() == []
+    feed(play, [TRADE, -1, 1, BID + 4, 3])
+    assert [(f[2], f[3]) for f in play.fills()] == [(BID + 3, 3)]
+    audit(play.b, play.k)

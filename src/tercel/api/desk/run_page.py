@@ -63,9 +63,9 @@ RULES = {
 }
 """What the strategies of the demo do, as the console says it (`web/src/format.ts`)."""
 PAPER_TEXT = (
-    "Each strategy worked the agent's orders on paper, in the market that the desk's own orders had moved. Orders on paper "
-    "move no price, so large ones are flattered, all alike. Fees are left out, and lots unfilled at the horizon are priced "
-    "by a rule, beyond the book. Sure: the 95 % interval leaves out 0."
+    "Each strategy worked the agent's orders on paper, in the market that the desk's own orders had moved. Paper orders "
+    "move no price, which flatters large ones, all alike. Fees are left out; lots unfilled at the horizon are priced beyond "
+    "the book."
 )
 
 

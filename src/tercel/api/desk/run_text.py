@@ -157,7 +157,7 @@ def how_sure(saving: SavingOnPaper) -> str:
     """Whether a saving may be chance, in words, by its 95 % interval."""
     if saving.half_bps is None:
         return "too few orders to say"
-    return "sure" if saving.is_sure else "not sure, it may be chance"
+    return "sure" if saving.is_sure else "may be chance"
 
 
 def format_saving_range(saving: SavingOnPaper, currency: str = "", before: str = "") -> str:

@@ -65,6 +65,12 @@ COLUMNS = (
     Column(
         "undercut_bps", "undercut", "cost as strict, with better prices than the best undercut, bps"
     ),
+    Column("optimistic_bps", "optimistic", "cost if every cancel was ahead of own orders, bps"),
+    Column(
+        "pessimistic_bps",
+        "pessimistic",
+        "cost if all that was shown at their price, then and later, was ahead of own orders, bps",
+    ),
     Column("spread_bps", "spread", "paid when taking, earned when passive"),
     Column("impact_bps", "impact", "depth cost beyond the touch, and displacement by own trading"),
     Column("timing_bps", "timing", "what the market did meanwhile"),
@@ -297,6 +303,8 @@ class JudgedTable:
             "kind_bps",
             "strict_bps",
             "undercut_bps",
+            "optimistic_bps",
+            "pessimistic_bps",
             "passive_share",
             *RARE,
             "timing_risk_bps",

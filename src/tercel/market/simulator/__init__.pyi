@@ -23,6 +23,7 @@ from tercel.market.simulator.source import reactive as reactive
 from tercel.market.simulator.tape_source import replay as replay_source
 from tercel.market.simulator.source import run_free as run_free
 from tercel.market.simulator.tape_source import source_of as source_of
+from tercel.market.simulator.bounds import with_depth_bound as with_depth_bound
 from tercel.market.simulator.bounds import with_strict_bound as with_strict_bound
 
 __all__ = [
@@ -51,5 +52,6 @@ __all__ = [
     "source_of",
     "state_at",
     "synthetic_day",
+    "with_depth_bound",
     "with_strict_bound",
 ]

@@ -1,8 +1,13 @@
-"""Bounds on passive fills in a replay: `kind`, `strict` (no fill twice), and `undercut` by measured rates.
+"""Bounds on passive fills in a replay: `kind`, `strict` (no fill twice), and `undercut` by measured rates; on level totals
+`optimistic` and `pessimistic`.
 
 In a replay the question is whether trades that the tape gave to its own orders also fill ours. Each bound is kinder than
 the next: `kind` lets such trades fill own orders too, `strict` leaves the tape what trades at an own order's price,
 `undercut` is strict and draws public orders that come because an own order improves the touch.
+
+A tape of level totals does not show where an own order stands in a queue. `optimistic` lets every cancel be ahead of it,
+`pessimistic` lets all that is shown at its price, now and later, be ahead: it fills by trades beyond its price alone. Between
+them lies the queue model that a replay is asked for.
 
 The measured rates of undercutting are those of `undercut.json`, with its card. The table for a tape is that of the name
 and its year where both were measured; else the mean of the names of that year, as reactions became faster by orders of
@@ -21,6 +26,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.queue_models import FIRST, RISK_AVERSE
 from tercel.market.simulator.source import Source, with_impact
 from tercel.market.simulator.undercutting import RATE_WORDS
 from tercel.market.tape.schema import ADD
@@ -29,6 +35,11 @@ KIND = "kind"
 STRICT = "strict"
 UNDERCUT = "undercut"
 BOUNDS: Final = (KIND, STRICT, UNDERCUT)
+OPTIMISTIC = "optimistic"
+PESSIMISTIC = "pessimistic"
+DEPTH_BOUNDS: Final = (OPTIMISTIC, PESSIMISTIC)
+"""Bounds on tapes of level totals, beside the queue model."""
+ALL_BOUNDS: Final = (*BOUNDS, *DEPTH_BOUNDS)
 ROOM_BPS: Final = (0.0, 2.0, 4.0, 8.0, 16.0)
 AGE_S: Final = (0.0, 0.1, 1.0, 3.0, 10.0, 30.0)
 SIZE_OVER_USUAL: Final = (0.0, 0.5, 2.0)
@@ -63,8 +74,13 @@ def pack_table(table: str, usual_lots: float) -> Floats:
 
 
 def by_level(source: Source) -> bool:
-    """Whether a tape shows level totals alone: queues are guessed there, and no bound is known."""
+    """Whether a tape shows level totals alone, so that queues are guessed there."""
     return bool(source.worlds_k[:, QUEUE].any())
+
+
+def bounds_of(source: Source) -> tuple[str, ...]:
+    """Bounds on fills that a tape has beside each other: :data:`BOUNDS`, of level totals :data:`DEPTH_BOUNDS`."""
+    return DEPTH_BOUNDS if by_level(source) else BOUNDS
 
 
 def with_strict_bound(source: Source) -> Source:
@@ -110,11 +126,35 @@ def with_undercutting(source: Source, table: str) -> Source:
 
 
 def with_bound(source: Source, bound: str, symbol: str, date: str) -> Source:
-    """Recorded days under a bound of :data:`BOUNDS`; tapes of level totals stay as they are."""
-    if bound == KIND or by_level(source):
+    """Recorded days under a bound of :data:`BOUNDS`, or of :data:`DEPTH_BOUNDS` on level totals.
+
+    Tapes of level totals stay as they are under `BOUNDS`: these say who trades at equal place in a queue.
+
+    Raises
+    ------
+    ConfigError
+        A bound of level totals on a tape of single orders.
+    """
+    if by_level(source):
+        return with_depth_bound(source, bound) if bound in DEPTH_BOUNDS else source
+    if bound in DEPTH_BOUNDS:
+        raise ConfigError(
+            f"a bound on fills of single orders: {', '.join(BOUNDS)}",
+            f"`bound={bound}`, and {symbol} on {date} shows single orders",
+            f"`bound={bound}` is for tapes of level totals; leave it out, or `bound={STRICT}`",
+        )
+    if bound == KIND:
         return source
     return (
         with_strict_bound(source)
         if bound == STRICT
         else with_undercutting(source, undercut_table(symbol, date))
     )
+
+
+def with_depth_bound(source: Source, bound: str) -> Source:
+    """Recorded days of level totals under a bound of :data:`DEPTH_BOUNDS`, whatever their queue model was."""
+    states = source.worlds_k.copy()
+    states[:, QUEUE] = FIRST if bound == OPTIMISTIC else RISK_AVERSE
+    states[:, sim.THEIRS] = int(bound == PESSIMISTIC)
+    return replace(source, worlds_k=states)

@@ -12,6 +12,10 @@ Rules of replay, for levels:
 2. A print first fills own orders at better prices, then those at its price in their place in the queue, up to its size;
    the tape's level loses it in full all the same.
 3. A total that rises through an own order fills it, up to the rise.
+4. A print of more lots than its level showed, by the rest of them, was of an order that came and went unseen: it fills own
+   orders of the other side that it crossed.
+5. Where `THEIRS` is set, a print fills own orders at better prices alone: at its price all that is shown, now and later,
+   stands ahead of them, and cancels bring none of them forward. Lots that own orders took are then the last to leave.
 
 The remaining rules are those of order-level tapes (`replay`). Three things differ from hftbacktest: lots are whole (what
 rounding leaves is carried to the next fall of the order's level, nothing is drawn), lots printed but not yet taken off the
@@ -67,16 +71,20 @@ def taken_lots(book: Packed, slot: int, side: int, price: int) -> int:
 
 
 @kernel
-def advance_queue(book: Packed, slot: int, side: int, price: int, lots: int) -> None:
-    """Execute a level's first lots: those that own orders took go first, the rest advances the queue.
+def advance_queue(
+    book: Packed, slot: int, side: int, price: int, lots: int, taken_last: bool
+) -> None:
+    """Execute a level's first lots: those that own orders took go first (with `taken_last` last), the rest advances the queue.
 
     The total stays until the tape takes it back; until then printed lots rest at the end of the queue, where they delay no order.
     """
-    own_taken = min(taken_lots(book, slot, side, price), lots)
+    own_taken = min(taken_lots(book, slot, side, price), 0 if taken_last else lots)
     order_at(book, slot).tag -= own_taken
     executed = take_between(book, side, price, -1, ALL, lots - own_taken, False)
     if executed > 0:
         append_lots(book, slot, side, price, executed, lay.PRINTED)
+    if taken_last:
+        order_at(book, slot).tag -= min(taken_lots(book, slot, side, price), lots - executed)
 
 
 @kernel
@@ -101,13 +109,19 @@ def print_row(
     remaining = lots
     if not fills:
         if slot >= 0 and side != 0 and is_trading:
-            advance_queue(book, slot, side, price, lots)
+            advance_queue(book, slot, side, price, lots, False)
         return
-    if book[lay.OWN_RESTING] > 0 and is_trading:
+    if book[lay.OWN_RESTING] > 0 and is_trading and side != 0:
+        unseen = lots - (order_at(book, slot).tag if slot >= 0 else 0)
+        if unseen > 0:
+            hit_own(book, state, side, price, unseen)
         note_aggressor(state, -side)
     while side != 0 and is_trading and remaining > 0 and book[lay.OWN_RESTING] > 0:
         own_index = first_own(book, side, price, False)
-        if own_index >= 0:
+        if s.theirs != 0 and (own_index < 0 or own_order_at(book, own_index).price == price):
+            executed = remaining  # all that is shown at the price, now and later, stands ahead
+            own_index = -1
+        elif own_index >= 0:
             executed = fill_own_head(book, state, own_index, remaining)
             s.double_lots += executed
         else:
@@ -118,14 +132,15 @@ def print_row(
                 else remaining
             )
         if slot >= 0:
-            advance_queue(book, slot, side, price, executed)
+            advance_queue(book, slot, side, price, executed, s.theirs != 0)
         elif own_index < 0:
             break
         remaining -= executed
     if (
-        slot >= 0 and side != 0 and remaining > 0
+        slot >= 0 and side != 0 and remaining > 0 and s.theirs == 0
     ):  # no own order waits: only what own orders took is worth keeping count of
-        advance_queue(book, slot, side, price, min(remaining, taken_lots(book, slot, side, price)))
+        own_taken = min(remaining, taken_lots(book, slot, side, price))
+        advance_queue(book, slot, side, price, own_taken, False)
 
 
 @kernel

@@ -131,12 +131,13 @@ class ShadowVenue(SimulatedExchange):
         order_words = orders[:, sim.T_SLOT : sim.TAPE_WORDS]
         anonymous = orders[:, M_KIND] != schema.ADD
         load_orders(book, np.column_stack((order_words, np.arange(len(orders)), anonymous)))
-        if np.any(orders[:, M_KIND] == schema.LEVEL_SET):
+        shows_totals = bool(np.any(orders[:, M_KIND] == schema.LEVEL_SET))
+        if shows_totals:
             self._set_queue_model(k)
             for slot, lots in orders[:, [sim.T_SLOT, M_LOTS]].tolist():
                 set_stated_total(book, slot, lots)
         init_touch(book, k)
-        k[sim.THEIRS] = int(rules.theirs)
+        k[sim.THEIRS] = int(rules.theirs and not shows_totals)
         source = Source(
             name,
             sim.REPLAY,

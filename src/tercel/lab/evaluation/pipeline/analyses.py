@@ -32,7 +32,7 @@ from tercel.lab.evaluation.pipeline.evaluation_record import (
 from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts
 from tercel.lab.evaluation.pipeline.sentences import check_sentences, result_notes
 from tercel.lab.evaluation.scenario import PLAIN
-from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
+from tercel.market.simulator.bounds import ALL_BOUNDS, DEPTH_BOUNDS, KIND, by_level
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
@@ -396,11 +396,12 @@ def adaptation_cells(store: CostStore, rng: np.random.Generator) -> dict[str, Ad
 
 
 def bound_of(main: ScenarioCosts) -> str | None:
-    """Fill bound that verdicts are based on (on level totals the one that they have); None in a simulated market."""
+    """Fill bound that verdicts are based on (on level totals `kind`: the queue model); None in a simulated market."""
     market = main.scenario.market
     if not market.on_tape:
         return None
-    return KIND if by_level(cached_market(main.scenario).judged) else market.bound
+    is_guessed = market.bound not in DEPTH_BOUNDS and by_level(cached_market(main.scenario).judged)
+    return KIND if is_guessed else market.bound
 
 
 def by_bound(store: CostStore) -> dict[str, dict[str, Estimate]]:
@@ -410,7 +411,7 @@ def by_bound(store: CostStore) -> dict[str, dict[str, Estimate]]:
         return {}
     results = {bound: store.main} | dict(store.bounds)
     rng = np.random.default_rng(SEED)
-    tables = {kind: store.scores(results[kind]) for kind in BOUNDS}
+    tables = {kind: store.scores(results[kind]) for kind in ALL_BOUNDS if kind in results}
     names = [
         name
         for name in store.main_scores.bps

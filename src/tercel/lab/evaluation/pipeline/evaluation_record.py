@@ -167,7 +167,7 @@ class EvaluationRecord(Record):
     bound : str or None
         (on tape) The bound on fills that verdicts are by.
     by_bound : mapping of bound to strategy to Estimate
-        Mean shortfall under every bound, bps; empty in a simulated market, or on level totals.
+        Mean shortfall under every bound of the tape, bps; empty in a simulated market.
     """
 
     strategies: Mapping[str, CostRow]

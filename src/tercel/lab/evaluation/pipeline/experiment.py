@@ -34,7 +34,7 @@ from tercel.lab.evaluation.risk_statistics import FROZEN
 from tercel.lab.evaluation.sample_size import SampleSize, sample_size
 from tercel.lab.evaluation.scenario import PLAIN, Scenario, scenarios_of_orders, write_regime_script
 from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.bounds import BOUNDS, by_level
+from tercel.market.simulator.bounds import bounds_of
 from tercel.market.simulator.terms import Fees
 
 EACH = "each"
@@ -309,14 +309,14 @@ class Experiment:
         return count_validation_episodes(episodes, episode_count(scenario))
 
     def _scenarios_by_bound(self) -> dict[str, dict[str, Scenario]]:
-        """Scenarios under the other fill bounds, by market and bound; none in simulated markets or on tapes of level totals."""
+        """Scenarios under the other fill bounds of their tape, by market and bound; none in simulated markets."""
         return {
             name: {
                 bound: replace(scenario.in_market(bound=bound), name=f"{scenario.name} {bound}")
-                for bound in BOUNDS
+                for bound in bounds_of(cached_market(scenario).judged)
                 if bound != scenario.market.bound
             }
-            if scenario.market.on_tape and not by_level(cached_market(scenario).judged)
+            if scenario.market.on_tape
             else {}
             for name, scenario in self.scenarios.items()
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from statistics import median
 
 from tercel.core.report.formatting import (
     format_count,
@@ -29,6 +30,7 @@ from tercel.lab.evaluation.pipeline.evaluation_record import (
 from tercel.lab.evaluation.pipeline.fill_checks import CHECKS
 from tercel.lab.evaluation.pipeline.leaks import SEEN
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios
+from tercel.market.simulator.bounds import KIND, OPTIMISTIC
 
 RAN_OUT_NOTE = "The depth of the book, or the limit price, ran out"
 ALIKE_NOTE = "Exactly alike"
@@ -184,12 +186,28 @@ def table_sentences(result: EvaluationRecord) -> Iterator[str]:
     yield from unlisted_notes(result)
     yield from caveat_notes(result)
     yield from (note for note in result.notes if note.startswith(prefixes))
-    if result.by_bound:
+    if OPTIMISTIC in result.by_bound:
+        yield describe_depth_bounds(result)
+    elif result.by_bound:
         other_bounds = " and ".join(bound for bound in result.by_bound if bound != result.bound)
         yield f"Costs and verdicts are under the bound {result.bound} on fills; {other_bounds} stand beside them."
     if reported:
         episodes_text = f"{result.validation.episodes:,} other episodes"
         yield f"{best} is the best rule on {episodes_text}. {correction_sentence(result)}".rstrip()
+
+
+def describe_depth_bounds(result: EvaluationRecord) -> str:
+    """Sentence on what level totals allow: the costs under both bounds and the queue model, of the best rule, and their width."""
+    rows = result.by_bound.values()
+    costs = {name: [row[name].mean for row in rows] for name in result.by_bound[OPTIMISTIC]}
+    width = median(max(row) - min(row) for row in costs.values())
+    best = costs.get(result.best_baseline)
+    span = f"{result.best_baseline} {min(best):.2f} to {max(best):.2f} bps, " if best else ""
+    by = "a queue model" if result.bound == KIND else f"the bound {result.bound}"
+    return (
+        f"Level totals hide the queue, so the data allow a range of costs: {span}{width:.2f} bps wide for the median "
+        f"strategy. The cost is by {by}."
+    )
 
 
 def caveat_notes(result: EvaluationRecord) -> list[str]:
