@@ -22,7 +22,7 @@ from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.validation import TomlTable, validate_model
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.engine.assembly import DeskDependencies, assemble_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk, declared_rules
 from tercel.desk.engine.config import OFF, DeskConfig
 from tercel.desk.engine.forecasts import DeskForecasts
 from tercel.desk.engine.loop import DeskLoop
@@ -240,6 +240,7 @@ class SimulatedMarkets:
                 seed % WORLDS,
                 volume_per_s=preset.volume_per_s,
                 currency=instrument.currency,
+                rules=declared_rules(instrument, source.tick, source.lot),
             )
             specs[instrument.name] = spec
         start = SimulatedExchange(specs).now_ns + round(config.desk.warmup_s * NS_PER_SECOND)

@@ -29,6 +29,8 @@ from tercel.core.locks import file_lock as file_lock
 from tercel.core.files import write_atomic as write_atomic
 from tercel.core.installation import PROOF_PATH as PROOF_PATH
 from tercel.core.installation import simulation_proof as simulation_proof
+from tercel.core.instrument_rules import InstrumentRules as InstrumentRules
+from tercel.core.instrument_rules import load_rules as load_rules
 from tercel.core.jit import Bytes as Bytes
 from tercel.core.jit import Longs as Longs
 from tercel.core.jit import Packed as Packed
@@ -180,6 +182,7 @@ __all__ = [
     "Float32",
     "Floats",
     "Indices",
+    "InstrumentRules",
     "Int8",
     "Int32",
     "Ints",
@@ -238,6 +241,7 @@ __all__ = [
     "json_text",
     "kernel",
     "late_kernel",
+    "load_rules",
     "mix_seeds",
     "orders",
     "parse_toml",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import to_number
 from tercel.core.quotes import QuoteEvent
+from tercel.core.venue_rules import NO_RULES, VenueRules
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 
 if TYPE_CHECKING:
@@ -406,6 +407,8 @@ class Listing:
         Of its prices; "" where the venue does not say.
     part : float
         Share that one lot is, if a lot of less than one share counts as one (`tick` is then of the lot).
+    rules : VenueRules
+        When it is traded, and which prices and quantities are taken.
     """
 
     instrument: str
@@ -421,6 +424,7 @@ class Listing:
     taker_rate: int = 0
     currency: str = ""
     part: float = 1.0
+    rules: VenueRules = NO_RULES
 
     def __post_init__(self) -> None:
         """Refuse a tick or a lot out of bounds."""

@@ -41,6 +41,8 @@ CROSS: Final = 6
 """An auction print: the book stays as it is."""
 STATUS: Final = 7
 """Trading status; `price_ticks` is -1 halted, 0 quoting only, 1 trading."""
+BREAK: Final = -2
+"""Of STATUS, never on a tape of a lake: a break of `lots` ns begins, by which orders at work end later."""
 MODIFY: Final = 8
 """An order's price and lots become these; fewer lots at the same price keep the place, else it is lost."""
 CLEAR: Final = 9

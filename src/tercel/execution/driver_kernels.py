@@ -7,7 +7,7 @@ it astray. Layouts of rows are those of the record (`market.simulator.layout`).
 from enum import IntEnum
 
 from tercel.core.jit import Floats, Longs, Packed, kernel, load_fixed
-from tercel.core.vocabulary import FOREVER_NS
+from tercel.core.vocabulary import BREAK, FOREVER_NS
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.execution.step import end, observe_and_draw, schedule, sleeps
 from tercel.market.book import layout as lay
@@ -37,7 +37,7 @@ from tercel.market.simulator.levels import (
     shows_levels,
 )
 from tercel.market.simulator.records import row_at, state_at
-from tercel.market.simulator.replay import empty_public, roll, take_block
+from tercel.market.simulator.replay import begin_break, empty_public, roll, take_block
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,
@@ -280,6 +280,8 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         shift_public(b, k, price)
     elif kind == STATUS:
         s.halted = 0 if price == 1 else 1
+        if price == BREAK:
+            begin_break(k, lots)
         if s.halted == 0 and s.due_held != 0:  # taken late, at the end of the halt
             s.due_held = 0
             s.due_ns = s.now

@@ -13,6 +13,7 @@ from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.day_breaks import recorded_hours
 from tercel.market.tape.local_times import clock_s, local_ns, midnight_ns
 
 _TIME: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d?:\d\d(?::\d\d)?)")
@@ -139,7 +140,7 @@ class Order:
         return {**values, "horizon": self.horizon_s, "limit_price": self.limit_price}
 
     def hours(self, instrument: Instrument) -> tuple[int, int]:
-        """Begin (arrival) and end (arrival plus horizon) of the order on an instrument's day, ns since 1970."""
+        """Begin (arrival) and end (arrival plus horizon, in trading time) of the order on an instrument's day, ns since 1970."""
         time_of_day_s = clock_s(self.clock)
         zone = instrument.timezone
         begin = (
@@ -147,7 +148,8 @@ class Order:
             if self.date
             else instrument.clock_ns(self.clock)
         )
-        return begin, begin + round(self.horizon_s * NS_PER_SECOND)
+        hours = recorded_hours(instrument)
+        return begin, hours.ends_ns(begin, round(self.horizon_s * NS_PER_SECOND))
 
     def fits(self, instrument: Instrument) -> bool:
         """Whether the order arrives from the open (the span's begin if unknown) to before the span's end, and ends by the close.

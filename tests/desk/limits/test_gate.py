@@ -18,9 +18,11 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
+from tercel.core.venue_rules import TradingWindow, VenueRules
 from tercel.desk.limits import Alarm, Denial, LimitGate, LimitQuery, Limits, parse
 from tercel.desk.limits.quotes import BestQuotes
 from tercel.desk.limits.units import DAY_NS, MONEY, MS
+from tercel.desk.limits.watch import crossings
 
 NOON = DAY_NS // 2
 WIDE = """
@@ -437,6 +439,45 @@ def test_hours(hours: tuple[int, int], inside: tuple[int, ...], outside: tuple[i
             one.mark("A", BestQuotes(999, 1001), day * DAY_NS + at)
         assert {code(one, order(), day * DAY_NS + at) for at in outside} == {"HOURS"}
         assert "HOURS" not in {code(one, order(), day * DAY_NS + at) for at in inside}
+
+
+def test_rules_of_the_venue() -> None:
+    windows = (
+        TradingWindow(NOON - 10, NOON + 10, False),
+        TradingWindow(NOON + 50, NOON + 90, True),
+    )
+    rules = VenueRules(windows, round_lots=5, tick_table=((0, 2),), low=990, high=1010)
+    listings = [Listing("A", 0.01, 100, rules=rules), Listing("B", 0.01, 100)]
+    one = LimitGate(limits(), listings, ["x"])
+    for name in "AB":
+        one.register_parent(f"x{name}+", name, "x", 1, 10_000)
+        one.mark(name, BestQuotes(999, 1001), NOON)
+    assert [code(one, order(lots=lots, price=price)) for lots, price in ((5, 1000), (6, 1000), (5, 1001), (5, 1012))] == [
+        "", "VENUE_RULES", "VENUE_RULES", "VENUE_RULES",
+    ]  # fmt: skip
+    assert [code(one, order(), NOON + ns) for ns in (9, 10, 49, 50)] == [
+        "",
+        "VENUE_RULES",
+        "VENUE_RULES",
+        "",
+    ]
+    assert code(one, order(lots=6, price=1001, of="B")) == ""
+
+
+def test_the_age_of_a_mark_counts_no_break() -> None:
+    """A position over lunch: its mark is as old as the market has been open since."""
+    hour = 3600 * 10**9
+    rules = VenueRules(
+        (TradingWindow(NOON - hour, NOON, False), TradingWindow(NOON + hour, NOON + 2 * hour, True))
+    )
+    for told in (True, False):
+        one, _ = with_fill((10, 10, 1000), lots=10)
+        if told:
+            one.rules["A"] = rules
+        crossings(one, NOON - 1, True)
+        one.mark("A", BestQuotes(999, 1001), NOON - 1)
+        old = [crossing.limit for crossing in crossings(one, NOON + hour // 2, True)]
+        assert ("reference_age_ms" in old) != told
 
 
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])

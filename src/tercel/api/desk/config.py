@@ -12,6 +12,7 @@ from tercel.api.simulated_desk import DEMO, MarketScenario, demo_text, scenario_
 from tercel.core.bounded_parsing import JsonSchema, Tables
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_atomic
+from tercel.core.instrument_rules import load_rules
 from tercel.core.json_schema import schema_of
 from tercel.core.secrets import refuse_inline_secrets
 from tercel.core.toml import override_tables, parse_toml, read_toml
@@ -161,10 +162,13 @@ def _resolve_paths(config: DeskConfig, folder: Path) -> DeskConfig:
 
 
 def _resolve_market(section: InstrumentSection, folder: Path) -> InstrumentSection:
-    """The instrument's section with its market's path resolved, where the market is a file in the folder."""
-    if not (file := folder / section.market.preset).is_file():
-        return section
-    return section.model_copy(update={"market": Market(str(file))})
+    """The instrument's section with the paths of its market and its rules resolved, where they are files in the folder."""
+    file = folder / section.market.preset
+    update: dict[str, object] = {"market": Market(str(file))} if file.is_file() else {}
+    if section.rules:
+        load_rules(section.rules, folder)  # refuses what is none
+    update |= {"rules": str(folder / section.rules)} if section.rules.endswith(".toml") else {}
+    return section.model_copy(update=update)
 
 
 def _resolve_policies(section: AgentSection, folder: Path) -> AgentSection:

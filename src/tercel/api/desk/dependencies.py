@@ -83,6 +83,8 @@ def recorded_exchange(
             levels=True,
             queue=data.queue,
             venue=data.venue or None,
+            rules=instrument.rules,
+            previous_close=instrument.previous_close,
         )
         spec = specs[instrument.name]
         source = replace(spec.source, fees=Fees(data.maker_bps, data.taker_bps, "bps"))

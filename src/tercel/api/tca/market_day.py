@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from tercel.core.errors import DataError, TapeError, refuse_if
 from tercel.core.vocabulary import NO_ASK, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import PRINTS
 from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.day_breaks import recorded_hours
 from tercel.market.tape.schema import CROSS, MESSAGE_END, STATUS, TRADE, TRADE_HIDDEN
 
 FEWEST = 1024
@@ -36,7 +38,7 @@ class MarketDay:
     book_ns : int64 (n,)
         Time of the last message about the book by then: trades, auctions and trading status are none.
     halts : int64 (h, 2)
-        From when until when trading was not on.
+        From when until when trading was not on: halts, and breaks of the session.
     print_ns, print_price, print_lots : int64 (t,)
         Trades of the session, hidden ones among them; auctions are not.
     open_ns, close_ns : int
@@ -165,6 +167,9 @@ def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = Non
     close = about.session_close_ns or int(ns[-1])
     status = np.flatnonzero(events.kind == STATUS)
     is_off = events.price_ticks[status] != 1
+    breaks = [
+        (window.end_ns, later.start_ns) for window, later in pairwise(recorded_hours(about).windows)
+    ]
     status_ends = np.append(ns[status[1:]], close + 1) if len(status) else ns[:0]
     prints = np.isin(events.kind, PRINTS) & (ns >= opening) & (ns <= close)
     of_book = ~np.isin(events.kind, (TRADE, TRADE_HIDDEN, CROSS, STATUS))
@@ -179,7 +184,12 @@ def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = Non
         bid * quoted,
         ask * quoted,
         book_ns[complete].astype(np.int64),
-        np.stack([ns[status], status_ends], axis=1)[is_off].astype(np.int64).reshape(-1, 2),
+        np.concatenate(
+            [
+                np.stack([ns[status], status_ends], axis=1)[is_off].astype(np.int64).reshape(-1, 2),
+                np.array(breaks, np.int64).reshape(-1, 2),
+            ]
+        ),
         ns[prints].astype(np.int64),
         events.price_ticks[prints].astype(np.int64),
         events.qty_lots[prints].astype(np.int64),

@@ -35,6 +35,7 @@ from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own
 from tercel.desk.trading.tca.shortfall import BPS, TICKS2
 from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.day_breaks import recorded_hours
 
 FAR_OFF = 5
 """A price so many times above or below the market's price counts as a typing error."""
@@ -304,6 +305,7 @@ def _measure_parent(
         close_mid2=int(mid2[-1]) * grain,
         unit=float(unit),
         value2=TICKS2 * grain if instrument.price_origin else 0,
+        hours=recorded_hours(instrument),
     )
     first_row, end_row = np.searchsorted(mid_ns, (start_ns, end_ns + 1))
     path = np.stack([mid_ns, facts.mid2], axis=1)[max(first_row - 1, 0) : end_row]

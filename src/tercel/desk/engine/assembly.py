@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tercel.core.errors import ConfigError, LimitsError, check_known
+from tercel.core.instrument_rules import load_rules
 from tercel.core.ports import Journal, Venue
+from tercel.core.venue_rules import NO_RULES, VenueRules
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.agent_slot import AgentSlot
 from tercel.desk.engine.card_warnings import (
@@ -18,7 +20,7 @@ from tercel.desk.engine.card_warnings import (
     is_guarded,
     market_name_of,
 )
-from tercel.desk.engine.config import OFF, DeskConfig
+from tercel.desk.engine.config import OFF, DeskConfig, InstrumentSection
 from tercel.desk.engine.configured_agents import refuse_fast, slot_of, strategy_of
 from tercel.desk.engine.forecasts import DeskForecasts, NewsPort, check_signals
 from tercel.desk.engine.loop import DeskLoop
@@ -222,7 +224,19 @@ def assemble_desk(
     limits = limits_of(config, base_folder)
     for slot in slots:
         refuse_fast(slot, limits)
-    gate = LimitGate(limits, venue.listings(), [slot.name for slot in slots], killed)
+    sections = {section.name: section for section in config.instrument}
+    listings = [
+        replace(
+            listing,
+            rules=declared_rules(
+                sections[listing.instrument], listing.tick, listing.lot, venue.now_ns
+            ),
+        )
+        if listing.instrument in sections and listing.rules is NO_RULES
+        else listing
+        for listing in venue.listings()
+    ]
+    gate = LimitGate(limits, listings, [slot.name for slot in slots], killed)
     desks: list[DeskLoop] = []
     terms = replace(
         terms or SessionTerms(),
@@ -257,6 +271,17 @@ def assemble_desk(
             _alert_assumptions(config, desks[0], slots, market_estimates)
         opening.pop_all()
     return desks[0]
+
+
+def declared_rules(
+    section: InstrumentSection, tick: float, lot: int, now_ns: int | None = None
+) -> VenueRules:
+    """The rules that an instrument's section declares, for a listing of this tick and lot; without a time without hours."""
+    if not section.rules:
+        return NO_RULES
+    return load_rules(section.rules).resolve(
+        tick, lot, from_ns=now_ns, previous_close=section.previous_close
+    )
 
 
 def _alert_assumptions(

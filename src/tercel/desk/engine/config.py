@@ -132,6 +132,11 @@ class InstrumentSection(TomlTable):
     market: PresetMarket = Market("csco-santa-fe")
     currency: str = Field(default="", pattern=CURRENCY)
     """Of its prices where the exchange is simulated or a recorded day: "USD"; another venue tells its own."""
+    rules: str = ""
+    """Its market's hours, lots, ticks and daily limits: a shipped name (XNAS, XSHG, XSHE, SHFE, XASX, always), or a file.toml of
+    them. Empty: those of a recorded day's venue, else none. A simulated market has no dates, and so no hours."""
+    previous_close: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Price that daily limits are of; 0: they are not kept."""
 
 
 class AgentSection(TomlTable):

@@ -263,7 +263,13 @@ class DeskLoop(DeskObserver):
             agent: int(part * self._overrides.size_multiplier(agent))
             for agent, part in lots_by_agent.items()
         }
-        parts = {agent: part for agent, part in sized.items() if part}
+        rules = self.session.listings[name].rules
+        side = state.flow.side
+        parts = {
+            agent: legal
+            for agent, part in sized.items()
+            if (legal := rules.legal_lots(side, part, part))
+        }
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
             slot = self.slots[agent]

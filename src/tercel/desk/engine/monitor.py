@@ -115,6 +115,7 @@ class MarketMonitor:
         warm_s: int = 600,
     ) -> None:
         self._follower = follower
+        self._trading_ns = follower.listing.rules.trading_ns  # a break is no silence
         self.warm_s = warm_s
         self._reader = SecondReader()
         self._meter = RiskMeter(follower.instrument, calm, warm_s)
@@ -140,7 +141,7 @@ class MarketMonitor:
     def _count_gap(self, at_ns: int) -> None:
         """If the second up to `at_ns` had events other than the desk's own, count the gap since the last such second."""
         if self._times - self.own_ns:
-            gap_ns = at_ns - self._event_ns if self._event_ns else 1
+            gap_ns = self._trading_ns(self._event_ns, at_ns) if self._event_ns else 1
             self._gaps[gap_ns.bit_length()] += 1
             self._silences += (
                 [(self._event_ns, at_ns)]
@@ -159,10 +160,16 @@ class MarketMonitor:
         usual_ns = 2 << int(np.searchsorted(np.cumsum(self._gaps), 0.999 * self._gaps.sum()))
         gaps = [*self._silences, (self._event_ns, to_ns)]
         long_gaps = [
-            gap for gap in gaps if gap[1] - gap[0] > max(usual_ns, SILENT_S * NS_PER_SECOND)
+            gap for gap in gaps if self._trading_ns(*gap) > max(usual_ns, SILENT_S * NS_PER_SECOND)
         ]
         longest_s = (
-            max((min(end, to_ns) - max(begin, from_ns) for begin, end in long_gaps), default=0)
+            max(
+                (
+                    self._trading_ns(max(begin, from_ns), min(end, to_ns))
+                    for begin, end in long_gaps
+                ),
+                default=0,
+            )
             / NS_PER_SECOND
         )
         return longest_s if longest_s > SILENT_S else None

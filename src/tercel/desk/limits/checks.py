@@ -118,6 +118,15 @@ def check_hours(query: LimitQuery) -> Denial | None:
     return None
 
 
+def check_venue_rules(query: LimitQuery) -> Denial | None:
+    """Deny orders that the venue would refuse by the rules of its listing: closed, or no legal price or quantity."""
+    rules = query.gate.rules.get(query.instrument.name)
+    if rules is None or type(query.command) is QuotedOrder:
+        return None
+    fault = rules.refusal(query.side, query.lots, query.price, query.now_ns)
+    return Denial("VENUE_RULES", f"instrument={query.instrument.name}: {fault}") if fault else None
+
+
 def check_order_lots(query: LimitQuery) -> Denial | None:
     """Deny an order of more lots than the limit of one order."""
     if query.lots > query.holding.order_lots:
@@ -442,6 +451,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_replaced,  # it changes an order that lives
     check_twice,  # it was not sent before
     check_hours,  # the market is open to us
+    check_venue_rules,  # and takes such an order
     check_order_lots,  # how many
     check_reference,  # the price of things is known
     check_collar,  # at what price

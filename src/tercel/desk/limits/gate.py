@@ -21,6 +21,7 @@ from tercel.core.errors import LimitsError, OrderError
 from tercel.core.fixed_point import ONE
 from tercel.core.quotes import QuoteRequest
 from tercel.core.renamed import refuse_former_names
+from tercel.core.venue_rules import NO_RULES
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of
@@ -90,6 +91,8 @@ class LimitGate(ReportedCounts):
         for listing in listings:
             if (of_instrument := limits.of_instrument(listing.instrument)) is not None:
                 name = listing.instrument
+                if listing.rules is not NO_RULES:
+                    self.rules[name] = listing.rules
                 instrument = self.instruments[name] = InstrumentState(
                     name, of_instrument, _unit(listing)
                 )

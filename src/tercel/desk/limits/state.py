@@ -17,6 +17,7 @@ from tercel.core.executions import Executions
 from tercel.core.fixed_point import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, StatusRequest
 from tercel.core.quotes import QuoteRequest
+from tercel.core.venue_rules import VenueRules
 from tercel.core.vocabulary import BUY
 from tercel.desk.limits.limit_sets import Limits
 from tercel.desk.limits.order_counts import Doubt, Filled, OpenOrder, ParentLimit
@@ -104,6 +105,8 @@ class LimitCounts:
         self.limits = limits
         self.desk = Scope("desk", limits.desk)
         self.instruments: dict[str, InstrumentState] = {}
+        self.rules: dict[str, VenueRules] = {}
+        """Of the instruments whose venue does not take every order, at any time."""
         self.agents: dict[str, AgentState] = {}
         self.holdings: dict[tuple[str, str], Holding] = {}
         self.holdings_of: dict[str, list[Holding]] = {}

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from tercel.core.fixed_point import ONE, PAID_ONE, to_number
+from tercel.core.venue_rules import NO_RULES
 from tercel.desk.limits.scopes import NEVER_NS, AgentState, InstrumentState, Scope
 from tercel.desk.limits.state import LimitCounts
 from tercel.desk.limits.units import DAY_NS, MONEY, MS, WHOLE, Hours
@@ -132,9 +133,10 @@ def _age_ns(gate: LimitCounts, instrument: InstrumentState, now_ns: int) -> int:
     It counts from the first time that somebody watched, at the earliest, and from the opening.
     """
     opened_ns = opening_ns(instrument.limits.hours, now_ns)
-    if instrument.name not in gate.held or opened_ns is None:
+    window_ns = gate.rules.get(instrument.name, NO_RULES).opened_ns(now_ns)
+    if instrument.name not in gate.held or opened_ns is None or window_ns is None:
         return 0
-    return max(0, now_ns - max(instrument.sane_ns, gate.watched_ns, opened_ns))
+    return max(0, now_ns - max(instrument.sane_ns, gate.watched_ns, opened_ns, window_ns))
 
 
 def opening_ns(hours: Hours, now_ns: int) -> int | None:

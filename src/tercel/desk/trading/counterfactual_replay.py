@@ -4,7 +4,7 @@ Parents, guidance and people's commands come at the times at which the journal h
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from msgspec import UNSET
@@ -124,15 +124,31 @@ def _parent_act(parent: ParentOrder, body: ParentEntry) -> Callable[[Session], o
     reason = body.reason or ""
     event = body.event
     if event == "accepted":
-        return lambda s: s.manager.accept(parent.order)
+        wall_ns = parent.order.horizon_ns
+        return lambda s: s.manager.accept(
+            replace(parent.order, horizon_ns=_trading_ns(s, parent, wall_ns))
+        )
     if event == "amended":
         price = None if body.limit_price is UNSET else body.limit_price
         return _if_open(
-            id_, lambda s: s.manager.amend(id_, reason, body.lots, body.horizon_ns, price)
+            id_,
+            lambda s: s.manager.amend(
+                id_,
+                reason,
+                body.lots,
+                body.horizon_ns and _trading_ns(s, parent, body.horizon_ns),
+                price,
+            ),
         )
     if event in _MANAGED:
         return _if_open(id_, lambda s: getattr(s.manager, _MANAGED[event])(id_, reason))
     return None
+
+
+def _trading_ns(session: Session, parent: ParentOrder, wall_ns: int) -> int:
+    """A journaled horizon of a parent, which is in wall time, in the trading time in which it was asked for."""
+    rules = session.listings[parent.order.instrument].rules
+    return rules.trading_ns(parent.accepted_ns, parent.accepted_ns + wall_ns)
 
 
 def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], object]:

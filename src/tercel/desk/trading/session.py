@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, TapeError, VenueError, suggest_name
 from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
 from tercel.core.ports import Closing, Entry
 from tercel.core.system import PeriodicThread
+from tercel.core.venue_rules import NO_RULES
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.trading.emergency import cancel_and_log_open, check_store
 from tercel.desk.trading.gateway import OrderGateway
@@ -76,7 +78,12 @@ class Session(Closing):
         self.limits = gateway.limits
         self.ledger = gateway.ledger
         self.terms = terms
-        self.listings = {listing.instrument: listing for listing in gateway.venue.listings()}
+        self.listings = {
+            listing.instrument: replace(
+                listing, rules=gateway.limits.rules.get(listing.instrument, NO_RULES)
+            )
+            for listing in gateway.venue.listings()
+        }
         self.followers: dict[str, Follower] = {}
         self.recovered: list[RecoveryLine] = []
         """Reconciliation of the orders of earlier sessions."""

@@ -42,11 +42,18 @@ def window_starts(
     The whole of each window, warm-up included, lies in `[earliest, latest]`.
     """
     opening, closing = _usable_hours(day, earliest_ns, latest_ns)
-    first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
+    hours = day.hours
+    left_ns = hours.trading_ns(opening, closing) - task.horizon_ns
     if task.start:  # warmed up as long as the day then is, at most
         only = day.instrument.clock_ns(task.start)
-        return np.array([only] if opening <= only <= closing - task.horizon_ns else [], np.int64)
-    return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
+        fits = opening <= only and hours.trading_ns(opening, only) <= left_ns
+        return np.array([only] if fits and hours.is_open(only) else [], np.int64)
+    first = max(task.warmup_ns, task.horizon_ns // task.decisions)
+    since_open = np.arange(first, left_ns + 1, every_ns, dtype=np.int64)
+    if not hours.windows:
+        return opening + since_open
+    starts = [hours.next_open_ns(hours.ends_ns(opening, ns)) for ns in since_open.tolist()]
+    return np.array(starts, np.int64)
 
 
 def _usable_hours(day: TapeDay, earliest_ns: int, latest_ns: int) -> tuple[int, int]:
@@ -109,12 +116,13 @@ def tape_plan(
         for start in window_starts(
             day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns
         ).tolist():
+            horizon_ns = day.hours.ends_ns(start, task.horizon_ns) - start
             if any(
-                start - task.warmup_ns < end and begin < start + task.horizon_ns
+                start - task.warmup_ns < end and begin < start + horizon_ns
                 for begin, end in excluded_hours
             ):
                 continue
-            expected = expected_lots(day, start, task.horizon_ns, curve)
+            expected = expected_lots(day, start, horizon_ns, curve)
             quantity = task.quantity if task.share is None else max(round(task.share * expected), 1)
             if quantity > sum(curve):
                 raise ConfigError(
@@ -212,9 +220,11 @@ def window_row(
     day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int
 ) -> list[int]:
     """Plan row of an episode that arrives at `start` in a day; its warm-up is cut at the beginning of the tape."""
-    begin = max(
-        start - max(task.warmup_ns, task.horizon_ns // task.decisions), int(day.world_ns[0])
-    )
+    warmup_ns = max(task.warmup_ns, task.horizon_ns // task.decisions)
+    begin = start - warmup_ns
+    while begin > day.world_ns[0] and (missing := warmup_ns - day.hours.trading_ns(begin, start)):
+        begin -= missing  # before the break
+    begin = max(begin, int(day.world_ns[0]))
     world = max(int(np.searchsorted(day.world_ns, begin, side="right")) - 1, 0)
     row = [0] * kernels.EPISODE_WORDS
     row[kernels.E_SEED], row[kernels.E_INDEX] = seed, index

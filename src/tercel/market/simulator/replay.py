@@ -5,7 +5,7 @@ no id is looked up here, and an order that the agent emptied keeps its slot unti
 """
 
 from tercel.core.jit import Longs, Packed, Rows, kernel, late_kernel, load_fixed
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
+from tercel.core.vocabulary import BREAK, FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.book_records import is_own, order_at, side_at
 from tercel.market.book.feed_window import reduce_anonymous, roll_in, roll_out, settle_frozen
@@ -87,6 +87,16 @@ def empty_public(book: Packed, state: Longs) -> None:
 
 
 @kernel
+def begin_break(state: Longs, break_ns: int) -> None:
+    """Move the schedule and the horizon of an order at work by a break that begins: both run in trading time."""
+    s = state_at(state)
+    if s.phase == sim.WORKING:
+        s.start_ns += break_ns
+        if s.due_ns < FOREVER_NS:
+            s.due_ns += break_ns
+
+
+@kernel
 def replay_row(
     book: Packed, state: Longs, kind: int, slot: int, side: int, price: int, lots: int
 ) -> None:
@@ -127,7 +137,9 @@ def replay_row(
         roll(book, state, kind, slot, side, price, lots)
     elif kind == schema.STATUS:
         s.halted = 0 if price == 1 else 1
-        write_row(state, kind, 0, 0, price, 0, 0, 0)
+        if price == BREAK:
+            begin_break(state, lots)
+        write_row(state, kind, 0, 0, price, lots if price == BREAK else 0, 0, 0)
     elif kind == schema.LEVEL_SET:
         level_row(book, state, slot, side, price, lots, True)
     elif kind == schema.TRADE:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.venue_rules import VenueRules
 from tercel.market.book import layout as lay
 from tercel.market.book.book_records import order_at
 from tercel.market.book.ladder import insert
@@ -23,6 +25,7 @@ from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
 from tercel.market.tape.compiled_store import load_compiled
 from tercel.market.tape.crossed import refuse_crossed
+from tercel.market.tape.day_breaks import recorded_hours, with_breaks
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,11 @@ class TapeDay:
     def close_ns(self) -> int:
         """End of the session, of the tape where the feed does not say."""
         return self.instrument.session_close_ns or self.last_ns
+
+    @cached_property
+    def hours(self) -> VenueRules:
+        """Its windows of trading, where it has breaks (`recorded_hours`)."""
+        return recorded_hours(self.instrument)
 
 
 @kernel
@@ -144,6 +152,7 @@ def replay(
 def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source, list[TapeDay]]:
     """Source of episodes from compiled days end to end, one world for each checkpoint."""
     model = queue_model(queue)
+    days = [with_breaks(day) for day in days]
     slots = max(day.slots for day in days)
     worlds: list[tuple[Packed, Longs]] = []
     tape_days: list[TapeDay] = []

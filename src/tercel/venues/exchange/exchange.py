@@ -21,6 +21,7 @@ from tercel.market.simulator import kernel_requests, layout as sim
 from tercel.market.simulator.terms import entry_delay
 from tercel.venues.exchange.folder import ExchangeFolder
 from tercel.venues.exchange.market import Markets
+from tercel.venues.exchange.market_hours import MarketHours
 from tercel.venues.exchange.market_spec import EntryLatency, MarketSpec
 from tercel.venues.exchange.order_record import OrderRecord
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
@@ -104,6 +105,7 @@ class SimulatedExchange:
             self._regimes = [
                 [change for change in script if change.at_ns > now_ns] for script in self._regimes
             ]
+        self._hours = MarketHours(self._markets, self.now_ns)
         if pace is not None:
             pace.begin(self.now_ns)
 
@@ -222,8 +224,10 @@ class SimulatedExchange:
             raise VenueError("an exchange that is open", "a command after close()", "open it again")
         account = self._account(command.account)
         market = self._number.get(command.instrument, NOWHERE)
-        if isinstance(command, o.MassCancel | o.StatusRequest) or market == NOWHERE:
-            # they draw no latency: they must not change what orders meet, and never overtake them
+        unordered = isinstance(command, o.MassCancel | o.StatusRequest) or market == NOWHERE
+        if unordered or self._hours.time_fault(market, self.now_ns):
+            # they draw no latency: they must not change what orders meet, and never overtake them; what is sent to a
+            # market that is closed or halted is refused at once, what was on its way to a halt waits for its end
             market = NOWHERE
             arrives = max(self.now_ns, *account.last_ns.values(), 0)
         else:
@@ -240,7 +244,7 @@ class SimulatedExchange:
         """Time and queue of the next command to arrive; none arrives at a halted market."""
         first = FOREVER_NS, FOREVER_NS, NOWHERE
         for market, queue in self._queues.items():
-            if queue and (market == NOWHERE or self._markets.states[market][sim.HALTED] == 0):
+            if queue and (market == NOWHERE or self._hours.takes_commands(market, self.now_ns)):
                 first = min(first, (max(queue[0][0], self.now_ns), queue[0][1], market))
         return first[0], first[2]
 
@@ -270,7 +274,7 @@ class SimulatedExchange:
                 ((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script),
                 default=(FOREVER_NS, 0),
             )
-            stop_bits = self._markets.pass_time(min(until, arrival, regime_ns))
+            stop_bits = self._markets.pass_time(min(until, arrival, regime_ns, self._hours.next_ns))
             self.now_ns = int(self._markets.states[0][sim.NOW])
             if self._publish_all(events) or stop_bits & kernel_requests.WORD:
                 while stop_bits & kernel_requests.FULL:  # the moment continues
@@ -279,7 +283,10 @@ class SimulatedExchange:
                 return events
             if stop_bits & kernel_requests.FULL:
                 continue
-            if regime_ns <= self.now_ns:
+            if self._hours.next_ns <= self.now_ns:
+                market, status = self._hours.change()
+                self._append_rows(market, status.rows, events)
+            elif regime_ns <= self.now_ns:
                 self._markets.change(regime, self._regimes[regime].pop(0))
             elif arrival <= self.now_ns:
                 self._enter(heapq.heappop(self._queues[queue])[2], events)
@@ -374,8 +381,12 @@ class SimulatedExchange:
         if not fault:
             market = self._number[new.instrument]
             place = self._markets.free_place(market)
+            spec = self._markets.specs[market]
+            fault = self._hours.time_fault(market, self.now_ns) or spec.rules.refusal(
+                new.side, new.lots, new.price, self.now_ns
+            )
             if place < 0:
-                fault = f"all {self._markets.specs[market].client_orders} places for client orders are taken"
+                fault = f"all {spec.client_orders} places for client orders are taken"
         if fault:
             events.append(self._orders.make_refusal(new, self.now_ns, fault))
             return
@@ -397,11 +408,13 @@ class SimulatedExchange:
         """Match an order with the book with all its open lots."""
         new = order.new
         at_any_price = order.price is None
+        rules = self._markets.specs[order.market].rules
+        worst_price = (rules.high if new.side > 0 else rules.low) or new.side * NO_ASK
         self._markets.enter_new(
             order.market,
             order.place,
             new.side,
-            new.side * NO_ASK if order.price is None else order.price,
+            worst_price if order.price is None else order.price,
             order.leaves,
             at_any_price or new.tif is o.Tif.IOC,
         )
@@ -418,7 +431,9 @@ class SimulatedExchange:
         elif not self._orders.record.claim_name(command.account, command.cl_ord_id):
             text = f"duplicate cl_ord_id {command.cl_ord_id!r}"
         elif isinstance(order, ClientOrder):
-            return order
+            text = self._hours.time_fault(order.market, self.now_ns)
+            if not text:
+                return order
         else:
             text = f"too late: the order is {status}"
         events.append(
@@ -467,7 +482,11 @@ class SimulatedExchange:
         if order is None:
             return
         fault = price_fault(command.price) or (
-            "" if command.lots >= 1 else f"{command.lots} lots; at least 1"
+            self._markets.specs[order.market].rules.refusal(
+                order.new.side, command.lots, command.price, self.now_ns
+            )
+            if command.lots >= 1
+            else f"{command.lots} lots; at least 1"
         )
         if fault:
             reject = o.CancelReject(

@@ -353,6 +353,7 @@ class Markets:
             *spec.source.fees.kernel_values(spec.source.tick),
             part=spec.part,
             currency=spec.currency,
+            rules=spec.rules,
         )
 
     def check(self) -> None:

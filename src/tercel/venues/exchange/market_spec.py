@@ -9,6 +9,7 @@ import numpy as np
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.seeds import seed_stream
+from tercel.core.venue_rules import NO_RULES, VenueRules
 from tercel.market.regimes.named import Factors
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -81,6 +82,8 @@ class MarketSpec:
         As a listing's: of a coin, where a lot is less than one.
     currency : str
         Of its prices; "": not said.
+    rules : VenueRules
+        When it is open, and the orders that are taken; windows are of the market's own clock.
     """
 
     source: Source
@@ -95,6 +98,7 @@ class MarketSpec:
     client_orders: int = CLIENT_ORDERS
     part: float = 1.0
     currency: str = ""
+    rules: VenueRules = NO_RULES
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a martingale flow, regimes out of order, or flows of another length than the source's."""

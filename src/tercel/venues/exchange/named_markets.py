@@ -13,6 +13,7 @@ from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
+from tercel.market.tape.day_breaks import recorded_rules
 from tercel.venues.exchange.market_spec import MarketSpec
 
 WIDTH = 1024
@@ -51,6 +52,8 @@ def recorded_market(
     levels: bool = False,
     queue: str = DEFAULT,
     venue: str | None = None,
+    rules: str = "",
+    previous_close: float = 0.0,
 ) -> dict[str, MarketSpec]:
     """Market specification, by symbol, of a recorded day in the lake `tape`, from its opening; by default the longest.
 
@@ -59,6 +62,8 @@ def recorded_market(
     levels : bool
         For a desk's own exchange: a day of level totals will do, `queue` is then the model of queues, and of lots that
         are parts of a coin prices are those of a lot.
+    rules, previous_close : str, float
+        As `recorded_rules` takes them.
 
     Raises
     ------
@@ -101,6 +106,7 @@ def recorded_market(
         began_ns=max(day.open_ns, int(day.world_ns[world])),
         first_row=int(day.world_row[world]),
         last_row=day.last_row,
+        rules=recorded_rules(day.instrument, rules, previous_close),
     )
     if (
         levels and (units := day.instrument.lot_units) < 1

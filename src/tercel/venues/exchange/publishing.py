@@ -6,7 +6,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.book_records import ledger_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import recorded_at, row_at, state_at
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_OUT
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_OUT, STATUS
 
 REPORT_WORDS = sim.RECORD_WORDS + 1
 """A report on a client order: its record row, and how many public rows come before it."""
@@ -149,6 +149,8 @@ def publish(
         lots = record.lots
         if kind == sim.REGIME_IS:  # no account is notified
             continue
+        if kind == STATUS:  # whoever is told of a break has its rules, and knows its length
+            lots = 0
         client = kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD
         public = not client
         side = record.side

@@ -149,7 +149,12 @@ class ShadowVenue(SimulatedExchange):
             listing.lot,
         )
         source = with_impact(source, (rules.laws or {}).get(name))
-        return MarketSpec(source, volume_per_s=listing.volume_per_s, began_ns=self._data.now_ns)
+        return MarketSpec(
+            source,
+            volume_per_s=listing.volume_per_s,
+            began_ns=self._data.now_ns,
+            rules=listing.rules,
+        )
 
     def _take_rows(self, event: MarketRows, now_ns: int) -> Ints:
         """Rows of an event as tape rows, none stamped before `now_ns`; they are added to the recording."""

@@ -18,6 +18,7 @@ from tercel.core.arrays import Ints
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import M_NS, MARKET_COLUMNS, Command, Listing, MarketRows, VenueEvent
+from tercel.core.venue_rules import VenueRules
 
 STREAM: Final = "stream.rows"
 """Its name in a desk's folder."""
@@ -121,7 +122,10 @@ class RecordedStream:
         try:
             self._file: BinaryIO = path.open("rb")
             header = json.loads(self._file.readline())
-            self._listings = [Listing(**fields) for fields in header["listings"]]
+            self._listings = [
+                Listing(**fields | {"rules": VenueRules.of(fields.get("rules", {}))})
+                for fields in header["listings"]
+            ]
             self._depths = {
                 listing.instrument: tuple(depth)
                 for listing, depth in zip(self._listings, header["depths"], strict=True)

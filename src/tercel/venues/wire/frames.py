@@ -19,6 +19,7 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.quotes import LONGEST_NAME, QUOTE_EVENTS, QuoteEvent, is_name
+from tercel.core.venue_rules import VenueRules
 
 JSON: Final = ord("J")
 MESSAGE: Final = ord("M")
@@ -48,7 +49,9 @@ _NAMES: Final = {
 _VALUES: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
     kind: attrgetter(*names) for kind, names in _NAMES.items()
 }
-_encode_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode_json: Final = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, default=dataclasses.asdict
+).encode
 
 Fields = dict[str, Any]
 Message = o.Command | QuoteEvent | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing
@@ -115,7 +118,7 @@ def message_of(body: bytes, *, commands: bool) -> Any:
         )
     try:
         return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise protocol_error(f"the fields of {kind.__name__}", str(error)) from None
 
 
@@ -128,7 +131,9 @@ def _check_type(types: tuple[type, ...], value: Any) -> Any:
 
 _READERS: Final = {
     kind: tuple(
-        field.type
+        VenueRules.of
+        if field.type is VenueRules
+        else field.type
         if isinstance(field.type, type) and issubclass(field.type, StrEnum)
         else partial(_check_type, _TYPES.get(field.type, (int, type(None))))
         for field in dataclasses.fields(kind)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.child_order import open_order
+from tercel.core.child_order import ChildOrder, open_order
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE, ceil_units, floor_units, round_against
 from tercel.core.orders import (
@@ -231,17 +231,17 @@ class Children:
         if event.leaves_qty == 0 or kind in _ENDS:
             self._rows.unmap_place(place)
 
-    def rows_of_denial(self, command: Command, driver: Driver) -> Iterator[Ints]:
-        """Driver rows of a command that limits denied: its lots are dead, or its cancel is dropped."""
+    def rows_of_denial(self, command: Command, driver: Driver, lots: int = 0) -> Iterator[Ints]:
+        """Driver rows of a command that limits denied: its lots (0: all that are open) are dead, or its cancel is dropped."""
         name = command.cl_ord_id
         now = driver.words[sim.NOW]
         child = self._by_root.get(name)
         if name in self._cancels:
             yield self._answer_row(name, 0, now, driver)
-        elif child is not None and child.forced:
+        elif child is not None and child.forced and not lots:
             yield from self._unfilled_rows(child, now, driver)
         elif child is not None:
-            lots = _open_lots(driver, child.place)
+            lots = lots or _open_lots(driver, child.place)
             yield _row(driver, now, sim.OWN_DENIED, child.place, 0, 0, lots)
 
     def commands(self, rows: Ints | None) -> list[Command]:
@@ -276,7 +276,7 @@ class Children:
         child = self.by_place[place]
         child.lots -= lots
         self._cancels[name] = child, lots
-        state = self._orders.get(child.new.cl_ord_id) or open_order(child.new)  # not sent yet
+        state = self._state(child)
         if child.lots * ONE <= state.cum_qty or state.price is None:
             return CancelOrder(name, state.name, order.instrument, order.side, order.account, ns)
         return ReplaceOrder(
@@ -290,6 +290,19 @@ class Children:
             order.parent,
             ns,
         )
+
+    def child_of(self, name: str) -> Child:
+        """The child order that was sent, or is to be sent, by a name."""
+        return self._by_root[name]
+
+    def cancel_of(self, name: str) -> tuple[Child, int, int]:
+        """Of a cancel without an answer: its order, for how many lots it is, and the order's filled quantity (10^-8 of a lot)."""
+        child, lots = self._cancels[name]
+        return child, lots, self._state(child).cum_qty
+
+    def _state(self, child: Child) -> ChildOrder:
+        """State of a child order in the ledger; that of a new one, if it was not sent yet."""
+        return self._orders.get(child.new.cl_ord_id) or open_order(child.new)
 
     def _fill_rows(self, child: Child, report: Report, driver: Driver) -> Iterator[Ints]:
         """The row of an execution, as a fill of the lots that it completes; none if it completes none."""

@@ -19,8 +19,9 @@ import numpy as np
 from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import OrderError, TapeError, refuse_if
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import M_NS, Command, MarketRows, VenueEvent
+from tercel.core.orders import M_NS, Command, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.ports import Entry
+from tercel.core.venue_rules import NO_RULES
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.journal import kinds
@@ -29,6 +30,7 @@ from tercel.desk.trading.parent_orders import kernels
 from tercel.desk.trading.parent_orders.children import Assignment, Children, write_order
 from tercel.desk.trading.parent_orders.driver_rows import DriverRows
 from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.parent_orders.rule_keeper import RuleKeeper
 from tercel.desk.trading.parent_orders.strategies import refuse_broken_weights
 from tercel.desk.trading.risk.trading_state import (
     Act,
@@ -79,6 +81,7 @@ class ParentExecutor:
         self._gap_error: TapeError | None = None  # raised with the next event or time
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._children = Children(order, orders, self._rows)
+        self._rules = RuleKeeper(follower, self._children)
         self.states = TradingStates()
         """Reasons why the executor may send nothing new: paused, cancelled or detached."""
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
@@ -161,8 +164,11 @@ class ParentExecutor:
             return FOREVER_NS
         if self._driver is None:
             waits = self.cancelled or not self._follower.ready or self._follower.halted
-            return FOREVER_NS if waits else max(self.order.start_ns, self._follower.now_ns)
-        return FOREVER_NS if self.cancelled else self._driver.due_ns
+            start_ns = self._rules.rules.next_open_ns(
+                max(self.order.start_ns, self._follower.now_ns)
+            )
+            return FOREVER_NS if waits else start_ns
+        return min(FOREVER_NS if self.cancelled else self._driver.due_ns, self._rules.due_ns)
 
     @property
     def decisions(self) -> int:
@@ -234,7 +240,9 @@ class ParentExecutor:
         due = self.due_ns
         if self._driver is None or self.detach_reason or event.snapshot or not len(rows):
             return True
-        if due >= FOREVER_NS or rows[-1, M_NS] > due or self.order.task.clock != "time":
+        # In a halt nothing falls due, and a row may end it.
+        waits = self.cancelled or self._driver.due_ns >= FOREVER_NS
+        if waits or rows[-1, M_NS] > due or self.order.task.clock != "time":
             return False
         # Bounded, so that a decision after a long wait is not late by all the rows before it.
         if self._gap_error is not None or len(self._waiting) >= WAITING:
@@ -284,14 +292,53 @@ class ParentExecutor:
             )
             write_order(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
             self._driver = Driver(b, k, self.strategy, kernels.apply_single_row, order.instrument)
+            self._rules.change_ns = self._rules.rules.next_stop_ns(max(now_ns, self._now))
             if any(self._guidance):  # the first decision sees it
                 self._feed(guided_row(*self._guidance, max(now_ns, self._now)), [])
         if self._driver is not None:
+            self._pass_breaks(now_ns, to_send)
             self._decide(now_ns, to_send)
+            to_send += self._rules.release(now_ns)
             self._end_if_over()
             if self._gap_error is not None:
                 raise self._gap_error
         return to_send
+
+    def keep_rules(self, commands: Sequence[Command], now_ns: int) -> Sequence[Command]:
+        """The commands to send of those that it returned: within the rules of the instrument (`rule_keeper.RuleKeeper`)."""
+        if self._rules.rules is NO_RULES:
+            return commands
+        legal: list[Command] = []
+        waiting = list(commands)
+        # As if none of these were sent: limits may still deny any of them.
+        new_lots = sum(command.lots for command in commands if isinstance(command, NewOrder))
+        unsent = self.left - self.open + new_lots
+        while waiting:
+            command = waiting.pop(0)
+            if not self._rules.can_send(now_ns):
+                waiting += [] if self._rules.hold(command) else self.on_denied(command)
+            elif isinstance(command, NewOrder):
+                order = self._rules.fit_new(command, unsent)
+                if order is None:
+                    waiting += self.on_denied(command)
+                    continue
+                legal.append(order)
+                unsent = unsent if order.lots % self._rules.rules.round_lots == 0 else 0
+                if cut_lots := command.lots - order.lots:
+                    for row in self._children.rows_of_denial(command, self.driver, cut_lots):
+                        self._feed(row, waiting)
+            elif isinstance(command, ReplaceOrder):
+                legal.append(self._rules.fit_replace(command))
+            else:
+                legal.append(command)
+        return legal
+
+    def _pass_breaks(self, now_ns: int, to_send: list[Command]) -> None:
+        """Tell the driver of windows that end or begin by a time; what was due before adds its orders to `to_send`."""
+        while self._rules.change_ns <= now_ns:
+            row = self._rules.take_status()
+            row[sim.R_NS] = max(row[sim.R_NS], self._now)
+            self._feed(row, to_send)
 
     def on_denied(self, command: Command) -> list[Command]:
         """Process the denial of a command by limits: its lots are dead, or its cancel is dropped; returns commands to send.
@@ -401,7 +448,11 @@ class ParentExecutor:
             driver = self.driver
             index = 0
             while index < len(rows):
-                index = self._rows.follow(driver, rows, index)
+                upto = int(np.searchsorted(rows[:, M_NS], self._rules.change_ns))
+                if upto <= index:
+                    self._pass_breaks(int(rows[index, M_NS]), to_send)
+                    continue
+                index = self._rows.follow(driver, rows[:upto], index)
                 for place, passive, mid2, touch2 in self._rows.marks:
                     self._children.by_place[place].marks[bool(passive)].append((mid2, touch2))
                 if index < len(rows):

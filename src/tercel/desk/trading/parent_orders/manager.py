@@ -16,6 +16,7 @@ from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.pool import Deadline
 from tercel.core.ports import Entry
+from tercel.core.venue_rules import VenueRules
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.bodies import ParentEntry
@@ -135,6 +136,8 @@ class ParentOrderManager:
             OrderError,
         )
         effective_strategy = self.admit(request, strategy)
+        wall_ns = self._wall_ns(request.instrument, self._now, request.horizon_ns)
+        request = replace(request, horizon_ns=wall_ns)
         self.gateway.write(
             [acceptance_entry(request, self._now, model_of(effective_strategy), operator)]
         )
@@ -145,6 +148,28 @@ class ParentOrderManager:
         self.requests.on_accepted(parent, effective_strategy)
         self.work(parent)
         return parent
+
+    def _wall_ns(self, instrument: str, since_ns: int, horizon_ns: int) -> int:
+        """Wall time of a horizon that is given in trading time: over breaks, and to the end of the trading day at most."""
+        return self.follow(instrument).listing.rules.ends_ns(since_ns, horizon_ns) - since_ns
+
+    def _refuse_illegal(self, request: ParentRequest, rules: VenueRules) -> None:
+        """Raise OrderError for lots that can never all be traded, and where no trading time is left today."""
+        legal = rules.legal_lots(request.side, request.lots, request.lots)
+        refuse_if(
+            legal < request.lots,
+            f"lots that the venue takes: multiples of {rules.round_lots}, at least {rules.least_lots}",
+            f"{request.lots:,} lots of {request.instrument}",
+            f"ask for {legal or max(rules.round_lots, rules.least_lots):,} lots",
+            OrderError,
+        )
+        refuse_if(
+            rules.ends_ns(self._now, request.horizon_ns) <= self._now,
+            "trading time that is left",
+            f"{request.instrument}, which is closed until its next trading day",
+            "wait for that day",
+            OrderError,
+        )
 
     def admit(self, request: ParentRequest, strategy: Strategy | None = None) -> Strategy:
         """Register a new parent with the limits; returns its strategy, or raises if its id, instrument or strategy will not
@@ -163,7 +188,7 @@ class ParentOrderManager:
             "choose another",
             OrderError,
         )
-        self.follow(request.instrument)
+        self._refuse_illegal(request, self.follow(request.instrument).listing.rules)
         effective_strategy = strategy or self._strategies(request.strategy, request.instrument)
         with self.gateway.lock:
             self.gateway.limits.register_parent(
@@ -215,8 +240,10 @@ class ParentOrderManager:
         given_strategy = (
             self._given_strategies.get(parent.id) if parent.strategy == order.strategy else None
         )
-        left_ns = max(parent.ends_ns - self._now, 1)
-        decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
+        rules = self.follow(order.instrument).listing.rules
+        left_ns = max(rules.trading_ns(self._now, parent.ends_ns), 1)
+        whole_ns = max(rules.trading_ns(parent.accepted_ns, parent.ends_ns), 1)
+        decisions = max(1, round(order.decisions * min(1.0, left_ns / whole_ns)))
         task = Task(
             side=order.side,
             limit_price=parent.limit_price,
@@ -339,6 +366,8 @@ class ParentOrderManager:
             horizon_ns=horizon_ns or parent.horizon_ns,
             limit_price=new_limit_price,
         )  # refuses nonsense
+        if horizon_ns is not None:
+            horizon_ns = self._wall_ns(new_request.instrument, parent.accepted_ns, horizon_ns)
         body = ParentEntry(
             "amended", lots=lots, horizon_ns=horizon_ns, reason=reason, operator=operator
         )
@@ -491,6 +520,7 @@ class ParentOrderManager:
         """Send an executor's commands and decision entries; denials are passed to the executor, and its answers are sent
         too."""
         for _ in range(100):
+            commands = executor.keep_rules(commands, self._now)
             if not commands and not decision:
                 return
             try:

@@ -92,7 +92,7 @@ _COUNTS: Final = Graph(
             limit_sets,
         ),
     ),
-    {LimitGate: frozenset({"checks", "killed", "_query"})},
+    {LimitGate: frozenset({"checks", "killed", "rules", "_query"})},
 )
 
 

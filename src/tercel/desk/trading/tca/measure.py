@@ -19,6 +19,7 @@ from tercel.core.fixed_point import FEE_UNIT, ONE
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.core.records import Record
+from tercel.core.venue_rules import NO_RULES, VenueRules
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.parent_orders.parent import ParentOrder
@@ -82,6 +83,8 @@ class ParentFacts(_ParentOrder):
         Into how many parts the fills divide a tick, and a lot: `core.fixed_point.ONE` where a venue reported them.
     value2 : int
         What bps are of, half ticks a lot; 0: the arrival mid. `shortfall.TICKS2` makes them ticks.
+    hours : VenueRules
+        Of the market: a break weighs nothing in the TWAP.
     """
 
     arrival_mid2: int
@@ -96,6 +99,7 @@ class ParentFacts(_ParentOrder):
     unit: float = 1.0
     scale: int = 1
     value2: int = 0
+    hours: VenueRules = NO_RULES
 
 
 @dataclass(frozen=True)
@@ -381,13 +385,15 @@ def _mid_at(facts: ParentFacts, ns: Ints) -> Floats:
 
 
 def _twap2(facts: ParentFacts) -> float:
-    """Time-weighted mid over the parent's life, half ticks; the arrival mid if that life has no length."""
-    if facts.end_ns <= facts.start_ns:
-        return float(facts.arrival_mid2)
+    """Time-weighted mid over the parent's life in trading time, half ticks; the arrival mid if that life has no length."""
     inside = slice(*np.searchsorted(facts.mid_ns, (facts.start_ns + 1, facts.end_ns)))
     edges = np.concatenate([[facts.start_ns], facts.mid_ns[inside], [facts.end_ns]])
     values = np.concatenate([_mid_at(facts, np.array([facts.start_ns])), facts.mid2[inside]])
-    return float((values * np.diff(edges)).sum() / (facts.end_ns - facts.start_ns))
+    windows = facts.hours.windows
+    trading = sum(np.clip(edges, w.start_ns, w.end_ns) for w in windows) if windows else edges
+    weights = np.diff(trading)
+    total = int(weights.sum())
+    return float((values * weights).sum() / total) if total > 0 else float(facts.arrival_mid2)
 
 
 def _order_markout(facts: ParentFacts, after_s: int) -> float:

@@ -154,6 +154,7 @@ class TcaRecorder(SessionObserver):
             refused=parent.refused,
             unit=listing.tick / 2 * listing.lot,
             scale=ONE,
+            hours=listing.rules,
         )
         head = parent.over_ns, facts.instrument, facts.agent, facts.parent
         try:

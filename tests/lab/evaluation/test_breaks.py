@@ -1,0 +1,153 @@
+"""Recorded days with a lunch break: windows, orders and episodes run in trading time, as on the same day without the break."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from tercel.api.tca.market_day import read_day
+from tercel.core.vocabulary import BREAK
+from tercel.execution import step as kernels
+from tercel.execution.orders import Order
+from tercel.execution.strategies import build
+from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.windows import orders_plan, tape_plan
+from tercel.market.flow.registry import load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import simulated_session
+from tercel.market.simulator.tape_source import source_of
+from tercel.market.tape import Events, Instrument, Lake, schema
+from tercel.market.tape.compiled import CompiledDay, compile_day
+from tercel.market.tape.day_breaks import recorded_hours, with_breaks
+from tercel.market.tape.local_times import local_ns
+
+S = 10**9
+MINUTE = 60 * S
+DATE = "2030-01-02"
+ZONE = "Asia/Shanghai"
+OPEN = local_ns(DATE, ZONE, 9 * 3600 + 1800)
+NOON = OPEN + 120 * MINUTE
+PAUSE = 90 * MINUTE
+CLOSE = OPEN + 237 * MINUTE
+TASK = Task(horizon="30min", decisions=60, warmup_s=900, quantity=400, side="buy")
+
+
+def instrument(venue: str, close: int) -> Instrument:
+    return Instrument(
+        venue, "TOY", DATE, 0.01, timezone=ZONE, session_open_ns=OPEN, session_close_ns=close
+    )
+
+
+@pytest.fixture(scope="module")
+def joined() -> Events:
+    """A morning and an afternoon without the break between them."""
+    return simulated_session(load("csco-santa-fe"), 5, 237 * 60.0, OPEN)
+
+
+@pytest.fixture(scope="module")
+def apart(joined: Events) -> Events:
+    """The same, the afternoon 90 minutes later."""
+    ns = joined.exch_ns + PAUSE * (joined.exch_ns >= NOON)
+    return replace(joined, exch_ns=ns, recv_ns=ns)
+
+
+@pytest.fixture(scope="module")
+def days(joined: Events, apart: Events) -> tuple[CompiledDay, CompiledDay]:
+    return (
+        compile_day(instrument("ELSEWHERE", CLOSE), joined),
+        compile_day(instrument("SSE", CLOSE + PAUSE), apart),
+    )
+
+
+def later(ns: np.ndarray) -> np.ndarray:
+    """Times of the day without the break, as those of the day with it."""
+    return ns + PAUSE * (ns >= NOON)
+
+
+def test_windows_are_laid_in_trading_time_and_warm_up_before_the_break(
+    days: tuple[CompiledDay, CompiledDay],
+) -> None:
+    plans = []
+    for day in days:
+        _, [tape_day] = source_of([day])
+        plans.append(tape_plan([tape_day], TASK, [3000.0] * 13, every_ns=5 * MINUTE).rows)
+    plain, broken = plans
+    assert len(plain) == len(broken) == 39
+    np.testing.assert_array_equal(
+        later(plain[:, kernels.E_START_NS]), broken[:, kernels.E_START_NS]
+    )
+    begins = [rows[:, kernels.E_START_NS] - rows[:, kernels.E_WARMUP_NS] for rows in plans]
+    same = begins[0] != NOON  # a warm-up of the whole afternoon may begin before or after the break
+    np.testing.assert_array_equal(later(begins[0])[same], begins[1][same])
+
+
+@pytest.mark.parametrize("name", ["twap_take", "twap_passive", "peg_behind", "imbalance_peg"])
+@pytest.mark.parametrize("clock", ["time", "events"])
+def test_an_episode_over_the_break_trades_as_on_the_day_without_it(
+    days: tuple[CompiledDay, CompiledDay], name: str, clock: str
+) -> None:
+    task = replace(TASK, clock=clock, clock_step=40 if clock == "events" else 0, side=0)
+    outcomes = []
+    for day in days:
+        source, [tape_day] = source_of([day])
+        plan = tape_plan([tape_day], task, [3000.0] * 13, every_ns=10 * MINUTE)
+        episodes = Episodes(source, task, len(plan), log_rows=4096)
+        episodes.start(plan)
+        strategy = build(name)
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        costs = episodes.costs()
+        costs.check()
+        outcomes.append((episodes.states[:, [sim.TAKEN, sim.DECISION, sim.EVENTS]], costs))
+    (plain_words, plain), (broken_words, broken) = outcomes
+    plain = replace(plain, cluster=broken.cluster)  # half hours of the wall's clock
+    np.testing.assert_array_equal(plain_words, broken_words)
+    for field in fields(plain):
+        np.testing.assert_array_equal(getattr(plain, field.name), getattr(broken, field.name))
+
+
+def test_an_order_whose_horizon_meets_the_break_ends_as_much_later(
+    days: tuple[CompiledDay, CompiledDay],
+) -> None:
+    order = Order("2030-01-02 11:00", "TOY", "buy", 50, "1h")
+    begin, end = order.hours(days[1].instrument)
+    assert (begin, end) == (OPEN + 90 * MINUTE, OPEN + 90 * MINUTE + 60 * MINUTE + PAUSE)
+    assert Order("2030-01-02 14:00", "TOY", "buy", 50, "57min").fits(days[1].instrument)
+    assert order.hours(days[0].instrument)[1] - begin == 60 * MINUTE
+    _, [tape_day] = source_of([days[1]])
+    row = orders_plan([tape_day], TASK, [order]).rows[0]
+    assert row[kernels.E_HORIZON_NS] == 60 * MINUTE
+
+
+def test_a_world_of_the_break_is_halted_and_begins_after_its_first_row(
+    days: tuple[CompiledDay, CompiledDay],
+) -> None:
+    plain, broken = days[1], with_breaks(days[1])
+    status = broken.rows[broken.rows[:, 1] == schema.STATUS]
+    assert status[:, [0, 4, 5]].tolist() == [[NOON, BREAK, PAUSE], [NOON + PAUSE, 1, 0]]
+    assert (np.diff(broken.rows[:, 0]) >= 0).all()
+    for before, after in zip(plain.checkpoints, broken.checkpoints, strict=True):
+        assert after.halted == (NOON <= before.ns < NOON + PAUSE)
+        assert after.row == np.searchsorted(broken.rows[:, 0], before.ns, side="right")
+    assert with_breaks(days[0]) is days[0]
+
+
+def test_hours_are_clipped_to_the_session_and_none_without_a_break() -> None:
+    morning = Instrument(
+        "SSE", "TOY", DATE, 0.01, timezone=ZONE, session_open_ns=OPEN, session_close_ns=NOON
+    )
+    assert recorded_hours(morning).windows == ()
+    named = replace(instrument("X", CLOSE + PAUSE), extra={"rules": "XSHG"})
+    assert recorded_hours(named) == recorded_hours(instrument("SSE", CLOSE + PAUSE))
+    assert [w.start_ns for w in recorded_hours(named).windows] == [OPEN, NOON + PAUSE]
+
+
+def test_cost_analysis_has_no_quote_in_the_break(tmp_path, apart: Events) -> None:
+    lake = Lake(tmp_path)
+    lake.write(instrument("SSE", CLOSE + PAUSE), apart)
+    day = read_day(lake, lake.instrument("TOY", DATE))
+    assert day.halts.tolist() == [[NOON, NOON + PAUSE]]
+    assert day.quote_before(NOON - MINUTE)[0] > 0
+    assert day.quote_before(NOON + 10 * MINUTE) == (0, 0)
+    assert day.quote_before(NOON + PAUSE + MINUTE)[0] > 0
