@@ -157,7 +157,7 @@ def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
     new = (pl.col(NS) != pl.col(NS).shift()) | cross | cross.shift()
     common_sign = pl.when(pl.col("sign").n_unique() == 1).then(pl.col("sign").first()).otherwise(0)
     merged = t.group_by(new.fill_null(True).cum_sum().alias("run"), maintain_order=True).agg(
-        pl.col(*TIMES, "cross").last(),
+        pl.col(*TIMES, "cross", "hidden").last(),
         pl.col("price").median(),
         pl.col("size").sum(),
         common_sign.alias("sign"),

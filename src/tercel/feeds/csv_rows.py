@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -15,6 +16,7 @@ from tercel.feeds.csv_map import QuoteMap, TradeMap
 from tercel.feeds.csv_read import TRADE_IDS
 
 ROUNDED: Final = "rows of sizes rounded to whole lots"
+LAST_OF_EVENT: Final = 128
 RuleCounts = Counter[str]
 """Rows that each rule took, in the order in which they were counted (0: the rule was in force)."""
 
@@ -34,6 +36,10 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: RuleCount
     """
     text = _keep_only(text, m.suspicious, ("0", ""), "quotes marked suspicious", report)
     text = _keep_only(text, m.exchange, m.exchanges, "quotes of other exchanges", report)
+    if m.final:
+        last = strip_text(m.final).cast(pl.Int64, strict=False).fill_null(0) & LAST_OF_EVENT > 0
+        if text.frame.select(last.any()).item():
+            text = replace(text, frame=text.frame.filter(last))
     never = m.zero_side == "none" or (
         m.zero_side == "keep" and not prices.zero
     )  # a price of 0 is one
@@ -42,9 +48,9 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: RuleCount
         "exchange": strip_text(m.exchange) if m.exchange else pl.lit("")
     }
     for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
-        for n in range(1, m.levels + 1):
-            column = price.replace("{n}", str(n))
-            sized = text.number(size.replace("{n}", str(n)), unit) if size else None
+        sizes = m.columns(size)
+        for n, column in enumerate(m.columns(price), start=1):
+            sized = text.number(sizes[n - 1], unit) if size else None
             unsized = sized.value <= 0 if sized and not never else never or not prices.zero
             price_column = fields[f"{side}_{n}"] = prices.column(text, column, unsized)
             fields[f"{side}_size_{n}"] = sized or (price_column.value > 0) * float(prices.lots)
@@ -54,7 +60,7 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: RuleCount
 def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: RuleCounts) -> pl.DataFrame:
     """Trades as typed rows: price, size, `sign` of the aggressor (0 unknown), `cross`, `id`; `report` counts those left out.
 
-    `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction, `id`.
+    `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction, `hidden`, `id`.
 
     Corrected, suspicious and irregular ones are left out and counted.
     """
@@ -69,9 +75,11 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: RuleCount
         text = regular
         cross = strip_text(m.condition).is_in([name for name, auction in kinds.items() if auction])
     sign: pl.Expr = pl.lit(0, pl.Int64)
+    hidden: pl.Expr = pl.lit(False)
     if m.aggressor:
         active = strip_text(m.aggressor)
         sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
+        hidden = active.is_in(m.hidden)
     likely = [name for name in text.frame.columns if m.id is None and plain_name(name) in TRADE_IDS]
     names = [name for name in m.id or likely[:1] if name]
     trade_id = text.ids(names) if names else pl.lit("")
@@ -81,9 +89,12 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: RuleCount
             "size": text.number(m.size, m.size_unit * prices.lots),
             "sign": sign,
             "cross": cross,
+            "hidden": hidden,
             "id": trade_id,
         }
     )
+    if m.in_quotes:
+        rows = rows.filter(pl.col("size") > 0)
     return _drop_repeated_ids(text, rows, names, m, report) if names else rows
 
 

@@ -81,6 +81,31 @@ def finest_parts(values: AnyArray) -> Fraction:
     return Fraction(10**places, max(int(np.gcd.reduce(near.astype(np.int64))), 1))
 
 
+def infer_tick(items: Sequence[pl.DataFrame]) -> float:
+    """Tick in price units: the largest that all prices are on."""
+    return float(1 / finest_parts(_distinct(items, sizes=False)))
+
+
+def infer_parts(items: Sequence[pl.DataFrame]) -> int:
+    """Lots of one share or coin: as few as make all sizes whole numbers, or fewer for sizes that would be too large."""
+    sizes = _distinct(items, sizes=True)
+    parts = finest_parts(sizes).numerator
+    while parts > 1 and sizes.max() * parts >= MOST_LOTS:
+        parts = max(10 ** (len(str(parts)) - 2), 1) if parts % 10 else parts // 10
+    return parts
+
+
+def _distinct(items: Sequence[pl.DataFrame], sizes: bool) -> AnyArray:
+    """Distinct prices, or with `sizes` sizes, above 0 of some rows."""
+    columns = [
+        item[name].unique()
+        for item in items
+        for name in item.columns
+        if name.startswith(("price", "size", "bid", "ask")) and ("size" in name) is sizes
+    ]
+    return pl.concat(columns).unique().to_numpy()
+
+
 def refuse_off_tick(
     items: Sequence[pl.DataFrame], tick: float, zero: float, place: Callable[[int], str]
 ) -> None:
@@ -185,7 +210,7 @@ def tape_of(
     )
     kind = (  # a print of unknown side is on no level
         pl.when("cross").then(schema.CROSS)
-        .when(pl.col("sign") == 0).then(schema.TRADE_HIDDEN)
+        .when((pl.col("sign") == 0) | pl.col("hidden")).then(schema.TRADE_HIDDEN)
         .otherwise(schema.TRADE)
     )  # fmt: skip
     parts = (
