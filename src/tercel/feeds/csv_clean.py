@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from tercel.feeds.csv_columns import NS, RECEIVED, ROW, TIMES, in_order
+from tercel.feeds.csv_columns import NS, RECEIVED, TIMES, in_order
 from tercel.feeds.csv_map import CleanMap
 from tercel.feeds.csv_rows import RuleCounts
 
@@ -146,7 +146,7 @@ def _merged_quotes(q: pl.DataFrame, how: str) -> pl.DataFrame:
     values = sides.median() if median else sides.last()
     return (
         q.group_by(NS, maintain_order=True)
-        .agg(pl.col(RECEIVED, ROW, "exchange").last(), values)
+        .agg(pl.col(*TIMES[1:], "exchange").last(), values)
         .select(q.columns)
     )
 

@@ -155,7 +155,14 @@ class CsvDay:
         if items["trade"]:
             trades = clean_trades(trades, rules, open_ns, close_ns, report)
         events, extra = csv_tape.tape_of(
-            quotes, trades, direct, tick, instrument_map.lot, rules.trade_outliers, report
+            quotes,
+            trades,
+            direct,
+            tick,
+            instrument_map.lot,
+            rules.trade_outliers,
+            any(file.trade and file.trade.in_quotes for _, file in self.parts),
+            report,
         )
         if events.n == 0:
             raise FeedError(
@@ -222,15 +229,13 @@ class CsvDay:
                     (int(inside[csv_columns.NS].to_numpy().min()), text.location, text.zone)
                 )
             is_book = file.quote is not None or (file.level is not None and file.trade is None)
-            in_quotes = file.trade is not None and file.trade.in_quotes
+            rank = number + len(self.parts) * is_book
             for role in file.roles:
                 role_rows = (
                     text.of(file.rows.column, getattr(file.rows, role))
                     if file.rows.column
                     else text
                 )
-                after = is_book and not (in_quotes and role == "trade")
-                rank = number + len(self.parts) * after
                 rows = _rows_of(
                     role, role_rows, file, replace(prices, divisor=file.price_scale), report
                 ).with_columns(pl.col(csv_columns.ROW) + (rank << 40))
@@ -273,9 +278,7 @@ class CsvDay:
         self, rows: pl.DataFrame, report: csv_rows.RuleCounts, notes: list[str]
     ) -> pl.DataFrame:
         """Rows without those that a file repeats, which are counted and noted."""
-        content = [
-            name for name in rows.columns if name not in (csv_columns.RECEIVED, csv_columns.ROW)
-        ]
+        content = [name for name in rows.columns if name not in csv_columns.TIMES[1:]]
         distinct = without_copies(rows, content)
         if rows.height > distinct.height:
             report["rows that come again"] += rows.height - distinct.height

@@ -59,9 +59,7 @@ class CsvFeed:
                 file, symbol, date, venue = named
                 if self.map.instrument.begins_s and not file.trading_day:
                     date = None  # a calendar day's file holds two trading days
-                for key in keys_of(
-                    member, file, self.map, options.symbol or symbol, options.date or date
-                ):
+                for key in self._keys(member, file, options.symbol or symbol, options.date or date):
                     groups.setdefault((*key, venue), []).append((member, file))
             if paths and not groups:
                 patterns = " or ".join(f.name or "any name" for f in self.map.file)
@@ -124,42 +122,42 @@ class CsvFeed:
             return file, groups.get("symbol"), date, (groups.get("venue") or "").upper()
         return None
 
-
-def keys_of(
-    member: Member, file: FileMap, map: CsvMap, symbol: str | None, date: str | None
-) -> list[tuple[str, str]]:
-    """(symbol, date) pairs in a file: those given, else of its rows; FeedError if nothing names the symbol."""
-    if symbol is not None and date is not None:
-        return [(_apply_case(symbol, map), date)]
-    if symbol is None and not file.symbol:
-        raise FeedError(
-            "to know the symbol",
-            member.location,
-            "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files",
+    def _keys(
+        self, member: Member, file: FileMap, symbol: str | None, date: str | None
+    ) -> list[tuple[str, str]]:
+        """(symbol, date) pairs in a file: those given, else of its rows; FeedError if nothing names the symbol."""
+        if symbol is not None and date is not None:
+            return [(self._apply_case(symbol), date)]
+        if symbol is None and not file.symbol:
+            raise FeedError(
+                "to know the symbol",
+                member.location,
+                "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files",
+            )
+        zone = self.map.instrument.timezone
+        kinds = dict.fromkeys(file.roles) | {"rows": RowsMap(), "sequence": ""}
+        text = read_text(member, file.model_copy(update=kinds), self.map.instrument, date, None)
+        if text.frame.height == 0:
+            raise FeedError(
+                "a row", f"none in {member.location}", "download it again, or leave it out"
+            )
+        local = (
+            pl.from_epoch(NS, "ns")
+            .dt.replace_time_zone("UTC")
+            .dt.convert_time_zone(zone)
+            .dt.replace_time_zone(None)
         )
-    zone = map.instrument.timezone
-    kinds = dict.fromkeys(file.roles) | {"rows": RowsMap(), "sequence": ""}
-    text = read_text(member, file.model_copy(update=kinds), map.instrument, date, None)
-    if text.frame.height == 0:
-        raise FeedError("a row", f"none in {member.location}", "download it again, or leave it out")
-    local = (
-        pl.from_epoch(NS, "ns")
-        .dt.replace_time_zone("UTC")
-        .dt.convert_time_zone(zone)
-        .dt.replace_time_zone(None)
-    )
-    local = local.dt.offset_by(f"{-map.instrument.begins_s}s")
-    named = pl.lit(symbol) if symbol is not None else strip_text(file.symbol)
-    day = pl.lit(date) if date is not None else local.dt.strftime("%Y-%m-%d")
-    pairs = (
-        text.frame.select(symbol=named, day=day)
-        .unique()
-        .filter(pl.col("symbol") != "")
-        .sort("symbol", "day")
-    )
-    return [(_apply_case(name, map), day_of_rows) for name, day_of_rows in pairs.rows()]
+        local = local.dt.offset_by(f"{-self.map.instrument.begins_s}s")
+        named = pl.lit(symbol) if symbol is not None else strip_text(file.symbol)
+        day = pl.lit(date) if date is not None else local.dt.strftime("%Y-%m-%d")
+        pairs = (
+            text.frame.select(symbol=named, day=day)
+            .unique()
+            .filter(pl.col("symbol") != "")
+            .sort("symbol", "day")
+        )
+        return [(self._apply_case(name), day_of_rows) for name, day_of_rows in pairs.rows()]
 
-
-def _apply_case(symbol: str, map: CsvMap) -> str:
-    """A symbol in capitals where the map wants that."""
-    return symbol.upper() if map.instrument.uppercase else symbol
+    def _apply_case(self, symbol: str) -> str:
+        """A symbol in capitals where the map wants that."""
+        return symbol.upper() if self.map.instrument.uppercase else symbol

@@ -48,8 +48,6 @@ class InstrumentMap(MapTable):
     session : tuple of str
         Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock. One that ends no later than it
         begins goes across midnight: a trading day begins then on the evening before its date.
-    session_timezone : str
-        IANA zone of `session` where days and clocks are of another; empty: `timezone`.
     uppercase : bool
         Whether symbols are written in capitals, whatever the file says.
     lowest_price : float, optional
@@ -61,7 +59,6 @@ class InstrumentMap(MapTable):
     timezone: str = "America/New_York"
     lot: int | float = Field(default=1, ge=0, lt=MOST_LOTS)
     session: Words = ()
-    session_timezone: str = ""
     uppercase: bool = True
     lowest_price: float | None = Field(default=None, le=0)
 
@@ -72,7 +69,6 @@ class InstrumentMap(MapTable):
         A session that ends before it begins crosses midnight.
         """
         midnight_ns("2000-01-03", self.timezone)
-        midnight_ns("2000-01-03", self.session_timezone or self.timezone)
         clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
         sound = len(self.session) in (0, 2) and all(clock.fullmatch(text) for text in self.session)
         _require(
@@ -115,8 +111,9 @@ class InstrumentMap(MapTable):
         if not self.session:
             return 0, 0
         opens, closes = (clock_s(text) for text in self.session)
-        zone = self.session_timezone or self.timezone
-        return local_ns(date, zone, self.begins_s or opens), local_ns(date, zone, closes)
+        return local_ns(date, self.timezone, self.begins_s or opens), local_ns(
+            date, self.timezone, closes
+        )
 
 
 class TimeMap(MapTable):
@@ -204,8 +201,6 @@ class QuoteMap(MapTable):
         size is one, and needs `lowest_price`; with "none" 0 is never a price, with "keep" only without it.
     suspicious : str
         Column that is not 0 in rows to leave out.
-    final : str
-        Column of bits of which 128 marks the last row of an event: the book is read there alone.
     """
 
     bid: str
@@ -219,7 +214,6 @@ class QuoteMap(MapTable):
     exchanges: Words = ()
     zero_side: Literal["", "none", "keep"] = ""
     suspicious: str = ""
-    final: str = ""
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -376,8 +370,6 @@ class FileMap(TextFormat):
         Whether each of these numbers is that of the row above plus one, so that missing rows are told.
     price_scale : int
         Prices in the file are dollars times this.
-    nothing : str
-        What a field says that has no value, beside nothing.
     """
 
     time: TimeMap
@@ -390,7 +382,6 @@ class FileMap(TextFormat):
     sequence: str = ""
     gapless: bool = False
     price_scale: PositiveInt = 1
-    nothing: str = ""
     rows: RowsMap = RowsMap()
     quote: QuoteMap | None = None
     trade: TradeMap | None = None

@@ -42,7 +42,7 @@ def needed_columns(file: FileMap) -> list[str]:
     """Every column of the file that its map names, without repetition."""
     named = [*file.time.column, file.time.received, file.symbol, file.rows.column, file.sequence]
     if (q := file.quote) is not None:
-        named += [q.exchange, q.suspicious, q.final]
+        named += [q.exchange, q.suspicious]
     if (t := file.trade) is not None:
         named += [t.exchange, t.aggressor, t.condition, t.correction, t.suspicious]
         named += t.id or ()
@@ -163,7 +163,6 @@ def _read_columns(member: Member, file: FileMap, symbol: str | None) -> tuple[pl
                 has_header=has_names,
                 separator=separator,
                 skip_lines=skip,
-                null_values=file.nothing or None,
             )
             first += has_names + skip
             text = scan(infer_schema=False)

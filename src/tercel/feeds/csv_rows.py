@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -11,12 +10,11 @@ import polars as pl
 from tercel.core.errors import FeedError
 from tercel.core.progress import say
 from tercel.core.tables.usual_names import plain_name
-from tercel.feeds.csv_columns import RECEIVED, ROW, FilePrices, TextRows, TypedColumn, strip_text
+from tercel.feeds.csv_columns import ROW, TIMES, FilePrices, TextRows, TypedColumn, strip_text
 from tercel.feeds.csv_map import QuoteMap, TradeMap
 from tercel.feeds.csv_read import TRADE_IDS
 
 ROUNDED: Final = "rows of sizes rounded to whole lots"
-LAST_OF_EVENT: Final = 128
 RuleCounts = Counter[str]
 """Rows that each rule took, in the order in which they were counted (0: the rule was in force)."""
 
@@ -36,10 +34,6 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: RuleCount
     """
     text = _keep_only(text, m.suspicious, ("0", ""), "quotes marked suspicious", report)
     text = _keep_only(text, m.exchange, m.exchanges, "quotes of other exchanges", report)
-    if m.final:
-        last = strip_text(m.final).cast(pl.Int64, strict=False).fill_null(0) & LAST_OF_EVENT > 0
-        if text.frame.select(last.any()).item():
-            text = replace(text, frame=text.frame.filter(last))
     never = m.zero_side == "none" or (
         m.zero_side == "keep" and not prices.zero
     )  # a price of 0 is one
@@ -107,7 +101,7 @@ def _drop_repeated_ids(
     if (numbers.diff() > 0).all():
         return rows if m.id else rows.with_columns(id=pl.lit(""))
     repeated = rows.filter((pl.col("id") != "") & pl.col("id").is_duplicated())
-    content = [name for name in rows.columns if name not in (RECEIVED, ROW)]
+    content = [name for name in rows.columns if name not in TIMES[1:]]
     distinct = repeated.unique(content, keep="first", maintain_order=True)
     differ = distinct.filter(pl.col("id").is_duplicated())
     wrong = differ if m.id else repeated[: 0 if differ.height else None]

@@ -172,9 +172,11 @@ def tape_of(
     tick: float,
     lot: float,
     check: bool,
+    trades_first: bool,
     report: RuleCounts,
 ) -> tuple[Events, Extra]:
-    """Tape of cleaned quotes `q`, trades `t` and direct rows `d`, with extra facts; `check` drops prints far beyond quotes."""
+    """Tape of cleaned quotes `q`, trades `t` and direct rows `d`, with extra facts; `check` drops prints far beyond quotes,
+    `trades_first` puts the trade of a row before its quote."""
     q, shown_levels, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown_levels[0][:, 0], "touch_ask": shown_levels[2][:, 0]}
     sorts = (
@@ -182,11 +184,12 @@ def tape_of(
         t,
         d,
     )
-    items = in_order(
-        pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal")
-    )
-    items = items.with_row_index("seq").with_columns(
-        pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill()
+    numbered = [f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)]
+    if trades_first:
+        numbered[:2] = numbered[1::-1]
+    items = in_order(pl.concat(numbered, how="diagonal"))
+    items = items.with_row_index("at").with_columns(
+        pl.col(*touch).forward_fill(), seq=pl.col("at").cast(pl.Int64)
     )
     if (d["kind"] == schema.CLEAR).any():  # a snapshot is one message
         clears = pl.when(pl.col("kind") == schema.CLEAR).then("seq").forward_fill()
@@ -224,9 +227,8 @@ def tape_of(
     )
     longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
     names = {NS: "exch_ns", RECEIVED: "recv_ns"}
-    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort(
-        "seq", maintain_order=True
-    )
+    table = pl.concat([part.rename(names).select("at", *longs) for part in parts])
+    table = table.sort("at", maintain_order=True).drop("at")
     opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
     place = pl.col("seq")
     ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
@@ -289,7 +291,7 @@ def _sign_prints(t: pl.DataFrame, check: bool, report: RuleCounts) -> tuple[pl.D
     signed_rows = pl.concat(
         [plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed"
     )
-    return signed_rows.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
+    return signed_rows.sort("at"), {"signed": dict(zip(names, counts, strict=True))}
 
 
 def _levels(

@@ -14,8 +14,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.feeds import dbn_csv, dbn_kernels, dbn_levels, dbn_records as r
-from tercel.feeds.csv_day import CsvDay
+from tercel.feeds import dbn_csv, dbn_kernels, dbn_records as r
 from tercel.feeds.dbn_day import DbnDay, flags_of
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
@@ -88,17 +87,13 @@ class DbnFeed:
         self._hold = hold
 
     @contextmanager
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[DbnDay | CsvDay]]:
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[DbnDay]]:
         """Context with the days in files that the options select; the files are decoded here, as only they know their days."""
         with members(paths) as files:
             ticks: dict[int, float] = {}
             parts: list[Part] = []
             held_bytes = 0
-            level_files: list[dbn_levels.LevelFile] = []
             for member in files:
-                if (level_file := dbn_levels.level_file(member)) is not None:
-                    level_files.append(level_file)
-                    continue
                 records = read_records(member, ticks)
                 for instrument, day, rows in split(records):
                     held_bytes += rows.nbytes
@@ -117,20 +112,13 @@ class DbnFeed:
                             keep,
                         )
                     )
-            if paths and not parts and not level_files:
+            if paths and not parts:
                 raise FeedError(
-                    "files with records of orders, levels or trades",
+                    "files with order-by-order records",
                     ", ".join(m.name for m in files[:3]),
-                    f"give files of the schema mbo, {', '.join(dbn_levels.LEVELS)}",
+                    "give files of the schema mbo",
                 )
-            days = [*days_of(parts, options, ticks), *dbn_levels.level_days(level_files, options)]
-            if len({(day.symbol, day.date) for day in days}) < len(days):
-                raise FeedError(
-                    "one instrument and one schema under each symbol and day",
-                    "two of one name",
-                    "import the files one at a time",
-                )
-            yield days
+            yield days_of(parts, options, ticks)
 
 
 def read_records(member: Member, ticks: dict[int, float] | None = None) -> r.Records:
@@ -175,6 +163,11 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
             f"give one of {', '.join(symbols[:8])}"
             if options.symbol
             else "give a day of the files",
+        )
+    names = {(symbol, day) for symbol, day, _, _ in chosen}
+    if len(names) < len(chosen):
+        raise FeedError(
+            "one instrument under each symbol", "two of one name", "import the files one at a time"
         )
     return [_make_day(group, options, ticks) for _, group in sorted(chosen.items())]
 

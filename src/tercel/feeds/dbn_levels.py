@@ -1,7 +1,7 @@
 """Databento files of levels and trades (schemas mbp-10, mbp-1, tbbo, trades) as days of columns that a map names.
 
-A row of a book shows its levels after the event; a trade (action T) leaves them alone: what follows in its event takes
-the lots. Of CSV::
+A row shows the levels after it, one of tbbo those before it. A trade (action T) leaves them alone: what follows in its
+event takes the lots. Of CSV::
 
     ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,depth,price,size,flags,...,bid_px_00,ask_px_00,bid_sz_00,...
     2025-04-03T13:30:00.1253Z,2025-04-03T13:30:00.1252Z,10,2,6292,A,A,3,32.79,100,130,...,30.1,32,50,200,...,FROG
@@ -96,14 +96,20 @@ def _csv_file(member: Member) -> LevelFile | None:
     except pl.exceptions.PolarsError:
         return None
     names = set(frame.columns)
-    if not {"ts_event", "action", "side", "price", "publisher_id"} <= names or "order_id" in names:
+    if not {"ts_event", "action", "side", "price"} <= names:
+        return None
+    if "order_id" in names and "bid_px_00" not in names:
         return None
     only_trades = (frame["action"] == "T").all()
     schema = next(name for name, n in LEVELS.items() if not n or f"bid_px_{n - 1:02}" in names)
     schema = "tbbo" if schema == "mbp-1" and only_trades else schema
     whole = not frame["price"].str.contains(".", literal=True).any()
-    publisher = int(frame["publisher_id"][0]) if frame.height else 0
-    venue = PUBLISHERS.get(publisher, f"PUB{publisher}")
+    publishers = frame["publisher_id"] if "publisher_id" in names else []
+    venue = (
+        PUBLISHERS.get(int(publishers[0]), f"PUB{publishers[0]}")
+        if len(publishers)
+        else "DATABENTO"
+    )
     return LevelFile(member, _map_of(schema, names, SCALE if whole else 1), schema, venue)
 
 
@@ -136,7 +142,7 @@ def _map_of(schema: str, names: Collection[str], scale: int) -> FileMap:
         nothing=str(NO_PRICE),
         rows=RowsMap(
             column="action",
-            quote=("T",) if schema == "tbbo" else ("A", "C", "M", "R", "F", "N"),
+            quote=("T",) if schema == "tbbo" else ("A", "C", "M", "R", "F", "N", "T"),
             trade=("T",),
         ),
         quote=book if levels else None,
@@ -147,6 +153,7 @@ def _map_of(schema: str, names: Collection[str], scale: int) -> FileMap:
             buy=("B",),
             sell=("A",),
             hidden=("N",),
+            in_quotes=schema != "tbbo",
             id=(),
         ),
     )
