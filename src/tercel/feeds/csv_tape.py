@@ -178,7 +178,7 @@ def tape_of(
     """Tape of cleaned quotes `q`, trades `t` and direct rows `d`, with extra facts; `check` drops prints far beyond quotes,
     `trades_first` puts the trade of a row before its quote."""
     q, shown_levels, off = _levels(q, tick, lot, report)
-    touch = {"touch_bid": shown_levels[0][:, 0], "touch_ask": shown_levels[2][:, 0]}
+    touch = {"touch_bid": shown_levels[:, 0, 0, 0], "touch_ask": shown_levels[:, 1, 0, 0]}
     sorts = (
         q.select(TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}),
         t,
@@ -202,12 +202,10 @@ def tape_of(
     )
     first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
     opens = quotes.height > 0 and quotes["seq"][0] == first
-    bid, bid_lots, ask, ask_lots = shown_levels
-    change_rows = np.empty(
-        (changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6),
-        np.int64,
-    )
-    changes(bid, bid_lots, ask, ask_lots, off, opens, change_rows)
+    nothing = np.zeros(shown_levels.shape[1:], np.int32)
+    room = changes(shown_levels, nothing, off, opens, np.empty((0, 6), np.int64))
+    change_rows = np.empty((room, 6), np.int64)
+    changes(shown_levels, nothing, off, opens, change_rows)
     columns = dict(
         zip(("kind", "side", "price_ticks", "qty_lots", "flags"), change_rows.T[1:], strict=True)
     )
@@ -296,8 +294,8 @@ def _sign_prints(t: pl.DataFrame, check: bool, report: RuleCounts) -> tuple[pl.D
 
 def _levels(
     q: pl.DataFrame, tick: float, lot: float, report: RuleCounts
-) -> tuple[pl.DataFrame, list[Int32], Bytes]:
-    """Quotes, their levels in ticks and lots (bid, bid lots, ask, ask lots), and marks of off-tick prices; quotes out of order
+) -> tuple[pl.DataFrame, Int32, Bytes]:
+    """Quotes, their levels int32[quotes, 2 sides, ticks and lots, levels], and marks of off-tick prices; quotes out of order
     are dropped."""
     sides = side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     bid, bid_size, ask, ask_size = (
@@ -307,16 +305,16 @@ def _levels(
     for prices, sizes in ((bid, bid_size), (ask, ask_size)):
         _refuse_large("tick", prices / tick, tick, q[ROW])
         _refuse_large("lot", sizes / whole_lot, lot, q[ROW])
-    shown_levels = [np.zeros(bid.shape, np.int32) for _ in range(4)]
+    shown_levels = np.zeros((q.height, 2, 2, bid.shape[1]), np.int32)
     off = np.zeros(q.height, np.uint8)
     bad = np.zeros(q.height, np.uint8)
-    to_levels(bid, bid_size, 1, tick, whole_lot, shown_levels[0], shown_levels[1], off, bad)
-    to_levels(ask, ask_size, -1, tick, whole_lot, shown_levels[2], shown_levels[3], off, bad)
+    to_levels(bid, bid_size, 1, tick, whole_lot, shown_levels[:, 0], off, bad)
+    to_levels(ask, ask_size, -1, tick, whole_lot, shown_levels[:, 1], off, bad)
     if not bad.any():
         return q, shown_levels, off
     report["quotes whose levels are out of order"] += int(bad.sum())
     good = bad == 0
-    return q.filter(good), [x[good] for x in shown_levels], off[good]
+    return q.filter(good), shown_levels[good], off[good]
 
 
 def _refuse_large(key: str, numbers: AnyArray, unit: float, rows: pl.Series) -> None:

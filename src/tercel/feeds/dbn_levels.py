@@ -1,261 +1,210 @@
-"""Databento files of levels and trades (schemas mbp-10, mbp-1, tbbo, trades) as days of columns that a map names.
+"""Databento's levels and trades (mbp-10, mbp-1, tbbo, trades) as tapes, block by block: one for each instrument and day."""
 
-A row shows the levels after it, one of tbbo those before it. A trade (action T) leaves them alone: what follows in its
-event takes the lots. Of CSV::
-
-    ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,depth,price,size,flags,...,bid_px_00,ask_px_00,bid_sz_00,...
-    2025-04-03T13:30:00.1253Z,2025-04-03T13:30:00.1252Z,10,2,6292,A,A,3,32.79,100,130,...,30.1,32,50,200,...,FROG
-"""
-
-from collections.abc import Collection, Sequence
-from io import BytesIO
-from typing import IO, Final, NamedTuple
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
 
 import numpy as np
-import polars as pl
 
-from tercel.core.arrays import AnyArray
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
-from tercel.feeds import csv_feed
-from tercel.feeds.csv_day import CsvDay
-from tercel.feeds.csv_map import (
-    CleanMap,
-    CsvMap,
-    FileMap,
-    InstrumentMap,
-    QuoteMap,
-    RowsMap,
-    TimeMap,
-    TradeMap,
-)
-from tercel.feeds.csv_read import HEAD_BYTES
-from tercel.feeds.dbn_csv import PUBLISHERS
-from tercel.feeds.dbn_day import US_STOCKS
-from tercel.feeds.dbn_kernels import NO_PRICE
-from tercel.feeds.dbn_records import is_csv, metadata_of, schema_of, symbols_of
+from tercel.core.vocabulary import MOST_LOTS
+from tercel.feeds import dbn_level_kernels as k
+from tercel.feeds.csv_crossed import count_crossed
+from tercel.feeds.dbn_day import DbnDay
+from tercel.feeds.dbn_kernels import LAST, MAYBE_BAD, NO_SIZE, Words
+from tercel.feeds.dbn_records import LEVELS
 from tercel.feeds.members import Member
-from tercel.market.feed import FeedOptions
+from tercel.market.feed import Imported
+from tercel.market.tape import Events, schema
+from tercel.market.tape.events import Extra
 
-LEVELS: Final = {"mbp-10": 10, "mbp-1": 1, "tbbo": 1, "trades": 0}
-"""Levels of a row, by the schemas that this module reads."""
-SCALE: Final = 10**9
-_HEAD: Final = [
-    ("length", "u1"), ("rtype", "u1"), ("publisher_id", "<u2"), ("instrument_id", "<u4"), ("ts_event", "<u8"),
-    ("price", "<i8"), ("size", "<u4"), ("action", "S1"), ("side", "S1"), ("flags", "u1"), ("depth", "u1"),
-    ("ts_recv", "<u8"), ("ts_in_delta", "<i4"), ("sequence", "<u4"),
-]  # fmt: skip
-_LEVEL: Final = (("px", "<i8"), ("sz", "<u4"), ("ct", "<u4"))
-NO_RULES: Final = CleanMap(
-    zero=False,
-    session=False,
-    negative_spread=False,
-    wide_spread=0,
-    outliers=0,
-    trade_outliers=False,
-)
+BLOCK: Final = 1 << 13
+"""Records that one call of the kernel translates."""
+_ERRORS: Final = {
+    k.BAD_PRICE: "a price above 0",
+    k.BAD_SIZE: "a size of 1 to 2**30",
+    k.BAD_ORDER: "levels in order, the best first,",
+    k.FINE_TICK: "prices below 2**30 ticks, by a larger `tick=`,",
+}
+_WARNINGS: Final = {
+    "clock_back": "records with a time before that of the record above; they were given that time",
+    "sequence_back": "records whose sequence number is below that of the record above: the file is out of order, or has a "
+    "part twice",
+    "maybe_bad_book": "records flagged as after a gap: the book may be wrong for a while",
+}
 
 
-class LevelFile(NamedTuple):
-    """A file of levels or trades: as a file of columns, its map, its schema (for people), and its venue."""
+@cache
+def _room(levels: int) -> Ints:
+    """Array for the rows of a block, which all tapes use."""
+    return np.empty((BLOCK * (4 * levels + 1), 6), np.int64)
 
-    member: Member
-    map: FileMap
+
+@dataclass
+class LevelTape:
+    """Rows of the tape of one instrument and day, which grow block by block.
+
+    Parameters
+    ----------
+    schema : str
+        Of the files.
+    unit : int
+        The tick in 1e-9; 0: not known before all prices are.
+    location : str
+        The file that is read, for people.
+    """
+
     schema: str
-    venue: str
+    unit: int
+    location: str
+    records: int = 0
+    last_ns: int = 0
+    event: int = 0
+    sequence: int = 0
+    is_last: bool = True
+    source: tuple[str, ...] = ()
+    parts: list[dict[str, Ints]] = field(default_factory=list)
+    report: Ints = field(default_factory=lambda: np.zeros(k.STATE, np.int64))
+    odd: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By kind of oddity: how many records, and the number of the first."""
 
+    def __post_init__(self) -> None:
+        self._shown = np.zeros((2, 2, 2, max(LEVELS[self.schema], 1)), np.int64)
 
-def level_file(member: Member) -> LevelFile | None:
-    """A file's columns and their map, if its schema is one of `LEVELS`; None for other schemas."""
-    if is_csv(member):
-        return _csv_file(member)
-    data = member.content()
-    metadata, _ = metadata_of(data, member.location)
-    schema = schema_of(metadata)
-    if schema not in LEVELS:
-        return None
-
-    def open_columns() -> IO[bytes]:
-        """The file's records as columns, in the Arrow format."""
-        columns = BytesIO()
-        _columns_of(member).write_ipc(columns, compression="uncompressed")
-        columns.seek(0)
-        return columns
-
-    names = {"ts_recv", "symbol", "price", *(("bid_px_00",) if LEVELS[schema] else ())}
-    file = _map_of(schema, names, SCALE)
-    whole = Member(f"{member.name}.arrow", member.location, None, open_columns)
-    return LevelFile(whole, file, schema, metadata.dataset.split(".")[0])
-
-
-def _csv_file(member: Member) -> LevelFile | None:
-    """A CSV file, with its schema by its columns and first rows; None if it has orders, or no header of Databento's."""
-    head = next(member.chunks(HEAD_BYTES), b"")
-    head = head[: head.rfind(b"\n") + 1] or head
-    try:
-        frame = pl.read_csv(BytesIO(head), infer_schema=False)
-    except pl.exceptions.PolarsError:
-        return None
-    names = set(frame.columns)
-    if not {"ts_event", "action", "side", "price"} <= names:
-        return None
-    if "order_id" in names and "bid_px_00" not in names:
-        return None
-    only_trades = (frame["action"] == "T").all()
-    schema = next(name for name, n in LEVELS.items() if not n or f"bid_px_{n - 1:02}" in names)
-    schema = "tbbo" if schema == "mbp-1" and only_trades else schema
-    whole = not frame["price"].str.contains(".", literal=True).any()
-    publishers = frame["publisher_id"] if "publisher_id" in names else []
-    venue = (
-        PUBLISHERS.get(int(publishers[0]), f"PUB{publishers[0]}")
-        if len(publishers)
-        else "DATABENTO"
-    )
-    return LevelFile(member, _map_of(schema, names, SCALE if whole else 1), schema, venue)
-
-
-def _map_of(schema: str, names: Collection[str], scale: int) -> FileMap:
-    """Map of a file of a schema with the columns `names`, prices times `scale`."""
-    levels = LEVELS[schema]
-    book = QuoteMap(
-        bid="bid_px_{nn}",
-        bid_size="bid_sz_{nn}",
-        ask="ask_px_{nn}",
-        ask_size="ask_sz_{nn}",
-        levels=max(levels, 1),
-        first=0,
-        exchange="publisher_id" if levels == 1 else "",
-        zero_side="none",
-        final="" if schema == "tbbo" else "flags",
-    )
-    received = "ts_recv" if "ts_recv" in names else ""
-    return FileMap(
-        time=TimeMap(
-            column=("ts_event",),
-            unit="auto",
-            origin="epoch",
-            received=received,
-            order="receipt" if received else "time",
-        ),
-        symbol="symbol" if "symbol" in names else "instrument_id",
-        sequence="sequence",
-        price_scale=scale,
-        nothing=str(NO_PRICE),
-        rows=RowsMap(
-            column="action",
-            quote=("T",) if schema == "tbbo" else ("A", "C", "M", "R", "F", "N", "T"),
-            trade=("T",),
-        ),
-        quote=book if levels else None,
-        trade=TradeMap(
-            price="price",
-            size="size",
-            aggressor="side",
-            buy=("B",),
-            sell=("A",),
-            hidden=("N",),
-            in_quotes=schema != "tbbo",
-            id=(),
-        ),
-    )
-
-
-def level_days(files: Sequence[LevelFile], options: FeedOptions) -> list[CsvDay]:
-    """Days of files of levels or trades, one for each symbol and day of UTC; FeedError for one of two schemas."""
-    groups: dict[tuple[str, str, str], list[LevelFile]] = {}
-    for file in files:
-        for symbol, day in csv_feed.keys_of(
-            file.member, file.map, _map_with(file), options.symbol, options.date
-        ):
-            groups.setdefault((symbol, day, file.venue), []).append(file)
-    days = []
-    for (symbol, day, _), group in sorted(groups.items()):
-        if len({file.schema for file in group}) > 1:
+    def add(self, block: Words, member: Member) -> None:
+        """Translate more records, from the file `member`; FeedError for one that makes no sense, or a file that does not
+        follow the one before in time."""
+        location = member.location
+        if location != self.location and block[0, k.TS_EVENT] < self.last_ns:
             raise FeedError(
-                f"files of one schema for {symbol} on {day}",
-                " and ".join(f"{file.member.location} ({file.schema})" for file in group),
-                "import those of one schema",
+                "files that follow one another in time",
+                f"{location}, which begins before the end of {self.location}",
+                "import one of them if they hold the same records, else give them in order of time",
             )
-        parts = tuple((file.member, file.map) for file in group)
-        days.append(CsvDay(symbol, day, parts, _map_with(group[0]), options.tick))
-    return days
+        self.location = location
+        self.source = tuple(dict.fromkeys((*self.source, member.name)))
+        for start in range(0, len(block), BLOCK):
+            self._add(block[start : start + BLOCK])
 
-
-def _map_with(file: LevelFile) -> CsvMap:
-    """Whole map of a file: its venue, days of UTC, ticks and lots as its prices and sizes show them."""
-    stocks = file.venue in US_STOCKS
-    instrument = InstrumentMap(
-        venue=file.venue,
-        tick=0,
-        timezone="UTC",
-        session=("09:30", "16:00") if stocks else (),
-        session_timezone="America/New_York" if stocks else "",
-        uppercase=False,
-    )
-    return CsvMap(
-        instrument=instrument, file=(file.map,), clean=NO_RULES, about=f"Databento {file.schema}"
-    )
-
-
-def record_type(levels: int) -> np.dtype[np.void]:
-    """Type of a record with that many levels, each a bid and an ask with price, size and number of orders."""
-    sides = [(f"{side}_{name}", kind) for name, kind in _LEVEL for side in ("bid", "ask")]
-    return np.dtype([*_HEAD, ("levels", sides, (levels,))])
-
-
-def read_level_records(data: bytes, start: int, schema: str, location: str) -> AnyArray:
-    """Records of a decoded file of levels or trades as a structured array; FeedError for a cut file, or other records."""
-    kind = record_type(LEVELS[schema])
-    whole, cut = divmod(len(data) - start, kind.itemsize)
-    rows = np.frombuffer(data, kind, whole, start)
-    other = rows["length"] != kind.itemsize // 4
-    if cut or other.any():
-        at = int(other.argmax()) + 1 if other.any() else whole + 1
-        raise FeedError(
-            f"whole records of {kind.itemsize} bytes, as of the schema {schema}",
-            f"{location}, in which record {at} is cut, or of another kind",
-            "download it again",
+    def _add(self, records: Words) -> None:
+        """Translate a block of records; FeedError for one that makes no sense."""
+        sent = records[:, k.TS_EVENT]
+        flags = records[:, k.BODY] >> 48
+        numbers = records[:, k.TAIL] >> 32 & NO_SIZE
+        is_first = self.records == 0
+        before = (sent[0], numbers[0]) if is_first else (self.last_ns, self.sequence)
+        times = np.maximum.accumulate(np.maximum(sent, before[0]))
+        self._count("clock_back", times > sent)
+        self._count("sequence_back", np.diff(numbers, prepend=before[1]) < 0)
+        self._count("maybe_bad_book", flags & MAYBE_BAD != 0)
+        begins = np.diff(times, prepend=before[0]) != 0
+        ends = flags & LAST != 0
+        begins |= np.append(self.is_last, ends[:-1])
+        events = np.cumsum(begins) + self.event
+        room = _room(LEVELS[self.schema])
+        rows = k.write_level_rows(
+            records,
+            self.unit or 1,
+            is_first,
+            self.schema == "tbbo",
+            self._shown,
+            room,
+            self.report,
         )
-    return rows
+        if self.report[k.CODE]:
+            at = int(self.report[k.WHERE])
+            raise FeedError(
+                _ERRORS[int(self.report[k.CODE])],
+                f"another in record {self.records + at + 1} (sequence {numbers[at]}) of {self.location}",
+                "download the file again, or report the feed",
+            )
+        at, kind, side, price, lots, marks = room[:rows].T
+        self.parts.append(
+            {
+                "exch_ns": times[at],
+                "recv_ns": records[at, k.TS_RECV],
+                "seq": events[at],
+                "kind": kind.astype(np.uint8),
+                "side": side.astype(np.int8),
+                "price_ticks": price.copy(),
+                "qty_lots": lots.astype(np.int32),
+                "flags": marks.astype(np.uint8),
+            }
+        )
+        self.records += len(records)
+        self.last_ns = int(times[-1])
+        self.event = int(events[-1])
+        self.sequence = int(numbers[-1])
+        self.is_last = bool(ends[-1])
+
+    def _count(self, name: str, marks: Ints) -> None:
+        """Add the marked records of a block to the oddities."""
+        if marks.any():
+            count, first = self.odd.get(name, (0, self.records + int(marks.argmax()) + 1))
+            self.odd[name] = count + int(marks.sum()), first
+
+    def events(self) -> tuple[Events, int]:
+        """The tape, and its tick in 1e-9; FeedError for prices too large for it."""
+        columns = {
+            name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]
+        }
+        prices = columns["price_ticks"]
+        is_trade = columns["kind"] != schema.LEVEL_SET
+        is_trade &= (columns["kind"] != schema.ROLL_IN) & (columns["kind"] != schema.ROLL_OUT)
+        unit = self.unit
+        if not unit:
+            unit = int(k.common_divisor(prices[~is_trade], 0) or k.common_divisor(prices, 0))
+            off = is_trade & (prices % unit != 0)
+            columns["flags"][off] |= schema.OFF_TICK
+            prices[is_trade] += unit // 2
+            prices //= unit
+            np.maximum(prices, 1, out=prices)
+            if prices.max() >= MOST_LOTS:
+                raise FeedError(
+                    "prices below 2**30 ticks",
+                    f"{prices.max()} ticks of {unit / 1e9:g}, which the prices in {self.location} show",
+                    "give a larger `tick=`",
+                )
+        begins = np.diff(columns["seq"], prepend=-1) != 0
+        opens = bool(columns["flags"][0] & schema.OPENING)
+        columns["seq"] = np.cumsum(begins) - opens
+        columns["flags"][np.append(begins[1:], True)] |= schema.MESSAGE_END
+        columns["order_id"] = np.zeros(len(prices), np.int64)
+        return Events(
+            *(columns[name].astype(kind, copy=False) for name, kind in schema.COLUMNS)
+        ), unit
 
 
-def _columns_of(member: Member) -> pl.DataFrame:
-    """Columns of a DBN file, named as in a CSV file; null for prices that there are not."""
-    data = member.content()
-    metadata, start = metadata_of(data, member.location)
-    schema = schema_of(metadata)
-    rows = read_level_records(data, start, schema, member.location)
-    names = (
-        "ts_recv",
-        "ts_event",
-        "publisher_id",
-        "instrument_id",
-        "price",
-        "size",
-        "flags",
-        "sequence",
-    )
-    frame = pl.DataFrame({name: rows[name].astype(np.int64) for name in names})
-    levels = {
-        f"{field}_{level:02}": rows["levels"][field][:, level].astype(np.int64)
-        for level in range(LEVELS[schema])
-        for field in rows.dtype["levels"].base.names or ()
-        if not field.endswith("_ct")
-    }
-    letters = {name: pl.Series(rows[name].astype("U1")) for name in ("action", "side")}
-    frame = frame.with_columns(**levels, **letters)
-    symbols = {
-        "instrument_id": [number for number, _ in symbols_of(metadata)],
-        "day": [day for _, day in symbols_of(metadata)],
-        "symbol": list(symbols_of(metadata).values()),
-    }
-    day = pl.from_epoch("ts_recv", "ns").dt.strftime("%Y-%m-%d")
-    kinds = {"instrument_id": pl.Int64, "day": pl.String, "symbol": pl.String}
-    named = frame.with_columns(day=day).join(
-        pl.DataFrame(symbols, schema=kinds),
-        on=["instrument_id", "day"],
-        how="left",
-        maintain_order="left",
-    )
-    named = named.with_columns(pl.col("symbol").fill_null(pl.col("instrument_id").cast(pl.String)))
-    prices = pl.col("^price|(bid|ask)_px_.*$")
-    return named.with_columns(pl.when(prices != NO_PRICE).then(prices)).drop("day")
+@dataclass(frozen=True)
+class DbnLevelDay(DbnDay):
+    """Levels and trades of one instrument and day, translated already but for their tick.
+
+    Parameters
+    ----------
+    tape : LevelTape
+        Its rows.
+    """
+
+    tape: LevelTape = field(default_factory=lambda: LevelTape("trades", 0, ""))
+
+    def read(self) -> Imported:
+        """The day's tape with its instrument's facts; FeedError if its records make no row."""
+        tape = self.tape
+        if not any(len(part["seq"]) for part in tape.parts):
+            raise FeedError(
+                "records that make a book, or trades",
+                f"none for {self.symbol} on {self.date} in {', '.join(self.source)}",
+                "give the whole day",
+            )
+        events, unit = tape.events()
+        levels = LEVELS[tape.schema]
+        about: Extra = {"records": tape.records, "schema": tape.schema}
+        about |= {name: tape.odd.get(name, (0, 0))[0] for name in _WARNINGS}
+        about |= {"records_without_change": int(tape.report[k.REPEATS])}
+        about |= count_crossed(events) if levels else {}
+        warnings = tuple(
+            f"{count:,} {_WARNINGS[name]}, the first is record {first}"
+            for name, (count, first) in tape.odd.items()
+        )
+        return Imported(self.instrument_of(events, unit, about, levels), events, warnings)
