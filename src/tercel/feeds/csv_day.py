@@ -219,8 +219,10 @@ class CsvDay:
             text = r.read_text(member, file, self.map.instrument, self.date, self.symbol)
             inside, changed = self._rows_of_day(text, file, start, stop)
             report["rows of another day"] += text.frame.height - inside.height
-            report["rows of other symbols"] += text.others
-            report["times before the row above, set to that of it"] += changed
+            report.update({"rows of other symbols": text.others} if text.others else ())
+            report.update(
+                {"times before that of the row above, set to it": changed} if changed else ()
+            )
             text = replace(text, frame=inside)
             back += int((text.frame[csv_columns.NS].diff() < 0).sum())
             notes += sequence_notes(text, file)

@@ -78,8 +78,9 @@ COUNTS: Final = (
     AUCTIONS,
     CLEARED,
 ) = range(len(COUNTS))
-"""`UNKNOWN`: cancels and modifies of orders that are not in the book, `UNKNOWN_MODIFIES` the latter alone. `NO_CHANGE`: fills that no change of their order follows. `OVER`: fills of more lots than the order showed, or of
-orders that are not in the book. `REFIT`: changes that contradict the fills before them; the change is believed."""
+"""`UNKNOWN`: cancels and modifies of orders that are not in the book; `UNKNOWN_MODIFIES`: the latter. `NO_CHANGE`: fills
+that no change of their order follows. `OVER`: fills of more lots than the order showed, or of orders that are not in the
+book. `REFIT`: changes that contradict the fills before them; the change is believed."""
 CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
 """Code of a fault, and its record; further counts; the length of the report."""
 BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
