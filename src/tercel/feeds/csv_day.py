@@ -135,20 +135,24 @@ class CsvDay:
         books = [rows for rows in (quotes, direct) if rows.height] or [trades]
         if not tick:
             tick = csv_tape.infer_tick(books)
+        else:
+            csv_tape.refuse_off_tick([quotes, direct, trades], tick, prices.zero, self._location_of)
+        is_exact = False
         if not instrument_map.lot:
-            parts = csv_tape.infer_parts([quotes, direct, trades])
+            parts, is_exact = csv_tape.infer_parts([quotes, direct, trades])
             instrument_map = instrument_map.model_copy(
                 update={"lot": 1 if parts == 1 else 1 / parts}
             )
-            quotes, direct, trades = (
-                rows.with_columns(cs.contains("size") * float(parts))
-                for rows in (quotes, direct, trades)
+            if parts > 1:
+                quotes, direct, trades = (
+                    rows.with_columns(cs.contains("size") * float(parts))
+                    for rows in (quotes, direct, trades)
+                )
+        if not is_exact:
+            units = [getattr(file, role).size_unit for _, file in self.parts for role in file.roles]
+            csv_tape.refuse_parted(
+                [quotes, direct, trades], instrument_map, max(units) == 1, report, self._location_of
             )
-        csv_tape.refuse_off_tick([quotes, direct, trades], tick, prices.zero, self._location_of)
-        units = [getattr(file, role).size_unit for _, file in self.parts for role in file.roles]
-        csv_tape.refuse_parted(
-            [quotes, direct, trades], instrument_map, max(units) == 1, report, self._location_of
-        )
         direct = direct.with_columns(order_id=csv_tape.number_ids(direct["order_id"]))
         if items["quote"]:
             quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)

@@ -86,13 +86,14 @@ def infer_tick(items: Sequence[pl.DataFrame]) -> float:
     return float(1 / finest_parts(_distinct(items, sizes=False)))
 
 
-def infer_parts(items: Sequence[pl.DataFrame]) -> int:
-    """Lots of one share or coin: as few as make all sizes whole numbers, or fewer for sizes that would be too large."""
+def infer_parts(items: Sequence[pl.DataFrame]) -> tuple[int, bool]:
+    """Lots of one share or coin, and whether they make all sizes whole numbers: fewer do not, for sizes that would be too
+    large."""
     sizes = _distinct(items, sizes=True)
-    parts = finest_parts(sizes).numerator
-    while parts > 1 and sizes.max() * parts >= MOST_LOTS:
-        parts = max(10 ** (len(str(parts)) - 2), 1) if parts % 10 else parts // 10
-    return parts
+    parts = finest = finest_parts(sizes).numerator
+    if sizes.max() * parts >= MOST_LOTS:
+        parts = 10 ** max(int(np.log10(MOST_LOTS / sizes.max())), 0)
+    return parts, parts == finest
 
 
 def _distinct(items: Sequence[pl.DataFrame], sizes: bool) -> AnyArray:
@@ -214,7 +215,7 @@ def tape_of(
         .when((pl.col("sign") == 0) | pl.col("hidden")).then(schema.TRADE_HIDDEN)
         .otherwise(schema.TRADE)
     )  # fmt: skip
-    parts = (
+    parts = [
         quotes[change_rows[:, 0]].with_columns(
             order_id=0, **{name: pl.Series(values) for name, values in columns.items()}
         ),
@@ -222,11 +223,12 @@ def tape_of(
             prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), tick, lot, carry=True
         ),
         _in_lots(direct.with_columns(price=divide(pl.col("price"), tick)), tick, lot, carry=False),
-    )
+    ]
     longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
     names = {NS: "exch_ns", RECEIVED: "recv_ns"}
-    table = pl.concat([part.rename(names).select("at", *longs) for part in parts])
-    table = table.sort("at", maintain_order=True).drop("at")
+    parts = [part.rename(names).select("at", *longs) for part in parts]
+    filled = [part for part in parts if part.height] or parts[:1]
+    table = filled[0] if len(filled) == 1 else pl.concat(filled).sort("at", maintain_order=True)
     opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
     place = pl.col("seq")
     ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
@@ -234,7 +236,10 @@ def tape_of(
         seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends
     )
     unchanged = q.height - len(np.unique(change_rows[:, 0])) - (opens and not opening)
-    return Events.from_columns(table.to_dict()), {"quotes_without_change": unchanged} | signed
+    kinds = Events.empty(0).to_frame().schema
+    return Events.from_frame(table.select(schema.COLUMN_NAMES).cast(dict(kinds))), {
+        "quotes_without_change": unchanged
+    } | signed
 
 
 def _sign_prints(t: pl.DataFrame, check: bool, report: RuleCounts) -> tuple[pl.DataFrame, Extra]:
