@@ -132,6 +132,8 @@ class CsvDay:
             else EMPTY_ROWS[sort]
             for sort in EMPTY_ROWS
         )
+        if not quotes.height + trades.height + direct.height:
+            raise self._nothing_left(report)
         books = [rows for rows in (quotes, direct) if rows.height] or [trades]
         if not tick:
             tick = csv_tape.infer_tick(books)
@@ -169,11 +171,7 @@ class CsvDay:
             report,
         )
         if events.n == 0:
-            raise FeedError(
-                f"rows of {self.symbol} on {self.date}",
-                f"none left of {', '.join(self.source)}: {dict(report)}",
-                "check symbol, date, session and rules",
-            )
+            raise self._nothing_left(report)
         if direct.height:
             events = csv_crossed.uncross(events, report) if rules.uncross else events
             extra |= csv_crossed.count_crossed(events)
@@ -207,6 +205,14 @@ class CsvDay:
         rows = quotes.height + trades.height + direct.height
         return Imported(
             instrument, events, tuple(self._warnings(report, back, rows, extra) + notes)
+        )
+
+    def _nothing_left(self, report: csv_rows.RuleCounts) -> FeedError:
+        """Error for a day without rows."""
+        return FeedError(
+            f"rows of {self.symbol} on {self.date}",
+            f"none left of {', '.join(self.source)}: {dict(report)}",
+            "check symbol, date, session and rules",
         )
 
     def _gather(
