@@ -38,6 +38,8 @@ ExactTick = Annotated[
 OTHERS = feeds_of_others()
 MAPS = {
     "tardis": "Import Tardis.dev's datasets: incremental_book_L2, book_snapshot_25, quotes, trades.",
+    "binance-spot": "Import files of Binance's public archive of spot: aggTrades, trades.",
+    "binance-futures": "Import files of Binance's public archive of futures: aggTrades, trades, bookTicker.",
     "shfe": "Import snapshots of Chinese futures, 5 levels each 500 ms, a file a trading day (Parquet or CSV).",
 }
 """Shipped maps that have a command of their own, and its help."""
@@ -116,7 +118,7 @@ def binance(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import Binance captures of depth diffs, trades and snapshots, or files of its public archive: spot, USD-M, COIN-M."""
+    """Import Binance captures of depth diffs, trades and snapshots: spot, USD-M and COIN-M futures."""
     from tercel.feeds.binance import BinanceFeed
 
     _import_paths(

@@ -1,39 +1,24 @@
 """The Binance feed: steps of a synced book (`binance_sync`) and trades as days of an L2 tape, in ticks and lots.
 
-Files are lines of local ns and JSON (:mod:`tercel.feeds.members`), plain or compressed, or lists of messages. Files of
-Binance's public archive are columns, which the map `binance-archive` names. A file of exchange
+Files are lines of local ns and JSON (:mod:`tercel.feeds.members`), plain or compressed, or lists of messages; the maps
+`binance-spot` and `binance-futures` read the public archive. A file of exchange
 information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of the values.
 `binance_messages` shows lines of such a file.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from operator import attrgetter
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
-from tercel.feeds.binance_messages import (
-    COINM,
-    SPOT,
-    USDM,
-    BinanceMarket,
-    BinanceTrade,
-    Level,
-    markets_of,
-)
+from tercel.feeds.binance_messages import BinanceMarket, BinanceTrade, Level, markets_of
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, SyncStep, sync
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
 from tercel.feeds.captures import CaptureLine, format_decimal, stated_unit, unit_of
-from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import load_map
-from tercel.feeds.members import Member, members
-from tercel.market.feed import FeedDay, FeedOptions
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Extra
 
@@ -49,10 +34,6 @@ UPDATE = 9
 """Columns of the table: the tape's, and the venue's number of the update that a row ends."""
 
 
-ARCHIVE: Final = re.compile(r"[A-Z0-9_]+-(aggTrades|trades|bookTicker)-\d{4}-\d\d-\d\d\.csv")
-"""Names of files of Binance's public archive."""
-SPOT_COLUMNS: Final = {"aggTrades": 8, "trades": 7}
-"""Columns of spot; futures have one less."""
 _WARNINGS: Final = {
     "gaps": "gaps in the update ids: the book was cleared and opened again from the next snapshot",
     "unplaced": "updates after a gap that no snapshot follows, left out",
@@ -105,14 +86,6 @@ def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
     ]
 
 
-def _venue_of(file: Member) -> str:
-    """Market of a file of the archive: COIN-M by its symbol, spot by the column of the best match, else USD-M."""
-    if "_" in file.name.split("-")[0]:
-        return COINM
-    columns = next(file.chunks(1 << 12), b"").split(b"\n")[0].count(b",") + 1
-    return SPOT if columns == SPOT_COLUMNS.get(file.name.split("-")[1]) else USDM
-
-
 class BinanceFeed(CaptureFeed):
     """Binance captures as a :class:`tercel.market.feed.Feed`; see `capture_day.CaptureFeed`.
 
@@ -125,33 +98,6 @@ class BinanceFeed(CaptureFeed):
     """
 
     name = "binance"
-
-    @contextmanager
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[Sequence[FeedDay]]:
-        """Context with the days in captures, or in files of the public archive, that the options select; FeedError for both."""
-        with members(paths) as files:
-            archived = [file for file in files if ARCHIVE.fullmatch(file.name)]
-            if archived and len(archived) < len(files):
-                other = next(file for file in files if file not in archived)
-                raise FeedError(
-                    "captures, or files of the archive (SYMBOL-aggTrades-DATE.zip and the like)",
-                    f"{archived[0].location} and {other.location}",
-                    "import them one after the other",
-                )
-            venues = {_venue_of(file) for file in archived}
-        if len(venues) > 1:
-            raise FeedError(
-                "files of one market", " and ".join(sorted(venues)), "import spot and futures apart"
-            )
-        if not archived:
-            with super().days(paths, options) as days:
-                yield days
-            return
-        archive = load_map("binance-archive")
-        venue = archive.instrument.model_copy(update={"venue": venues.pop()})
-        with CsvFeed(archive.model_copy(update={"instrument": venue})).days(paths, options) as days:
-            yield days
-
     HOLDS = "depth updates of Binance"
     MARKET = "symbol"
 

@@ -23,7 +23,7 @@ from tercel.feeds.captures import (
     stated_unit,
 )
 from tercel.feeds.members import members
-from tercel.market.feed import FeedDay, FeedOptions, Imported
+from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Extra, Instrument
 
@@ -123,7 +123,7 @@ class CaptureFeed:
         raise NotImplementedError
 
     @contextmanager
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[Sequence[FeedDay]]:
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CaptureDay]]:
         """Context with the days in captures that the options select, sorted; translated here, as only files know their days.
 
         FeedError for files without a market, UnknownNameError for a symbol that they lack.

@@ -209,7 +209,10 @@ HEADER = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time
 def test_aggregated_trades_with_and_without_a_header(tmp_path: Path, unit: int, spot: bool) -> None:
     """Microseconds since 2025, milliseconds before; futures have a header, which must not count as a trade."""
     lines = ([] if spot else [HEADER]) + aggregated(7, unit, spot)
-    day = read([archive(tmp_path, "BTCUSDT-aggTrades-2025-01-01", lines)], "binance")
+    day = read(
+        [archive(tmp_path, "BTCUSDT-aggTrades-2025-01-01", lines)],
+        "binance-spot" if spot else "binance-futures",
+    )
     assert day.instrument.venue == ("BINANCE" if spot else "BINANCE-USDM")
     assert day.events.exch_ns.tolist() == [T0 * 1000 + i * 1_000_000 // unit for i in range(4)]
     assert (day.instrument.tick, day.instrument.extra["lot_size"]) == (0.01, "0.00001")
@@ -222,17 +225,15 @@ def test_missing_trades_and_trades_of_two_kinds(tmp_path: Path) -> None:
     path = archive(tmp_path, "BTCUSDT-aggTrades-2025-01-01", lines[:2] + lines[3:])
     assert any(
         "agg_trade_id leaves out numbers 1 times" in text and "row 3" in text
-        for text in read([path], "binance").warnings
+        for text in read([path], "binance-spot").warnings
     )
     single = [f"{i},42000.5,0.1,4200.05,{T0 + i},true,true" for i in range(3)]
     trades = archive(tmp_path, "BTCUSDT-trades-2025-01-01", single)
-    assert read([trades], "binance").events.n == 3
+    assert read([trades], "binance-spot").events.n == 3
     with pytest.raises(FeedError, match="one file of trade rows"):
-        read([path, trades], "binance")
-    capture = tmp_path / "capture.json"
-    capture.write_text("{}")
-    with pytest.raises(FeedError, match="one after the other"):
-        read([path, capture], "binance")
+        read([path, trades], "binance-spot")
+    with pytest.raises(FeedError, match="7 columns"):
+        read([path], "binance-futures")
 
 
 def test_best_quotes_of_futures(tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_best_quotes_of_futures(tmp_path: Path) -> None:
         f"{5 - i},42000.{i},1.5,42000.{i + 1},2.5,{T0 // 1000 + i},{T0 // 1000 + i + 1}"
         for i in range(3)
     ]
-    day = read([archive(tmp_path, "BTCUSDT-bookTicker-2025-01-01", lines)], "binance")
+    day = read([archive(tmp_path, "BTCUSDT-bookTicker-2025-01-01", lines)], "binance-futures")
     assert (day.instrument.venue, day.instrument.levels) == ("BINANCE-USDM", 1)
     assert list(books(day))[-1] == {(1, 420_002): 3, (-1, 420_003): 5}
     assert any("update_id goes back 2 times" in text and "row 3" in text for text in day.warnings)
