@@ -16,7 +16,7 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.feeds import dbn_csv, dbn_kernels, dbn_records as r
-from tercel.feeds.dbn_day import DbnDay, flags_of
+from tercel.feeds.dbn_day import DbnDay, flags_of, stated_unit
 from tercel.feeds.dbn_levels import DbnLevelDay, LevelTape
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
@@ -116,7 +116,8 @@ class DbnFeed:
                         continue
                     key = instrument, day, records.venue, records.schema
                     if key not in tapes:
-                        tapes[key] = LevelTape(records.schema)
+                        unit = stated_unit(options.tick or ticks.get(instrument))
+                        tapes[key] = LevelTape(records.schema, unit, member.location)
                         parts.append(Part(member, *facts, 0, 0, 0, None, tapes[key]))
                     tapes[key].add(rows, member)
             if paths and not parts and not ticks:
@@ -265,6 +266,5 @@ def _make_day(group: Sequence[Part], options: FeedOptions, ticks: dict[int, floa
     others = sum(part.others for part in ordered)
     facts = first.venue, first.symbol, first.day
     if (tape := first.tape) is not None:
-        names = tuple(dict.fromkeys(member.name for member in tape.source))
-        return DbnLevelDay(*facts, names, load, tick, rule, 0, tape)
+        return DbnLevelDay(*facts, tape.source, load, tick, rule, 0, tape)
     return DbnDay(*facts, source, load, tick, rule, others)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.errors import FeedError
 from tercel.core.progress import say
-from tercel.feeds import dbn_csv_kernels as k, dbn_kernels, dbn_records as words
+from tercel.feeds import dbn_csv_kernels as k, dbn_kernels, dbn_level_kernels as words
 from tercel.feeds.csv_read import HEAD_BYTES
 from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE
 from tercel.feeds.dbn_records import LEVELS, RTYPES, Records, record_words
@@ -112,7 +112,7 @@ class CsvRecords:
         empty = np.zeros(record_words(self.schema), np.int64)
         empty[words.HEAD] = len(empty) * 2 | RTYPES[self.schema] << 8
         empty[dbn_kernels.PRICE if self.schema == "mbo" else words.PRICE] = NO_PRICE
-        for first in range(words.LEVEL, words.LEVEL + 4 * LEVELS[self.schema], 4):
+        for first in range(words.LEVEL, words.LEVEL + words.LEVEL_WORDS * LEVELS[self.schema], 4):
             empty[first : first + 4] = NO_PRICE, NO_PRICE, 0, -1  # -1: how many orders is not said
         rows = np.empty((data.count(b"\n") + 1, len(empty)), np.int64)
         spans = np.zeros(len(rows), np.int64)
@@ -214,7 +214,7 @@ def _fields(names: Collection[str], schema: str, decimal: bool) -> dbn_kernels.W
         }
     for level in range(LEVELS[schema]):
         for h, side in enumerate(("bid", "ask")):
-            word = words.LEVEL + 4 * level
+            word = words.LEVEL + words.LEVEL_WORDS * level
             places[f"{side}_px_{level:02}"] = (price, word + h, 0, 0)
             places[f"{side}_sz_{level:02}"] = (k.WHOLE, word + 2, 32 * h, 32)
             places[f"{side}_ct_{level:02}"] = (k.WHOLE, word + 3, 32 * h, 32)

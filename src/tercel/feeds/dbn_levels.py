@@ -1,30 +1,31 @@
-"""Databento's levels and trades (mbp-10, mbp-1, tbbo, trades) as tapes, block by block: one for each instrument and day.
-
-A record shows the levels after it (of tbbo before it). A trade (`T`) leaves them alone: what follows in its event takes the
-lots. So a trade comes before the levels of its record. Prices stay in 1e-9 until all are known, which show the tick.
-"""
+"""Databento's levels and trades (mbp-10, mbp-1, tbbo, trades) as tapes, block by block: one for each instrument and day."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import numpy as np
-import polars as pl
 
-from tercel.core.arrays import Bools, Ints
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import MOST_LOTS
-from tercel.feeds.csv_crossed import count_crossed
-from tercel.feeds.csv_kernels import changes
-from tercel.feeds.dbn_day import DbnDay, stated_unit
-from tercel.feeds.dbn_kernels import LAST, MAYBE_BAD, NO_PRICE, NO_SIZE, A, B, T, Words
-from tercel.feeds.dbn_records import BODY, LEVEL, LEVELS, PRICE, TAIL, TS_EVENT, TS_RECV
+from tercel.feeds import dbn_level_kernels as k
+from tercel.feeds.dbn_day import DbnDay
+from tercel.feeds.dbn_kernels import LAST, MAYBE_BAD, NO_SIZE, Words
+from tercel.feeds.dbn_records import LEVELS
 from tercel.feeds.members import Member
 from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Extra
 
 BLOCK: Final = 1 << 13
-"""Records that are translated at a time."""
+"""Records that one call of the kernel translates."""
+_ERRORS: Final = {
+    k.BAD_PRICE: "a price above 0",
+    k.BAD_SIZE: "a size of 1 to 2**30",
+    k.BAD_ORDER: "levels in order, the best first,",
+    k.FINE_TICK: "prices below 2**30 ticks, by a larger `tick=`,",
+}
 _WARNINGS: Final = {
     "clock_back": "records with a time before that of the record above; they were given that time",
     "sequence_back": "records whose sequence number is below that of the record above: the file is out of order, or has a "
@@ -33,6 +34,13 @@ _WARNINGS: Final = {
 }
 
 
+@cache
+def _room(levels: int) -> Ints:
+    """Array for the rows of a block, which all tapes use."""
+    return np.empty((BLOCK * (4 * levels + 1), 6), np.int64)
+
+
+@dataclass
 class LevelTape:
     """Rows of the tape of one instrument and day, which grow block by block.
 
@@ -40,131 +48,131 @@ class LevelTape:
     ----------
     schema : str
         Of the files.
+    unit : int
+        The tick in 1e-9; 0: not known before all prices are.
+    location : str
+        The file that is read, for people.
     """
 
-    def __init__(self, schema: str) -> None:
-        self.schema = schema
-        self.source: list[Member] = []
-        self.count = 0
-        self.heads: list[Words] = []
-        """Of each record its words TS_EVENT, TS_RECV, BODY and TAIL."""
-        self.rows: list[Ints] = []
-        """int64[rows, 6]: number of the record, kind, side, price in 1e-9, lots and flags."""
-        levels = max(LEVELS[schema], 1)
-        self._shown = np.zeros((2, 2, levels), np.int64)
-        self._room = np.empty((BLOCK * 4 * levels, 6), np.int64)
+    schema: str
+    unit: int
+    location: str
+    records: int = 0
+    last_ns: int = 0
+    event: int = 0
+    sequence: int = 0
+    is_last: bool = True
+    source: tuple[str, ...] = ()
+    parts: list[dict[str, Ints]] = field(default_factory=list)
+    report: Ints = field(default_factory=lambda: np.zeros(k.STATE, np.int64))
+    odd: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By kind of oddity: how many records, and the number of the first."""
+
+    def __post_init__(self) -> None:
+        self._shown = np.zeros((2, 2, 2, max(LEVELS[self.schema], 1)), np.int64)
 
     def add(self, block: Words, member: Member) -> None:
-        """Translate more records of the file `member`; FeedError for one that makes no sense, or a file that does not follow
-        the one before in time."""
-        if member not in self.source:
-            if self.source and block[0, TS_EVENT] < self.heads[-1][-1, 0]:
-                raise FeedError(
-                    "files that follow one another in time",
-                    f"{member.location}, which begins before the end of {self.source[-1].location}",
-                    "import one of them if they hold the same records, else give them in order of time",
-                )
-            self.source.append(member)
+        """Translate more records, from the file `member`; FeedError for one that makes no sense, or a file that does not
+        follow the one before in time."""
+        location = member.location
+        if location != self.location and block[0, k.TS_EVENT] < self.last_ns:
+            raise FeedError(
+                "files that follow one another in time",
+                f"{location}, which begins before the end of {self.location}",
+                "import one of them if they hold the same records, else give them in order of time",
+            )
+        self.location = location
+        self.source = tuple(dict.fromkeys((*self.source, member.name)))
         for start in range(0, len(block), BLOCK):
             self._add(block[start : start + BLOCK])
 
     def _add(self, records: Words) -> None:
-        """Translate a block of records."""
-        body = records[:, BODY]
-        is_trade = (body >> 32 & 255 == T) & (records[:, PRICE] != NO_PRICE)
-        at = np.flatnonzero(is_trade)
-        letter = body[at] >> 40 & 255
-        side = (letter == A) * 1 - (letter == B)  # of the order that rested
-        kind = np.where(side != 0, schema.TRADE, schema.TRADE_HIDDEN)
-        lots = body[at] & NO_SIZE
-        rows = np.stack([at, kind, side, records[at, PRICE], lots, np.zeros_like(at)], axis=1)
-        self._refuse(records, (lots == 0) | (lots >= MOST_LOTS), at, "a size of 1 to 2**30")
-        self._refuse(records, rows[:, 3] <= 0, at, "a price above 0")
-        if LEVELS[self.schema]:
-            shown = self._levels_of(records)
-            off = np.zeros(len(shown), np.uint8)
-            n = changes(shown, self._shown, off, self.count == 0, self._room)
-            self._shown = shown[-1].copy()
-            parts = (rows, self._room[:n]) if self.schema != "tbbo" else (self._room[:n], rows)
-            rows = np.concatenate(parts)
-            rows = rows[np.argsort(rows[:, 0], kind="stable")]
-        rows[:, 0] += self.count
-        self.rows.append(rows)
-        self.heads.append(records[:, [TS_EVENT, TS_RECV, BODY, TAIL]])
-        self.count += len(records)
-
-    def _levels_of(self, records: Words) -> Ints:
-        """Levels of records, int64[records, 2 sides, price in 1e-9 and lots, levels], 0 where there is none."""
-        words = records[:, LEVEL:].reshape(len(records), -1, 4)
-        sizes = words[:, :, 2]
-        shown = np.empty((len(records), 2, 2, words.shape[1]), np.int64)
-        for h in range(2):
-            shown[:, h, 0] = words[:, :, h]
-            shown[:, h, 1] = sizes >> 32 * h & NO_SIZE
-        none = (shown[:, :, 0] == NO_PRICE) | (shown[:, :, 1] == 0)
-        shown.transpose(0, 1, 3, 2)[none] = 0
-        price = shown[:, :, 0]
-        every = np.arange(len(records))
-        self._refuse(records, (price < 0).any(axis=(1, 2)), every, "a price above 0")
-        large = (shown[:, :, 1] >= MOST_LOTS).any(axis=(1, 2))
-        self._refuse(records, large, every, "a size below 2**30")
-        steps = np.diff(price) * np.array([[1], [-1]])
-        worse = ((steps >= 0) & (price[:, :, 1:] > 0)).any(axis=(1, 2))
-        self._refuse(records, worse, every, "levels in order, the best first,")
-        return shown
-
-    def _refuse(self, records: Words, wrong: Bools, at: Ints, expected: str) -> None:
-        """FeedError for the first record that is marked wrong."""
-        if wrong.any():
-            row = int(at[wrong.argmax()])
+        """Translate a block of records; FeedError for one that makes no sense."""
+        sent = records[:, k.TS_EVENT]
+        flags = records[:, k.BODY] >> 48
+        numbers = records[:, k.TAIL] >> 32 & NO_SIZE
+        is_first = self.records == 0
+        before = (sent[0], numbers[0]) if is_first else (self.last_ns, self.sequence)
+        times = np.maximum.accumulate(np.maximum(sent, before[0]))
+        self._count("clock_back", times > sent)
+        self._count("sequence_back", np.diff(numbers, prepend=before[1]) < 0)
+        self._count("maybe_bad_book", flags & MAYBE_BAD != 0)
+        begins = np.diff(times, prepend=before[0]) != 0
+        ends = flags & LAST != 0
+        begins |= np.append(self.is_last, ends[:-1])
+        events = np.cumsum(begins) + self.event
+        room = _room(LEVELS[self.schema])
+        rows = k.write_level_rows(
+            records,
+            self.unit or 1,
+            is_first,
+            self.schema == "tbbo",
+            self._shown,
+            room,
+            self.report,
+        )
+        if self.report[k.CODE]:
+            at = int(self.report[k.WHERE])
             raise FeedError(
-                expected,
-                f"another in record {self.count + row + 1} of the instrument (sequence {records[row, TAIL] >> 32 & NO_SIZE}) "
-                f"in {self.source[-1].location}",
+                _ERRORS[int(self.report[k.CODE])],
+                f"another in record {self.records + at + 1} (sequence {numbers[at]}) of {self.location}",
                 "download the file again, or report the feed",
             )
+        at, kind, side, price, lots, marks = room[:rows].T
+        self.parts.append(
+            {
+                "exch_ns": times[at],
+                "recv_ns": records[at, k.TS_RECV],
+                "seq": events[at],
+                "kind": kind.astype(np.uint8),
+                "side": side.astype(np.int8),
+                "price_ticks": price.copy(),
+                "qty_lots": lots.astype(np.int32),
+                "flags": marks.astype(np.uint8),
+            }
+        )
+        self.records += len(records)
+        self.last_ns = int(times[-1])
+        self.event = int(events[-1])
+        self.sequence = int(numbers[-1])
+        self.is_last = bool(ends[-1])
 
-    def events(self, unit: int) -> tuple[Events, int, dict[str, Bools]]:
-        """The tape with a tick in 1e-9 (0: the largest that all prices of its levels are on), that tick, and marks of odd records
-        by what is odd; FeedError for levels off the tick, or too fine a tick."""
-        sent, received, body, tail = np.concatenate(self.heads).T
-        at, kinds, sides, prices, lots, flags = np.concatenate(self.rows).T
-        sequence = tail >> 32 & NO_SIZE
-        times = np.maximum.accumulate(sent)
-        begins = (np.diff(times, prepend=-1) != 0) | (np.append(LAST, body[:-1] >> 48) & LAST != 0)
-        is_trade = (kinds == schema.TRADE) | (kinds == schema.TRADE_HIDDEN)
-        on_levels = prices[~is_trade] if not is_trade.all() else prices
-        distinct = pl.Series(on_levels).unique().to_numpy()
-        unit = unit or int(np.gcd.reduce(distinct))
-        if (distinct % unit != 0).any() or distinct.max() // unit >= MOST_LOTS:
-            raise FeedError(
-                "prices on the tick, below 2**30 ticks",
-                f"{distinct[(distinct % unit).argmax()] / 1e9:g} with a tick of {unit / 1e9:g} in {self.source[-1].location}",
-                f"give `tick={np.gcd.reduce(distinct) / 1e9:g}`, or leave it out",
-            )
-        off = prices % unit != 0
-        event = np.cumsum(begins)[at]
-        first = np.diff(event, prepend=0) != 0
-        opens = bool(len(flags) and flags[0] & schema.OPENING)
-        ends = np.append(first[1:], True) * schema.MESSAGE_END
+    def _count(self, name: str, marks: Ints) -> None:
+        """Add the marked records of a block to the oddities."""
+        if marks.any():
+            count, first = self.odd.get(name, (0, self.records + int(marks.argmax()) + 1))
+            self.odd[name] = count + int(marks.sum()), first
+
+    def events(self) -> tuple[Events, int]:
+        """The tape, and its tick in 1e-9; FeedError for prices too large for it."""
         columns = {
-            "exch_ns": times[at],
-            "recv_ns": received[at],
-            "seq": np.cumsum(first) - opens,
-            "kind": kinds,
-            "order_id": np.zeros(len(at), np.int64),
-            "side": sides,
-            "price_ticks": np.maximum((prices + unit // 2) // unit, 1),
-            "qty_lots": lots,
-            "flags": flags | ends | off * schema.OFF_TICK,
+            name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]
         }
-        odd = {
-            "clock_back": sent < times,
-            "sequence_back": np.diff(sequence, prepend=0) < 0,
-            "maybe_bad_book": body >> 48 & MAYBE_BAD != 0,
-        }
-        events = Events(*(columns[name].astype(kind) for name, kind in schema.COLUMNS))
-        return events, unit, odd
+        prices = columns["price_ticks"]
+        is_trade = columns["kind"] != schema.LEVEL_SET
+        is_trade &= (columns["kind"] != schema.ROLL_IN) & (columns["kind"] != schema.ROLL_OUT)
+        unit = self.unit
+        if not unit:
+            unit = int(k.common_divisor(prices[~is_trade], 0) or k.common_divisor(prices, 0))
+            off = is_trade & (prices % unit != 0)
+            columns["flags"][off] |= schema.OFF_TICK
+            prices[is_trade] += unit // 2
+            prices //= unit
+            np.maximum(prices, 1, out=prices)
+            if prices.max() >= MOST_LOTS:
+                raise FeedError(
+                    "prices below 2**30 ticks",
+                    f"{prices.max()} ticks of {unit / 1e9:g}, which the prices in {self.location} show",
+                    "give a larger `tick=`",
+                )
+        begins = np.diff(columns["seq"], prepend=-1) != 0
+        opens = bool(columns["flags"][0] & schema.OPENING)
+        columns["seq"] = np.cumsum(begins) - opens
+        columns["flags"][np.append(begins[1:], True)] |= schema.MESSAGE_END
+        columns["order_id"] = np.zeros(len(prices), np.int64)
+        return Events(
+            *(columns[name].astype(kind, copy=False) for name, kind in schema.COLUMNS)
+        ), unit
 
 
 @dataclass(frozen=True)
@@ -177,25 +185,24 @@ class DbnLevelDay(DbnDay):
         Its rows.
     """
 
-    tape: LevelTape = field(default_factory=lambda: LevelTape("trades"))
+    tape: LevelTape = field(default_factory=lambda: LevelTape("trades", 0, ""))
 
     def read(self) -> Imported:
         """The day's tape with its instrument's facts; FeedError if its records make no row."""
         tape = self.tape
-        if not any(map(len, tape.rows)):
+        if not any(len(part["seq"]) for part in tape.parts):
             raise FeedError(
                 "records that make a book, or trades",
                 f"none for {self.symbol} on {self.date} in {', '.join(self.source)}",
                 "give the whole day",
             )
-        events, unit, odd = tape.events(stated_unit(self.tick))
+        events, unit = tape.events()
         levels = LEVELS[tape.schema]
-        about: Extra = {"records": tape.count, "schema": tape.schema}
-        about |= {name: int(marks.sum()) for name, marks in odd.items()}
-        about |= count_crossed(events) if levels else {}
+        about: Extra = {"records": tape.records, "schema": tape.schema}
+        about |= {name: tape.odd.get(name, (0, 0))[0] for name in _WARNINGS}
+        about |= {"records_without_change": int(tape.report[k.REPEATS])}
         warnings = tuple(
-            f"{marks.sum():,} {_WARNINGS[name]}, the first is record {marks.argmax() + 1}"
-            for name, marks in odd.items()
-            if marks.any()
+            f"{count:,} {_WARNINGS[name]}, the first is record {first}"
+            for name, (count, first) in tape.odd.items()
         )
         return Imported(self.instrument_of(events, unit, about, levels), events, warnings)

@@ -14,14 +14,13 @@ import numpy as np
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.extras import import_optional
 from tercel.feeds.dbn_kernels import MBO, RECORD_WORDS, Words, record_offsets
+from tercel.feeds.dbn_level_kernels import LEVEL, LEVEL_WORDS
 from tercel.feeds.members import Member
 
 MAGIC: Final = b"DBN"
 RECORD: Final = 8 * RECORD_WORDS
 LEVELS: Final = {"mbp-10": 10, "mbp-1": 1, "tbbo": 1, "trades": 0, "mbo": 0}
 """Levels that a record shows, by schema."""
-HEAD, TS_EVENT, PRICE, BODY, TS_RECV, TAIL, LEVEL = range(7)
-"""Words of a record of levels or trades, the first of its levels: each has bid, ask, their sizes, their numbers of orders."""
 RTYPES: Final = {"mbp-10": 10, "mbp-1": 1, "tbbo": 1, "trades": 0, "mbo": MBO}
 
 
@@ -60,7 +59,7 @@ class Records:
 
 def record_words(schema: str) -> int:
     """Words of eight bytes of a record of a schema."""
-    return RECORD_WORDS if schema == "mbo" else LEVEL + 4 * LEVELS[schema]
+    return RECORD_WORDS if schema == "mbo" else LEVEL + LEVEL_WORDS * LEVELS[schema]
 
 
 def is_csv(member: Member) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.feeds import dbn_records as words
+from tercel.feeds import dbn_level_kernels as words
 from tercel.feeds.dbn_csv import read_csv_records
 from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE
 from tercel.feeds.dbn_records import Records, is_csv, metadata_of, read_dbn_records
@@ -220,7 +220,7 @@ def _read_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArra
     rows = records.rows[np.isin(instruments, numbers)] if records.symbols else records.rows
     levels = np.empty((len(rows), 2, 3, LEVELS), np.int64)
     for level in range(LEVELS):
-        word = words.LEVEL + 4 * level
+        word = words.LEVEL + words.LEVEL_WORDS * level
         for h in range(2):
             levels[:, h, PX, level] = rows[:, word + h]
             levels[:, h, SZ, level] = rows[:, word + 2] >> 32 * h & NO_SIZE
