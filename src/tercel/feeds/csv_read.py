@@ -55,13 +55,14 @@ def needed_columns(file: FileMap) -> list[str]:
 
 def _number_columns(file: FileMap) -> list[str]:
     """Columns of prices and sizes that the map of a file names."""
-    named = (
-        []
-        if file.quote is None
-        else [file.quote.bid, file.quote.bid_size, file.quote.ask, file.quote.ask_size]
-    )
-    named = [name for side in named if side for name in file.quote.columns(side)]  # type: ignore[union-attr]
-    for m in filter(None, (file.trade, file.level, file.order)):
+    named = []
+    if (q := file.quote) is not None:
+        named += [
+            name for side in (q.bid, q.bid_size, q.ask, q.ask_size) for name in q.columns(side)
+        ]
+    if file.trade is not None:
+        named += [file.trade.price, file.trade.size]
+    for m in filter(None, (file.level, file.order)):
         named += [m.price, m.size]
     return named
 

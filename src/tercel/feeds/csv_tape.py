@@ -23,6 +23,7 @@ OFF_THE_TICK: Final = 1e-4
 PART_OF_LOT: Final = 1e-6
 """Parts of a lot by which a size may be off it, for its digits."""
 
+_STEPS: Final = (Fraction(5), Fraction(5, 2), Fraction(2), Fraction(1))
 MOST_CHANGED: Final = 0.01
 """Share of rows off the tick, and of volume that rounding to lots changes, above which a day is refused."""
 
@@ -82,8 +83,14 @@ def finest_parts(values: AnyArray) -> Fraction:
 
 
 def infer_tick(items: Sequence[pl.DataFrame]) -> float:
-    """Tick in price units: the largest that all prices are on."""
-    return float(1 / finest_parts(_distinct(items, sizes=False)))
+    """Tick in price units: the largest of 1, 2, 2.5 or 5 times a power of ten that all prices are on.
+
+    >>> infer_tick([pl.DataFrame({"price": [93_576.0, 93_575.5]})])
+    0.5
+    """
+    common = 1 / finest_parts(_distinct(items, sizes=False))
+    ticks = (step * Fraction(10) ** k for k in range(6, -12, -1) for step in _STEPS)
+    return float(next(tick for tick in ticks if common % tick == 0))
 
 
 def infer_parts(items: Sequence[pl.DataFrame]) -> tuple[int, bool]:
@@ -237,7 +244,7 @@ def tape_of(
     )
     unchanged = q.height - len(np.unique(change_rows[:, 0])) - (opens and not opening)
     kinds = Events.empty(0).to_frame().schema
-    return Events.from_frame(table.select(schema.COLUMN_NAMES).cast(dict(kinds))), {
+    return Events.from_frame(table.select(schema.COLUMN_NAMES).cast(kinds)), {
         "quotes_without_change": unchanged
     } | signed
 

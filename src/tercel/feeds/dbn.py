@@ -110,9 +110,9 @@ class DbnFeed:
                     facts = instrument, day, symbol, records.venue, records.schema
                     if records.schema == "mbo":
                         held_bytes += rows.nbytes
-                        span = tuple(rows[[0, -1], dbn_kernels.TS_RECV].tolist())
+                        first, last = rows[[0, -1], dbn_kernels.TS_RECV].tolist()
                         keep = rows if held_bytes <= self._hold else None
-                        parts.append(Part(member, *facts, *span, records.others, keep))
+                        parts.append(Part(member, *facts, first, last, records.others, keep))
                         continue
                     key = instrument, day, records.venue, records.schema
                     if key not in tapes:

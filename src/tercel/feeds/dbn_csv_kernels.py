@@ -136,7 +136,10 @@ def read_rows(
                 elif kind == SPAN:
                     spans[row] = first << 16 | stop - first
                 if good == 0:
-                    fault[0], fault[1], fault[2], fault[3] = row, column, first, stop
+                    fault[0] = row
+                    fault[1] = column
+                    fault[2] = first
+                    fault[3] = stop
                     return row
                 word = fields[column, 1]
                 shift = fields[column, 2]
@@ -150,7 +153,9 @@ def read_rows(
                 break
             i += 1
         if column != fields.shape[0]:
-            fault[0], fault[1], fault[2] = row, -1, column
+            fault[0] = row
+            fault[1] = -1
+            fault[2] = column
             return row
         row += 1
         i += 1

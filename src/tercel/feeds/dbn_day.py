@@ -54,9 +54,8 @@ _ERRORS: Final = {
     dbn_kernels.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
 }
 _WARNINGS: Final = {
-    "unknown_ids": "changes of orders that the files never added ({unknown_cancels:,} cancels, {unknown_modifies:,} modifies: "
-    "those rest from then on); the book lacks those orders before: begin with the snapshot of the day's start, or trust the "
-    "book once they are gone",
+    "unknown_ids": "changes of orders that the files never added ({unknown_cancels:,} cancels, {unknown_modifies:,} modifies, "
+    "which rest from then on); the book lacks those orders: add the file with the snapshot of the day's start",
     "duplicate_ids": "orders added under an id that was alive; the older one was withdrawn",
     "maybe_bad_book": "records flagged as after a gap: the book may be wrong until the next snapshot",
     "clock_back": "records with a time before that of the record above; they were given that time",

@@ -37,7 +37,9 @@ def common_divisor(prices: Longs, unit: int) -> int:
         if unit == 0 or prices[i] % unit != 0:
             rest = prices[i]
             while rest != 0:
-                unit, rest = rest, unit % rest
+                former = unit
+                unit = rest
+                rest = former % rest
     return unit
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.arrays import Ints
+from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds import dbn_level_kernels as k
@@ -137,7 +137,7 @@ class LevelTape:
         self.sequence = int(numbers[-1])
         self.is_last = bool(ends[-1])
 
-    def _count(self, name: str, marks: Ints) -> None:
+    def _count(self, name: str, marks: Bools) -> None:
         """Add the marked records of a block to the oddities."""
         if marks.any():
             count, first = self.odd.get(name, (0, self.records + int(marks.argmax()) + 1))

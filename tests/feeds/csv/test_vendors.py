@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -20,7 +21,7 @@ L2 = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n"
 NAME = "binance-futures_{}_2025-01-01_BTCUSDT.csv"
 
 
-def read(paths: list[Path], feed: str = "tardis", **options: object) -> Imported:
+def read(paths: list[Path], feed: str = "tardis", **options: Any) -> Imported:
     (day,) = read_all(
         BinanceFeed() if feed == "binance" else CsvFeed(feed), paths, FeedOptions(**options)
     )

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ Levels = list[list[tuple[int, int]]]
 """Bids and asks, the best first: ticks and lots."""
 
 
-def read(paths: list[Path], **options: object) -> Imported:
+def read(paths: list[Path], **options: Any) -> Imported:
     (day,) = read_all(DbnFeed(), paths, FeedOptions(**options))
     return day
 
@@ -65,7 +66,7 @@ def made(seed: int, n: int = 120) -> list[tuple[str, str, int, int, int, Levels]
     return records  # fmt: skip
 
 
-def record_of(i: int, schema_name: str, row: tuple[str, str, int, int, int, Levels]) -> object:
+def record_of(i: int, schema_name: str, row: tuple[str, str, int, int, int, Levels]) -> Any:
     """The library's record of a row."""
     action, side, price, lots, flags, levels = row
     pairs = []
