@@ -305,3 +305,11 @@ def test_rebar_has_its_known_truth(shared_data: Path) -> None:
     assert (found["crossed"], found["locked"]) == (0, 0)
     trades = np.isin(day.events.kind, (schema.TRADE, schema.TRADE_HIDDEN))
     assert day.events.qty_lots[trades].sum() == 1_845_348
+
+
+def test_asx_trades_are_a_market_by_their_quotes(shared_data: Path) -> None:
+    """Each trade has two sides in the file, and counts once."""
+    day = read([shared_data / "asx-drr-20240905" / "drr_20240905_trades.csv.gz"], "asx")
+    found = verify_alone(day.events)
+    assert found["prints"] + found["hidden_prints"] + found["auction_prints"] == 8_302 // 2
+    assert found["crossed"] == 0
