@@ -59,6 +59,12 @@ def bench_shanghai(as_json: AsJson = False) -> None:
     _bench("shanghai", as_json)
 
 
+@app.command("vendors")
+def bench_vendors(as_json: AsJson = False) -> None:
+    """Vendors: Databento's levels and Tardis's updates in CSV to the lake, rows a CPU second beside Polars reading the file."""
+    _bench("vendors", as_json)
+
+
 @app.command("dbn")
 def bench_dbn(as_json: AsJson = False) -> None:
     """DBN: order-by-order records per second to the tape, beside Databento's own reader."""

@@ -205,9 +205,9 @@ plugins.entry_points = lambda group: []
 from guards.program import commands
 print(*(words for words, _ in commands()), sep="\\n")
 """
-MOST_COMMANDS = 75
+MOST_COMMANDS = 79
 """Commands of the package alone. Whoever takes one away lowers the number; nobody raises it in passing. Last
-taken away: `agent sweep`; last added: the feeds `data import shanghai` and `data import shenzhen`."""
+taken away: `agent sweep`; last added: `data import` of Shanghai, Shenzhen, Tardis, Binance's archive (2) and futures of SHFE."""
 
 
 def test_the_package_alone_has_few_commands() -> None:

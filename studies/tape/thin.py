@@ -216,15 +216,12 @@ def _changes(events: Events, stops: Ints, levels: int) -> Ints:
     starts = np.flatnonzero(np.diff(cleared, prepend=-1) != 0)
     parts = [np.zeros((0, CHANGE_WORDS), np.int64)]
     for begin, end in zip(starts, [*starts[1:], len(stops)], strict=True):
-        bid, ask, bid_lots, ask_lots = (
-            np.ascontiguousarray(values[begin:end, h])
-            for values in (prices, lots)
-            for h in range(2)
-        )
+        shown = np.stack((prices[begin:end], lots[begin:end]), axis=2)
+        nothing = np.zeros(shown.shape[1:], np.int32)
         off = np.zeros(end - begin, np.uint8)
         part = np.empty((0, CHANGE_WORDS), np.int64)
         for _ in range(2):  # first it counts the rows
-            room = changes(bid, bid_lots, ask, ask_lots, off, begin == 0, part)
+            room = changes(shown, nothing, off, begin == 0, part)
             part = part if len(part) == room else np.empty((room, CHANGE_WORDS), np.int64)
         part[:, 0] += begin
         parts.append(part)

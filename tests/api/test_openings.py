@@ -76,7 +76,9 @@ def leaves_nothing(attempt: Callable[[], object], expected: type[Exception] = Ve
     with pytest.raises(expected):
         attempt()
     open_files, running_threads = open_resources()
-    assert open_files <= files  # what earlier tests left to the collector of garbage may be closed meanwhile
+    assert (
+        open_files <= files
+    )  # what earlier tests left to the collector of garbage may be closed meanwhile
     assert running_threads <= threads
 
 

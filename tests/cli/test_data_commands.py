@@ -123,7 +123,7 @@ def test_dbn_is_imported_listed_and_verified(tmp_path: Path, lake: Path) -> None
     words = ("data", "verify", "--lake", lake, "--symbol", "XYZ", "--date", "2025-07-17")
     counts = done(*words)
     assert (counts["rows"], counts["unknown_ids"], counts["crossed"]) == (3, 0, 0)
-    refused(tercel(*words, "--against", path), "bid_px_00")
+    refused(tercel(*words, "--against", path), "mbp-10 received mbo")
 
 
 def test_binance_is_imported_and_verified_against_its_quotes(tmp_path: Path, lake: Path) -> None:

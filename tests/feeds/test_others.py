@@ -118,7 +118,7 @@ def test_a_feed_is_found_by_its_name_and_keeps_out_of_the_names_that_are_taken(
     assert feeds_of_others() == {"one": ["acme_one (acme_one.feed:AcmeFeed)"]}
     assert feed_named("one").name == "acme"
     assert feed_named("lobster").name == "lobster"
-    with pytest.raises(UnknownNameError, match="lobster, .*, one"):
+    with pytest.raises(UnknownNameError, match=r"lobster, .*, one"):
         feed_named("two")
 
 

@@ -23,7 +23,7 @@ import_app = typer.Typer(
 Captures = Annotated[
     list[Path],
     typer.Argument(
-        help="Captures: lines of local ns and JSON, plain, compressed, in archives or folders.",
+        help="Captures: lines of local ns and JSON, or lists, plain, compressed, in archives or folders.",
         metavar="PATHS",
     ),
 ]
@@ -36,6 +36,13 @@ ExactTick = Annotated[
 
 
 OTHERS = feeds_of_others()
+MAPS = {
+    "tardis": "Import Tardis.dev's datasets: incremental_book_L2, book_snapshot_25, quotes, trades.",
+    "binance-spot": "Import files of Binance's public archive of spot: aggTrades, trades.",
+    "binance-futures": "Import files of Binance's public archive of futures: aggTrades, trades, bookTicker.",
+    "shfe": "Import snapshots of Chinese futures, 5 levels each 500 ms, a file a trading day (Parquet or CSV).",
+}
+"""Shipped maps that have a command of their own, and its help."""
 
 
 def lobster(
@@ -73,7 +80,7 @@ def dbn(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Databento MBO files: .dbn, .dbn.zst, .csv, archives of them, or folders.",
+            help="Databento files: .dbn, .dbn.zst, .csv, archives of them, or folders.",
             metavar="PATHS",
         ),
     ],
@@ -91,7 +98,7 @@ def dbn(
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import Databento order-by-order days, every instrument in the files."""
+    """Import Databento days of orders (mbo), levels or trades (mbp-10, mbp-1, tbbo, trades), every instrument in the files."""
     _import_paths(
         lambda: feed_named("dbn"), paths, lake, feed_options(symbol, date, tick), replace, as_json
     )
@@ -250,6 +257,33 @@ def csv(
     )
 
 
+def _map_command(name: str) -> Callable[..., None]:
+    """Command that imports files by the shipped map `name`."""
+
+    def body(
+        paths: Annotated[
+            list[Path],
+            typer.Argument(help="Files, compressed or not, archives or folders.", metavar="PATHS"),
+        ],
+        lake: Lake,
+        symbol: Annotated[
+            str | None, typer.Option(help="Default: as the files say.", metavar="SYM")
+        ] = None,
+        date: Annotated[
+            str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")
+        ] = None,
+        tick: ExactTick = None,
+        replace: Replace = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Import files by the map."""
+        csv(paths, name, lake, False, symbol, date, tick, replace, as_json)
+
+    body.__name__ = name
+    body.__doc__ = MAPS[name]
+    return body
+
+
 def _import_paths(
     feed: "Callable[[], Feed]",
     paths: Sequence[Path],
@@ -311,15 +345,5 @@ def _foreign_feed_command(name: str) -> Callable[..., None]:
     return body
 
 
-add(
-    import_app,
-    lobster,
-    itch,
-    csv,
-    dbn,
-    shanghai,
-    shenzhen,
-    binance,
-    bitstamp,
-    *map(_foreign_feed_command, OTHERS),
-)
+add(import_app, lobster, itch, csv, dbn, shanghai, shenzhen, binance, bitstamp)
+add(import_app, *map(_map_command, MAPS), *map(_foreign_feed_command, OTHERS))

@@ -71,7 +71,7 @@ class Tca(JsonRequest):
     map: Annotated[
         str | None,
         typer.Option(
-            help="Map of the columns: ib-flex, schwab, alpaca, binance-trades, coinbase, comdirect, or a file "
+            help="Map of the columns: ib-flex, schwab, alpaca, binance-trades, coinbase, comdirect, asx, or a file "
             "with timezone = ... and \\[columns] parent = ...",
             metavar="NAME|MAP.toml",
         ),

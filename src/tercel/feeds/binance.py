@@ -1,6 +1,7 @@
 """The Binance feed: steps of a synced book (`binance_sync`) and trades as days of an L2 tape, in ticks and lots.
 
-Files are lines of local ns and JSON (:mod:`tercel.feeds.members`), plain or compressed. A file of exchange
+Files are lines of local ns and JSON (:mod:`tercel.feeds.members`), plain or compressed, or lists of messages; the maps
+`binance-spot` and `binance-futures` read the public archive. A file of exchange
 information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of the values.
 `binance_messages` shows lines of such a file.
 """

@@ -84,6 +84,8 @@ class BinanceMarket:
     symbol: str
     book: list[DepthDiff | Snapshot] = field(default_factory=list)
     trades: list[BinanceTrade] = field(default_factory=list)
+    aggregated: list[BinanceTrade] = field(default_factory=list)
+    """Trades summed by order and price, which count where there are no single ones."""
     quotes: list[BookTicker] = field(default_factory=list)
     off_book: int = 0
     """Prints that no order in the book made: insurance fund, deleveraging."""
@@ -124,8 +126,9 @@ def snapshot_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> Snapsh
 def trade_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> BinanceTrade:
     """Trade from a message, its side that of the resting order; `scaled` turns a number into 1e-10."""
     side = 1 if data["m"] else -1
+    number = data["a" if data.get("e") == "aggTrade" else "t"]
     return BinanceTrade(
-        int(data["t"]), time_ns(data["T"]), recv_ns, side, scaled(data["p"]), scaled(data["q"])
+        int(number), time_ns(data["T"]), recv_ns, side, scaled(data["p"]), scaled(data["q"])
     )
 
 
@@ -179,7 +182,7 @@ class _Reader:
             self._information(data, line)
         elif data.get("e") == "depthUpdate":
             self._diff(data, line)
-        elif data.get("e") == "trade":
+        elif data.get("e") in ("trade", "aggTrade"):
             self._trade(data, line)
         elif "u" in data and "b" in data and "B" in data:
             self._quote(data, line)
@@ -204,9 +207,8 @@ class _Reader:
         if data.get("X", "MARKET") != "MARKET":
             market.off_book += 1
             return
-        market.trades.append(
-            trade_of(data, line.recv_ns, lambda text: self.scaled(text, line.location))
-        )
+        trades = market.aggregated if data["e"] == "aggTrade" else market.trades
+        trades.append(trade_of(data, line.recv_ns, lambda text: self.scaled(text, line.location)))
 
     def _quote(self, data: Message, line: CaptureLine) -> None:
         """Add a best quote to its market."""
@@ -261,6 +263,7 @@ class _Reader:
                     self.books.get(key, ()), key=lambda numbered_part: numbered_part[0]
                 )
             ]
+            market.trades = market.trades or market.aggregated
             market.tick, market.lot = self.units.get(market.symbol, (0, 0))
         return list(self.markets.values())
 

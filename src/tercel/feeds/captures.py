@@ -1,7 +1,8 @@
 """Captured messages read from lines `RECEIVED_NS JSON` (`capture_writer` writes them), and their decimals as exact
 integers.
 
-A line is what came in, whole: the local time in ns since 1970, a space, and the message as it was sent. Capture files
+A line is what came in, whole: the local time in ns since 1970, a space, and the message as it was sent. It may be a message
+alone, or a list of them. Capture files
 of one feed may follow one another (a recorder starts a new one at each start); the last line of a file may be cut,
 since a killed recorder cannot finish it.
 """
@@ -85,10 +86,13 @@ def lines_of(files: Sequence[Member], reading: CaptureWarnings) -> Iterator[Capt
                     f"{row[:60]!r} in {location} ({error})",
                     "cut the file there, or record again",
                 ) from error
-            reading.messages += 1
             reading.recv_back += 0 < line.recv_ns < last
             last = line.recv_ns or last
-            yield line
+            listed = line.message if isinstance(line.message, list) else [line.message]
+            reading.messages += len(listed)
+            for place, message in enumerate(listed, start=1):
+                of_list = f"message {place} in {location}" if listed is line.message else location
+                yield CaptureLine(line.recv_ns, message, of_list)
 
 
 def _first_time(rows: Sequence[str]) -> int:

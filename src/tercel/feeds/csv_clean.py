@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from tercel.feeds.csv_columns import NS, RECEIVED, ROW, TIMES, in_order
+from tercel.feeds.csv_columns import NS, RECEIVED, TIMES, in_order
 from tercel.feeds.csv_map import CleanMap
 from tercel.feeds.csv_rows import RuleCounts
 
@@ -146,7 +146,7 @@ def _merged_quotes(q: pl.DataFrame, how: str) -> pl.DataFrame:
     values = sides.median() if median else sides.last()
     return (
         q.group_by(NS, maintain_order=True)
-        .agg(pl.col(RECEIVED, ROW, "exchange").last(), values)
+        .agg(pl.col(*TIMES[1:], "exchange").last(), values)
         .select(q.columns)
     )
 
@@ -157,7 +157,7 @@ def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
     new = (pl.col(NS) != pl.col(NS).shift()) | cross | cross.shift()
     common_sign = pl.when(pl.col("sign").n_unique() == 1).then(pl.col("sign").first()).otherwise(0)
     merged = t.group_by(new.fill_null(True).cum_sum().alias("run"), maintain_order=True).agg(
-        pl.col(*TIMES, "cross").last(),
+        pl.col(*TIMES, "cross", "hidden").last(),
         pl.col("price").median(),
         pl.col("size").sum(),
         common_sign.alias("sign"),

@@ -24,6 +24,9 @@ LOWER: Final = "correct the row, or lower `lowest_price` in [instrument] of the 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows sorted by time, then by row number."""
+    columns = [rows[name].to_numpy() for name in (NS, ROW)]
+    if all((column[1:] >= column[:-1]).all() for column in columns):  # as most files are
+        return rows
     return rows.sort(NS, ROW, maintain_order=True)
 
 
@@ -39,8 +42,8 @@ class TypedColumn:
 
 
 def strip_text(column: str) -> pl.Expr:
-    """Expression of a text column without surrounding blanks; "" for an empty field."""
-    return pl.col(column).fill_null("").str.strip_chars()
+    """Expression of a column as text without surrounding blanks; "" for an empty field."""
+    return pl.col(column).cast(pl.String).fill_null("").str.strip_chars()
 
 
 def divide(value: pl.Expr, by: float) -> pl.Expr:
@@ -66,19 +69,23 @@ class TextRows:
     Parameters
     ----------
     frame : polars.DataFrame
-        Text columns; ROW from 1 (the header counts), NS and RECEIVED in ns since 1970.
+        Text columns, or numbers where all of a column are plain ones (null: an empty field); ROW from 1 (the header
+        counts), NS and RECEIVED in ns since 1970.
     location : str
         The file, for people.
     decimal : str
         Sign of decimals in its numbers; empty: not known.
     zone : str
         Timezone in which its times were read, as they name none themselves; empty where they do, or count from 1970.
+    others : int
+        Rows of other symbols than that in the file's name, left out.
     """
 
     frame: pl.DataFrame
     location: str
     decimal: str = "."
     zone: str = ""
+    others: int = 0
 
     def of(self, column: str, values: Sequence[str]) -> "TextRows":
         """The rows whose `column` holds one of these values, surrounding blanks aside."""
@@ -93,6 +100,10 @@ class TextRows:
             For a number whose decimal sign neither the map nor another cell shows, with its row.
         """
         text = strip_text(column)
+        if self.frame.schema[column].is_numeric():
+            known = pl.col(column).fill_null(0.0)
+            scaled = known if factor == divisor == 1 else divide(known * factor, divisor)
+            return TypedColumn(column, text, pl.when(known.is_finite()).then(scaled), "a number")
         parsed = TypedColumn(column, text, text.cast(pl.Float64, strict=False), "a number")
         if not self.decimal:
             unknown = self.frame[column].str.strip_chars().str.contains(EITHER).fill_null(False)
@@ -113,6 +124,11 @@ class TextRows:
             .then(divide(parsed.value * factor, divisor))
         )
         return replace(parsed, value=value)
+
+    def is_empty(self, column: str) -> pl.Expr:
+        """Expression of whether a field is empty."""
+        is_numeric = self.frame.schema[column].is_numeric()
+        return pl.col(column).is_null() if is_numeric else strip_text(column) == ""
 
     def ids(self, columns: Sequence[str]) -> TypedColumn:
         """Ids as exact text, of one column or of several joined; "" where the field is empty, null where digits were lost."""
@@ -194,11 +210,12 @@ class FilePrices:
         `zero_is_none`: rows in which 0 is no price; by default all unless the map has `lowest_price`.
         """
         number = text.number(name, divisor=self.divisor)
-        nothing = (number.text == "") | (
+        empty = text.is_empty(name)
+        nothing = empty | (
             (number.value == 0) & (not self.zero if zero_is_none is None else zero_is_none)
         )
-        above = pl.when((number.text != "") & (number.value > self.zero)).then(
-            number.value - self.zero
+        above = pl.when(~empty & (number.value > self.zero)).then(
+            number.value - self.zero if self.zero else number.value
         )
         price = pl.when(nothing & may_lack).then(0.0).otherwise(above)
         return TypedColumn(

@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from tercel.core.errors import FeedError
 from tercel.core.report.formatting import format_clock
-from tercel.core.vocabulary import LEAST_TICK, MOST_TICK, NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS, LEAST_TICK, MOST_TICK, NS_PER_SECOND
 from tercel.feeds import csv_columns, csv_read as r, csv_rows
 from tercel.feeds.csv_clean import clean_quotes, clean_trades, merge_exchanges
 from tercel.feeds.csv_columns import in_order
@@ -38,17 +39,19 @@ MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
 
+MOST_DAYS_OFF: Final = 12
+"""Days between the evening on which a trading day begins and its date, at most: the longest holidays."""
 APART_NS: Final = 30 * 60 * NS_PER_SECOND
 """Distance of the first times of two files from which one of them may be of another zone."""
 LEAST_COPY: Final = 20
 """Rows that have to come again for a copy, in a file of more than four times as many."""
 _COLUMNS: Final = {
     "quote": (*csv_columns.TIMES, *(name for (name,) in csv_rows.side_columns(1))),
-    "trade": (*csv_columns.TIMES, "price", "size", "sign", "cross"),
+    "trade": (*csv_columns.TIMES, "price", "size", "sign", "cross", "hidden"),
     "direct": (*csv_columns.TIMES, "side", "kind", "order_id", "price", "size", "snapshot"),
 }
 _TYPES: Final[dict[str, Any]] = {
-    **{"cross": pl.Boolean, "order_id": pl.String},
+    **{"cross": pl.Boolean, "hidden": pl.Boolean, "order_id": pl.String},
     **dict.fromkeys((*csv_columns.TIMES, "sign", "side", "kind", "snapshot"), pl.Int64),
 }
 EMPTY_ROWS: Final = {
@@ -72,6 +75,8 @@ class CsvDay:
         What their columns mean.
     tick : float or None
         Instead of the map's.
+    venue : str
+        Instead of the map's; empty: the map's.
     """
 
     symbol: str
@@ -79,6 +84,7 @@ class CsvDay:
     parts: tuple[tuple[Member, FileMap], ...]
     map: CsvMap
     tick: float | None = None
+    venue: str = ""
 
     @property
     def source(self) -> tuple[str, ...]:
@@ -98,7 +104,7 @@ class CsvDay:
         instrument_map = self.map.instrument
         rules = self.map.clean
         tick = instrument_map.tick if self.tick is None else self.tick
-        if not LEAST_TICK <= tick <= MOST_TICK:
+        if not LEAST_TICK <= tick <= MOST_TICK and self.tick is not None:
             raise FeedError(
                 f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}",
                 f"{tick:g}",
@@ -110,7 +116,7 @@ class CsvDay:
         prices = csv_columns.FilePrices(
             zero=float(origin * Fraction(str(tick))), lots=instrument_map.lots_a_unit
         )
-        items, back, firsts = self._gather(prices, report)
+        items, back, firsts = self._gather(prices, report, notes)
         notes += clock_notes(firsts, instrument_map.timezone)
         from tercel.feeds import (  # numba: a file is read before it is imported
             csv_crossed,
@@ -118,31 +124,54 @@ class CsvDay:
         )
 
         open_ns, close_ns = instrument_map.session_ns(self.date)
+        if open_ns and any(file.trading_day for _, file in self.parts):  # after a weekend
+            open_ns -= round((open_ns - min(firsts)[0]) / DAY_NS) * DAY_NS
         quotes, trades, direct = (
             in_order(self._drop_copies(pl.concat(items[sort]), report, notes))
             if items[sort]
             else EMPTY_ROWS[sort]
             for sort in EMPTY_ROWS
         )
-        csv_tape.refuse_off_tick([quotes, direct, trades], tick, prices.zero, self._location_of)
-        units = [getattr(file, role).size_unit for _, file in self.parts for role in file.roles]
-        csv_tape.refuse_parted(
-            [quotes, direct, trades], instrument_map, max(units) == 1, report, self._location_of
-        )
+        if not quotes.height + trades.height + direct.height:
+            raise self._nothing_left(report)
+        books = [rows for rows in (quotes, direct) if rows.height] or [trades]
+        if not tick:
+            tick = csv_tape.infer_tick(books)
+        else:
+            csv_tape.refuse_off_tick([quotes, direct, trades], tick, prices.zero, self._location_of)
+        is_exact = False
+        if not instrument_map.lot:
+            parts, is_exact = csv_tape.infer_parts([quotes, direct, trades])
+            instrument_map = instrument_map.model_copy(
+                update={"lot": 1 if parts == 1 else 1 / parts}
+            )
+            if parts > 1:
+                quotes, direct, trades = (
+                    rows.with_columns(cs.contains("size") * float(parts))
+                    for rows in (quotes, direct, trades)
+                )
+        if not is_exact:
+            units = [getattr(file, role).size_unit for _, file in self.parts for role in file.roles]
+            csv_tape.refuse_parted(
+                [quotes, direct, trades], instrument_map, max(units) == 1, report, self._location_of
+            )
         direct = direct.with_columns(order_id=csv_tape.number_ids(direct["order_id"]))
         if items["quote"]:
             quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
         if items["trade"]:
             trades = clean_trades(trades, rules, open_ns, close_ns, report)
         events, extra = csv_tape.tape_of(
-            quotes, trades, direct, tick, instrument_map.lot, rules.trade_outliers, report
+            quotes,
+            trades,
+            direct,
+            tick,
+            instrument_map.lot,
+            rules.trade_outliers,
+            any(file.trade and file.trade.in_quotes for _, file in self.parts),
+            report,
         )
         if events.n == 0:
-            raise FeedError(
-                f"rows of {self.symbol} on {self.date}",
-                f"none left of {', '.join(self.source)}: {dict(report)}",
-                "check symbol, date, session and rules",
-            )
+            raise self._nothing_left(report)
         if direct.height:
             events = csv_crossed.uncross(events, report) if rules.uncross else events
             extra |= csv_crossed.count_crossed(events)
@@ -155,10 +184,11 @@ class CsvDay:
         if instrument_map.lot < 1:
             extra["lot_size"] = f"{Decimal(str(instrument_map.lot)):f}"
         instrument = Instrument(
-            venue=instrument_map.venue,
+            venue=self.venue or instrument_map.venue,
             symbol=self.symbol,
             date=self.date,
             tick=tick,
+            tick_rule="stated" if self.tick or instrument_map.tick else "inferred",
             lot=max(int(instrument_map.lot), 1),
             levels=next(
                 (f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0
@@ -177,11 +207,19 @@ class CsvDay:
             instrument, events, tuple(self._warnings(report, back, rows, extra) + notes)
         )
 
+    def _nothing_left(self, report: csv_rows.RuleCounts) -> FeedError:
+        """Error for a day without rows."""
+        return FeedError(
+            f"rows of {self.symbol} on {self.date}",
+            f"none left of {', '.join(self.source)}: {dict(report)}",
+            "check symbol, date, session and rules",
+        )
+
     def _gather(
-        self, prices: csv_columns.FilePrices, report: csv_rows.RuleCounts
+        self, prices: csv_columns.FilePrices, report: csv_rows.RuleCounts, notes: list[str]
     ) -> tuple[dict[str, list[pl.DataFrame]], int, list[tuple[int, str, str]]]:
         """Typed rows of all files by kind (quote, trade, direct), numbered across files, how often clocks go back, and the
-        first time of each file; rows of another day are left out and counted in `report`."""
+        first time of each file; rows of another day are left out and counted in `report`, and what is odd said in `notes`."""
         firsts = list[tuple[int, str, str]]()
         items: dict[str, list[pl.DataFrame]] = {sort: [] for sort in EMPTY_ROWS}
         back = 0
@@ -189,17 +227,21 @@ class CsvDay:
         start, stop = day_ns(self.date, zone, self.map.instrument.begins_s)
         for number, (member, file) in enumerate(self.parts):
             text = r.read_text(member, file, self.map.instrument, self.date, self.symbol)
-            inside = text.frame.filter(
-                pl.col(csv_columns.NS).is_between(start, stop, closed="left")
-            )
+            inside, changed = self._rows_of_day(text, file, start, stop)
             report["rows of another day"] += text.frame.height - inside.height
+            report.update({"rows of other symbols": text.others} if text.others else ())
+            report.update(
+                {"times before that of the row above, set to it": changed} if changed else ()
+            )
             text = replace(text, frame=inside)
             back += int((text.frame[csv_columns.NS].diff() < 0).sum())
+            notes += sequence_notes(text, file)
             if inside.height:
                 firsts.append(
                     (int(inside[csv_columns.NS].to_numpy().min()), text.location, text.zone)
                 )
-            rank = number if file.quote is None else number + len(self.parts)
+            is_book = file.quote is not None or (file.level is not None and file.trade is None)
+            rank = number + len(self.parts) * is_book
             for role in file.roles:
                 role_rows = (
                     text.of(file.rows.column, getattr(file.rows, role))
@@ -212,6 +254,34 @@ class CsvDay:
                 items[role if role in EMPTY_ROWS else "direct"].append(rows)
         return items, back, firsts
 
+    def _rows_of_day(
+        self, text: csv_columns.TextRows, file: FileMap, start: int, stop: int
+    ) -> tuple[pl.DataFrame, int]:
+        """Rows of a file that belong to the day from `start` to `stop`, ns, and how many of their times were set to that of
+        the row above; FeedError for a file of a trading day that does not end on that day.
+        """
+        by_receipt = file.time.order == "receipt"
+        frame = text.frame
+        if file.trading_day:
+            midnight, _ = day_ns(self.date, self.map.instrument.timezone)
+            times = frame[csv_columns.NS]
+            wrong = (times >= midnight + DAY_NS) | (times < midnight - MOST_DAYS_OFF * DAY_NS)
+            ends = not frame.height or int(times.to_numpy().max()) >= midnight
+            if wrong.any() or not ends:
+                row = int(wrong.arg_max() or 0) if wrong.any() else frame.height - 1
+                raise FeedError(
+                    f"rows of the trading day {self.date}, which end on that date",
+                    f"{np.datetime64(int(times[row]), 'ns')} UTC in row {frame[csv_columns.ROW][row]} of {text.location}",
+                    "name the file, or `date=`, after the day on which its last row is",
+                )
+        else:
+            clock = csv_columns.RECEIVED if by_receipt else csv_columns.NS
+            frame = frame.filter(pl.col(clock).is_between(start, stop, closed="left"))
+        if not by_receipt:
+            return frame, 0
+        ahead = frame.with_columns(pl.col(csv_columns.NS).clip(start).cum_max())
+        return ahead, int((ahead[csv_columns.NS] != frame[csv_columns.NS]).sum())
+
     def _location_of(self, row: int) -> str:
         """Text of a row's place, from its number by `_gather`: its number in its file, and the file."""
         return f"row {row & ((1 << 40) - 1)} of {self.parts[(row >> 40) % len(self.parts)][0].location}"
@@ -220,9 +290,7 @@ class CsvDay:
         self, rows: pl.DataFrame, report: csv_rows.RuleCounts, notes: list[str]
     ) -> pl.DataFrame:
         """Rows without those that a file repeats, which are counted and noted."""
-        content = [
-            name for name in rows.columns if name not in (csv_columns.RECEIVED, csv_columns.ROW)
-        ]
+        content = [name for name in rows.columns if name not in csv_columns.TIMES[1:]]
         distinct = without_copies(rows, content)
         if rows.height > distinct.height:
             report["rows that come again"] += rows.height - distinct.height
@@ -268,6 +336,24 @@ class CsvDay:
                 f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
             )
         return warnings
+
+
+def sequence_notes(text: csv_columns.TextRows, file: FileMap) -> list[str]:
+    """Notes on the numbers of a file's rows that go back, or leave rows out where the map has them follow one another."""
+    if not file.sequence:
+        return []
+    numbers = text.frame.select(csv_columns.strip_text(file.sequence).cast(pl.Int64, strict=False))
+    steps = numbers.to_series().diff()
+    odd = {
+        "goes back": (steps < 0, "their rows were put in order of time"),
+        "leaves out numbers": ((steps > 1) & file.gapless, "rows are missing: download it again"),
+    }
+    return [
+        f"{file.sequence} {what} {wrong.sum():,} times in {text.location}, first in row "
+        f"{text.frame[csv_columns.ROW][wrong.arg_max() or 0]}; {consequence}"
+        for what, (wrong, consequence) in odd.items()
+        if wrong.any()
+    ]
 
 
 def clock_notes(firsts: Sequence[tuple[int, str, str]], timezone: str) -> list[str]:

@@ -18,7 +18,7 @@ import polars as pl
 from tercel.core.errors import FeedError
 from tercel.feeds.csv_columns import NS, strip_text
 from tercel.feeds.csv_day import CsvDay
-from tercel.feeds.csv_map import CsvMap, FileMap, load_map
+from tercel.feeds.csv_map import CsvMap, FileMap, RowsMap, load_map
 from tercel.feeds.csv_read import read_text
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
@@ -49,19 +49,18 @@ class CsvFeed:
         A file whose name does not say its symbol or day is looked through for them.
         """
         with members(paths) as files:
-            groups: dict[tuple[str, str], list[tuple[Member, FileMap]]] = {}
+            groups: dict[tuple[str, str, str], list[tuple[Member, FileMap]]] = {}
             unmatched: list[Member] = []
             for member in files:
                 named = self._file_of(member)
                 if named is None:
                     unmatched.append(member)
                     continue
-                file, symbol, date = named
-                date = (
-                    None if self.map.instrument.begins_s else date
-                )  # a calendar day's file holds two trading days
+                file, symbol, date, venue = named
+                if self.map.instrument.begins_s and not file.trading_day:
+                    date = None  # a calendar day's file holds two trading days
                 for key in self._keys(member, file, options.symbol or symbol, options.date or date):
-                    groups.setdefault(key, []).append((member, file))
+                    groups.setdefault((*key, venue), []).append((member, file))
             if paths and not groups:
                 patterns = " or ".join(f.name or "any name" for f in self.map.file)
                 raise FeedError(
@@ -72,26 +71,35 @@ class CsvFeed:
             yield [self._make_day(key, parts, options) for key, parts in sorted(groups.items())]
 
     def _make_day(
-        self, key: tuple[str, str], parts: list[tuple[Member, FileMap]], options: FeedOptions
+        self, key: tuple[str, str, str], parts: list[tuple[Member, FileMap]], options: FeedOptions
     ) -> CsvDay:
         """One day from its files; FeedError if two files of one kind claim it."""
-        symbol, date = key
+        symbol, date, venue = key
         for file in self.map.file:
             duplicates = [m.location for m, f in parts if f is file]
-            if len(duplicates) > 1 and file.name and not self.map.instrument.begins_s:
+            dated = file.trading_day or not self.map.instrument.begins_s
+            if len(duplicates) > 1 and file.name and dated:
                 raise FeedError(
                     f"one file of each kind for {symbol} on {date}",
                     " and ".join(duplicates[:3]),
                     "import one of them",
                 )
-        return CsvDay(symbol, date, tuple(parts), self.map, options.tick)
+        for roles in (("quote", "level", "order"), ("trade",)):
+            rivals = {id(f): m.location for m, f in parts if f.name and set(f.roles) & set(roles)}
+            if len(rivals) > 1:
+                raise FeedError(
+                    f"one file of {' or '.join(roles)} rows for {symbol} on {date}",
+                    " and ".join(rivals.values()),
+                    "import one of them",
+                )
+        return CsvDay(symbol, date, tuple(parts), self.map, options.tick, venue)
 
-    def _file_of(self, member: Member) -> tuple[FileMap, str | None, str | None] | None:
-        """Map of a file by its name, with the symbol and ISO date that the name states, if any; None if no map fits,
+    def _file_of(self, member: Member) -> tuple[FileMap, str | None, str | None, str] | None:
+        """Map of a file by its name, with the symbol, ISO date and venue that the name states, if any; None if no map fits,
         FeedError for a date in another form."""
         for file in self.map.file:
             if not file.name:
-                return file, None, None
+                return file, None, None, ""
             match = re.fullmatch(file.name, member.name)
             if match is None:
                 continue
@@ -111,7 +119,7 @@ class CsvFeed:
                         f"{date!r} in the name of {member.location}",
                         "rename the file, or correct the map: `date_format`",
                     ) from error
-            return file, groups.get("symbol"), date
+            return file, groups.get("symbol"), date, (groups.get("venue") or "").upper()
         return None
 
     def _keys(
@@ -127,7 +135,8 @@ class CsvFeed:
                 "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files",
             )
         zone = self.map.instrument.timezone
-        text = read_text(member, file, self.map.instrument, date, None)
+        kinds = dict.fromkeys(file.roles) | {"rows": RowsMap(), "sequence": ""}
+        text = read_text(member, file.model_copy(update=kinds), self.map.instrument, date, None)
         if text.frame.height == 0:
             raise FeedError(
                 "a row", f"none in {member.location}", "download it again, or leave it out"

@@ -56,7 +56,7 @@ def _place(prices: Packed, n: int, price: int) -> int:
 
 
 @kernel
-def _put(
+def put_change(
     rows: Longs, n: int, quote: int, kind: int, side: int, price: int, lots: int, flags: int
 ) -> int:
     """Write a change row if there is room; returns the number of rows, counted in any case."""
@@ -71,62 +71,64 @@ def _put(
 
 
 @kernel
-def changes(
-    bid: Packed,
-    bid_lots: Packed,
-    ask: Packed,
-    ask_lots: Packed,
-    off: Bytes,
-    opens: bool,
-    rows: Longs,
+def snapshot_changes(
+    j: int, opens: bool, flags: int, old: Packed, new: Packed, rows: Longs, n: int
 ) -> int:
-    """Write level rows for the changes from each snapshot to the next: removed levels, then set levels; returns their
-    number, rows for which `rows` has no room included.
+    """Write level rows for the changes from one snapshot to the next, number `j`, from place `n` on: removed levels, then set
+    levels; returns the place after them, rows for which `rows` has no room included.
 
-    `rows` int64[rows, 6] takes number of the snapshot, kind, side, price, lots and flags, as far as it has room. A level
-    that left because others came before it rolls out, one that came into sight because others went rolls in; what lies
-    within sight is set. With `opens` the first snapshot opens the tape.
+    `old`, `new` int32[2 sides, price and lots, levels], 0 where there is no level; `rows` int64[rows, 6] takes number of the
+    snapshot, kind, side, price, lots and flags. A level that left because others came before it rolls out, one that came
+    into sight because others went rolls in; what lies within sight is set. With `opens` the snapshot opens the tape.
+    """
+    levels = new.shape[2]
+    for step in range(2):  # what goes, then what comes
+        for h in range(2):
+            side = 1 - 2 * h
+            new_price = new[h, 0]
+            new_lots = new[h, 1]
+            old_price = old[h, 0]
+            old_lots = old[h, 1]
+            m = _count_levels(new_price, new_lots)
+            k = _count_levels(old_price, old_lots)
+            if step == 0:
+                for x in range(k):
+                    if (x < m and new_price[x] == old_price[x]) or _place(
+                        new_price, m, old_price[x]
+                    ) >= 0:
+                        continue
+                    beyond = m == levels and (new_price[m - 1] - old_price[x]) * side > 0
+                    kind = ROLL_OUT if beyond else LEVEL_SET
+                    n = put_change(rows, n, j, kind, side, old_price[x], 0, 0)
+                continue
+            for x in range(m):
+                same = x < k and old_price[x] == new_price[x]
+                old_place = x if same else _place(old_price, k, new_price[x])
+                if old_place >= 0 and old_lots[old_place] == new_lots[x]:
+                    continue
+                into = (
+                    old_place < 0 and k == levels and (old_price[k - 1] - new_price[x]) * side > 0
+                )
+                kind = ROLL_IN if into or opens else LEVEL_SET
+                n = put_change(rows, n, j, kind, side, new_price[x], new_lots[x], flags)
+    return n
+
+
+@kernel
+def changes(shown: Packed, nothing: Packed, off: Bytes, opens: bool, rows: Longs) -> int:
+    """Write level rows for the changes from each snapshot of `shown` int32[n, 2 sides, price and lots, levels] to the next;
+    returns their number, rows for which `rows` has no room included.
+
+    See `snapshot_changes`. `nothing` is a snapshot without levels; `off` marks snapshots with a price off the tick; with
+    `opens` the first opens the tape.
     """
     n = 0
-    levels = bid.shape[1]
-    for j in range(bid.shape[0]):
-        previous = max(j - 1, 0)
+    for j in range(shown.shape[0]):
         first = opens and j == 0
         flags = (OPENING if first else 0) | (OFF_TICK if off[j] else 0)
-        for step in range(2):  # what goes, then what comes
-            for h in range(2):
-                side = 1 - 2 * h
-                new_p, new_q = (bid[j], bid_lots[j]) if h == 0 else (ask[j], ask_lots[j])
-                old_p, old_q = (
-                    (bid[previous], bid_lots[previous])
-                    if h == 0
-                    else (ask[previous], ask_lots[previous])
-                )
-                m = _count_levels(new_p, new_q)
-                k = _count_levels(old_p, old_q) if j > 0 else 0
-                if step == 0:
-                    for x in range(k):
-                        if _place(new_p, m, old_p[x]) < 0:
-                            beyond = m == levels and (new_p[m - 1] - old_p[x]) * side > 0
-                            n = _put(
-                                rows, n, j, ROLL_OUT if beyond else LEVEL_SET, side, old_p[x], 0, 0
-                            )
-                    continue
-                for x in range(m):
-                    old_place = _place(old_p, k, new_p[x])
-                    if old_place >= 0 and old_q[old_place] == new_q[x]:
-                        continue
-                    into = old_place < 0 and k == levels and (old_p[k - 1] - new_p[x]) * side > 0
-                    n = _put(
-                        rows,
-                        n,
-                        j,
-                        ROLL_IN if into or first else LEVEL_SET,
-                        side,
-                        new_p[x],
-                        new_q[x],
-                        flags,
-                    )
+        n = snapshot_changes(
+            j, first, flags, nothing if j == 0 else shown[j - 1], shown[j], rows, n
+        )
     return n
 
 
@@ -137,13 +139,12 @@ def to_levels(
     side: int,
     tick: float,
     lot: int,
-    out_price: Packed,
-    out_lots: Packed,
+    out: Packed,
     off: Bytes,
     bad: Bytes,
 ) -> None:
-    """Convert prices and sizes float64[n, L] of one side to ticks and lots, into `out_price` and `out_lots`; marks rows with a
-    price off the tick in `off`, out of order or too large in `bad`.
+    """Convert prices and sizes float64[n, L] of one side to ticks and lots, into `out` int32[n, 2, L]; marks rows with a price
+    off the tick in `off`, out of order or too large in `bad`.
 
     Prices off the tick are rounded away from the touch, equal ticks merged.
 
@@ -164,13 +165,13 @@ def to_levels(
             if (
                 ticks >= 1 << 30
                 or lots >= 1 << 30
-                or (m > 0 and (ticks - out_price[i, m - 1]) * side > 0)
+                or (m > 0 and (ticks - out[i, 0, m - 1]) * side > 0)
             ):
                 bad[i] = 1
                 break
-            if m > 0 and out_price[i, m - 1] == ticks:
-                out_lots[i, m - 1] += lots
+            if m > 0 and out[i, 0, m - 1] == ticks:
+                out[i, 1, m - 1] += lots
                 continue
-            out_price[i, m] = ticks
-            out_lots[i, m] = lots
+            out[i, 0, m] = ticks
+            out[i, 1, m] = lots
             m += 1

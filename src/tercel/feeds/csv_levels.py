@@ -90,12 +90,12 @@ def _refuse_unknown_words(text: TextRows, m: LevelMap, column: str) -> None:
     """FeedError for a snapshot column of several words none of which the map's `full` has; none if the map itself lists words."""
     if not column or m.model_fields_set & {"full", "update"}:
         return
-    written = text.frame.select(strip_text(column)).to_series()
-    values = [value for value in written.unique(maintain_order=True) if value]
+    cells = text.frame[[column]].unique(maintain_order=True).select(strip_text(column)).to_series()
+    values = [value for value in cells.unique(maintain_order=True) if value]
     if len(values) > 1 and not {value.lower() for value in values} & set(m.full):
         quoted = ", ".join(f'"{value}"' for value in values[:9])
         text.refuse(
-            written != "",
+            text.frame.select(strip_text(column) != "").to_series(),
             _marks(m, column),
             "a word for a snapshot that `full` of the map has, among the words",
             f'write `full = ["{values[0]}"]` under '

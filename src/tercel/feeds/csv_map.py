@@ -41,9 +41,10 @@ class InstrumentMap(MapTable):
     venue, timezone : str
         Folder name in the lake; IANA zone that dates and clocks without a zone are in.
     tick : float
-        Tick in price units.
+        Tick in price units; 0: the largest that all prices of a day's books (else of its trades) are on.
     lot : int or float
         Shares (contracts, coins) of a lot, by which sizes are divided: a whole number, or one over a whole number (0.01).
+        0: 1, or else the largest that all sizes of a day are on.
     session : tuple of str
         Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock. One that ends no later than it
         begins goes across midnight: a trading day begins then on the evening before its date.
@@ -54,9 +55,9 @@ class InstrumentMap(MapTable):
     """
 
     venue: str
-    tick: float = Field(ge=LEAST_TICK, le=MOST_TICK)
+    tick: float = Field(ge=0, le=MOST_TICK)
     timezone: str = "America/New_York"
-    lot: int | float = Field(default=1, gt=0, lt=MOST_LOTS)
+    lot: int | float = Field(default=1, ge=0, lt=MOST_LOTS)
     session: Words = ()
     uppercase: bool = True
     lowest_price: float | None = Field(default=None, le=0)
@@ -78,6 +79,10 @@ class InstrumentMap(MapTable):
             (
                 not sound or self.begins_s > -DAY_S,
                 "a session that begins after 00:00, or none for around the clock",
+            ),
+            (
+                self.tick >= LEAST_TICK or (self.tick == 0 and self.lowest_price is None),
+                f"a tick of at least {LEAST_TICK:g}, or 0 where no lowest_price counts in it",
             ),
             (
                 -(2**29) * self.tick <= (self.lowest_price or 0.0),
@@ -130,6 +135,9 @@ class TimeMap(MapTable):
         Of text without a zone in it; empty for the instrument's.
     received : str
         Column of receive times in the same unit; empty for none.
+    order : str
+        "time": rows are put in order of time. "receipt": they stay in the order of the file, in which they were received,
+        and belong to the day of their receipt; a time before the day, or before that of the row above, becomes that.
     repeated_hour : str
         Which pass of an hour that the clocks repeat its rows are of, "first" or "second", where their order does not
         show it (text without a zone); empty: such rows are refused.
@@ -141,16 +149,21 @@ class TimeMap(MapTable):
     format: str = ""
     timezone: str = ""
     received: str = ""
+    order: Literal["time", "receipt"] = "time"
     repeated_hour: Literal["", "first", "second"] = ""
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        """Refuse `%f`, and `auto` without an epoch."""
+        """Refuse `%f`, `auto` without an epoch, and an order of receipt without its times."""
         _require(
             ("%f" not in self.format, FRACTION),
             (
                 self.unit != "auto" or self.origin == "epoch",
                 'origin = "epoch" where the unit is "auto"',
+            ),
+            (
+                self.order == "time" or self.received,
+                'received, a column, where the order is that of "receipt"',
             ),
         )
         return self
@@ -172,9 +185,10 @@ class QuoteMap(MapTable):
     Parameters
     ----------
     bid, bid_size, ask, ask_size : str
-        Columns; with `levels` above 1 a template such as "bid_{n}", n from 1. Without size columns a side is one lot.
-    levels : int
-        Levels a row shows.
+        Columns; with `levels` above 1 a template such as "bid_{n}", or "bid_{nn}" for 01. Without size columns a side is
+        one lot.
+    levels, first : int
+        Levels a row shows, and the number of the best one in a template.
     size_unit : int
         Shares of one unit of size (100 where sizes are in round lots).
     exchange : str
@@ -194,6 +208,7 @@ class QuoteMap(MapTable):
     bid_size: str = ""
     ask_size: str = ""
     levels: PositiveInt = 1
+    first: int = Field(default=1, ge=0)
     size_unit: PositiveInt = 1
     exchange: str = ""
     exchanges: Words = ()
@@ -204,10 +219,22 @@ class QuoteMap(MapTable):
     def _holds_together(self) -> Self:
         """Refuse several levels without a template, and sizes of one side only."""
         _require(
-            (self.levels == 1 or "{n}" in self.bid, "columns with {n} for several levels"),
+            (
+                self.levels == 1 or "{n}" in self.bid or "{nn}" in self.bid,
+                "columns with {n} for several levels",
+            ),
             ((self.bid_size == "") == (self.ask_size == ""), "sizes of both sides or of none"),
         )
         return self
+
+    def columns(self, template: str) -> list[str]:
+        """Columns of the levels that a template names, best first.
+
+        >>> QuoteMap(bid="b{nn}", ask="a{nn}", levels=2, first=0).columns("b{nn}")
+        ['b00', 'b01']
+        """
+        numbers = range(self.first, self.first + self.levels)
+        return [template.replace("{nn}", f"{n:02}").replace("{n}", str(n)) for n in numbers]
 
 
 class TradeMap(MapTable):
@@ -223,8 +250,11 @@ class TradeMap(MapTable):
         As in quotes; empty: all.
     aggressor : str
         Column with the side of the aggressor; empty: signed by quotes and ticks.
-    buy, sell : tuple of str
-        Its values; any other leaves the sign to quotes and ticks.
+    buy, sell, hidden : tuple of str
+        Its values; any other leaves the sign to quotes and ticks. Those of `hidden` met no order on show, whatever their
+        side.
+    in_quotes : bool
+        Whether each row of quotes says what was traded since the row before, with a size of 0 for nothing.
     id : str or sequence of str, optional
         Column of the trade's id, or several that make it: rows of one id and equal content count once.
     condition : str
@@ -250,6 +280,8 @@ class TradeMap(MapTable):
     aggressor: str = ""
     buy: Words = ()
     sell: Words = ()
+    hidden: Words = ()
+    in_quotes: bool = False
     id: Words | None = None
     condition: str = ""
     condition_code: Literal["letters", "numbers", "bits"] = "letters"
@@ -319,16 +351,23 @@ class FileMap(TextFormat):
     Parameters
     ----------
     name : str
-        Regular expression for whole file names (inside archives too), with groups `symbol` and `date` where it has
-        them; empty: any name.
+        Regular expression for whole file names (inside archives too), with groups `symbol`, `date` and `venue` where it
+        has them; empty: any name.
     date_format : str
         Of the group `date`, as in strptime; empty: 20240131 or 2024-01-31.
-    header : bool
-        Whether the first row names the columns; else `columns` names them.
+    trading_day : bool
+        Whether the date in the name is the trading day of all rows, also of those of an evening before.
+    header : bool or str
+        Whether the first row names the columns; else `columns` names them. "maybe": as the first row shows; where it has
+        names, `columns` stand in their stead.
     columns : tuple of str
         Names of the columns of a file without header.
     symbol : str
-        Column of symbols, where the name does not say.
+        Column of symbols, where the name does not say; where it does, rows of others are left out and counted.
+    sequence : str
+        Column of whole numbers that grow from row to row; empty: none. Rows whose number goes back are told.
+    gapless : bool
+        Whether each of these numbers is that of the row above plus one, so that missing rows are told.
     price_scale : int
         Prices in the file are dollars times this.
     """
@@ -336,9 +375,12 @@ class FileMap(TextFormat):
     time: TimeMap
     name: str = ""
     date_format: str = ""
-    header: bool = True
+    trading_day: bool = False
+    header: bool | Literal["maybe"] = True
     columns: Words = ()
     symbol: str = ""
+    sequence: str = ""
+    gapless: bool = False
     price_scale: PositiveInt = 1
     rows: RowsMap = RowsMap()
     quote: QuoteMap | None = None
@@ -359,10 +401,12 @@ class FileMap(TextFormat):
         except re.error as error:
             raise ValueError(f"name as a regular expression ({error})") from error
         _require(
-            (self.header or self.columns, "columns for a file without header"),
+            (self.header is True or self.columns, "columns for a file without header"),
             (self.roles, "a [file.quote], [file.trade], [file.level] or [file.order]"),
             (
-                len(self.roles) == 1 or self.rows.column,
+                len(self.roles) == 1
+                or self.rows.column
+                or (self.trade is not None and self.trade.in_quotes),
                 "[file.rows] where one file holds several kinds of rows",
             ),
         )

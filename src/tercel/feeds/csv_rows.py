@@ -10,7 +10,7 @@ import polars as pl
 from tercel.core.errors import FeedError
 from tercel.core.progress import say
 from tercel.core.tables.usual_names import plain_name
-from tercel.feeds.csv_columns import RECEIVED, ROW, FilePrices, TextRows, TypedColumn, strip_text
+from tercel.feeds.csv_columns import ROW, TIMES, FilePrices, TextRows, TypedColumn, strip_text
 from tercel.feeds.csv_map import QuoteMap, TradeMap
 from tercel.feeds.csv_read import TRADE_IDS
 
@@ -42,9 +42,9 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: RuleCount
         "exchange": strip_text(m.exchange) if m.exchange else pl.lit("")
     }
     for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
-        for n in range(1, m.levels + 1):
-            column = price.replace("{n}", str(n))
-            sized = text.number(size.replace("{n}", str(n)), unit) if size else None
+        sizes = m.columns(size)
+        for n, column in enumerate(m.columns(price), start=1):
+            sized = text.number(sizes[n - 1], unit) if size else None
             unsized = sized.value <= 0 if sized and not never else never or not prices.zero
             price_column = fields[f"{side}_{n}"] = prices.column(text, column, unsized)
             fields[f"{side}_size_{n}"] = sized or (price_column.value > 0) * float(prices.lots)
@@ -54,7 +54,7 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: RuleCount
 def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: RuleCounts) -> pl.DataFrame:
     """Trades as typed rows: price, size, `sign` of the aggressor (0 unknown), `cross`, `id`; `report` counts those left out.
 
-    `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction, `id`.
+    `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction, `hidden`, `id`.
 
     Corrected, suspicious and irregular ones are left out and counted.
     """
@@ -69,9 +69,11 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: RuleCount
         text = regular
         cross = strip_text(m.condition).is_in([name for name, auction in kinds.items() if auction])
     sign: pl.Expr = pl.lit(0, pl.Int64)
+    hidden: pl.Expr = pl.lit(False)
     if m.aggressor:
         active = strip_text(m.aggressor)
         sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
+        hidden = active.is_in(m.hidden)
     likely = [name for name in text.frame.columns if m.id is None and plain_name(name) in TRADE_IDS]
     names = [name for name in m.id or likely[:1] if name]
     trade_id = text.ids(names) if names else pl.lit("")
@@ -81,9 +83,12 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: RuleCount
             "size": text.number(m.size, m.size_unit * prices.lots),
             "sign": sign,
             "cross": cross,
+            "hidden": hidden,
             "id": trade_id,
         }
     )
+    if m.in_quotes:
+        rows = rows.filter(pl.col("size") > 0)
     return _drop_repeated_ids(text, rows, names, m, report) if names else rows
 
 
@@ -96,7 +101,7 @@ def _drop_repeated_ids(
     if (numbers.diff() > 0).all():
         return rows if m.id else rows.with_columns(id=pl.lit(""))
     repeated = rows.filter((pl.col("id") != "") & pl.col("id").is_duplicated())
-    content = [name for name in rows.columns if name not in (RECEIVED, ROW)]
+    content = [name for name in rows.columns if name not in TIMES[1:]]
     distinct = repeated.unique(content, keep="first", maintain_order=True)
     differ = distinct.filter(pl.col("id").is_duplicated())
     wrong = differ if m.id else repeated[: 0 if differ.height else None]

@@ -23,6 +23,7 @@ OFF_THE_TICK: Final = 1e-4
 PART_OF_LOT: Final = 1e-6
 """Parts of a lot by which a size may be off it, for its digits."""
 
+_STEPS: Final = (Fraction(5), Fraction(5, 2), Fraction(2), Fraction(1))
 MOST_CHANGED: Final = 0.01
 """Share of rows off the tick, and of volume that rounding to lots changes, above which a day is refused."""
 
@@ -79,6 +80,38 @@ def finest_parts(values: AnyArray) -> Fraction:
         if places == 10 or (np.abs(unique * 10.0**places - near) <= 1e-9 * near).all()
     )
     return Fraction(10**places, max(int(np.gcd.reduce(near.astype(np.int64))), 1))
+
+
+def infer_tick(items: Sequence[pl.DataFrame]) -> float:
+    """Tick in price units: the largest of 1, 2, 2.5 or 5 times a power of ten that all prices are on.
+
+    >>> infer_tick([pl.DataFrame({"price": [93_576.0, 93_575.5]})])
+    0.5
+    """
+    common = 1 / finest_parts(_distinct(items, sizes=False))
+    ticks = (step * Fraction(10) ** k for k in range(6, -12, -1) for step in _STEPS)
+    return float(next(tick for tick in ticks if common % tick == 0))
+
+
+def infer_parts(items: Sequence[pl.DataFrame]) -> tuple[int, bool]:
+    """Lots of one share or coin, and whether they make all sizes whole numbers: fewer do not, for sizes that would be too
+    large."""
+    sizes = _distinct(items, sizes=True)
+    parts = finest = finest_parts(sizes).numerator
+    if sizes.max() * parts >= MOST_LOTS:
+        parts = 10 ** max(int(np.log10(MOST_LOTS / sizes.max())), 0)
+    return parts, parts == finest
+
+
+def _distinct(items: Sequence[pl.DataFrame], sizes: bool) -> AnyArray:
+    """Distinct prices, or with `sizes` sizes, above 0 of some rows."""
+    columns = [
+        item[name].unique()
+        for item in items
+        for name in item.columns
+        if name.startswith(("price", "size", "bid", "ask")) and ("size" in name) is sizes
+    ]
+    return pl.concat(columns).unique().to_numpy()
 
 
 def refuse_off_tick(
@@ -147,21 +180,24 @@ def tape_of(
     tick: float,
     lot: float,
     check: bool,
+    trades_first: bool,
     report: RuleCounts,
 ) -> tuple[Events, Extra]:
-    """Tape of cleaned quotes `q`, trades `t` and direct rows `d`, with extra facts; `check` drops prints far beyond quotes."""
+    """Tape of cleaned quotes `q`, trades `t` and direct rows `d`, with extra facts; `check` drops prints far beyond quotes,
+    `trades_first` puts the trade of a row before its quote."""
     q, shown_levels, off = _levels(q, tick, lot, report)
-    touch = {"touch_bid": shown_levels[0][:, 0], "touch_ask": shown_levels[2][:, 0]}
+    touch = {"touch_bid": shown_levels[:, 0, 0, 0], "touch_ask": shown_levels[:, 1, 0, 0]}
     sorts = (
         q.select(TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}),
         t,
         d,
     )
-    items = in_order(
-        pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal")
-    )
-    items = items.with_row_index("seq").with_columns(
-        pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill()
+    numbered = [f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)]
+    if trades_first:
+        numbered[:2] = numbered[1::-1]
+    items = in_order(pl.concat(numbered, how="diagonal"))
+    items = items.with_row_index("at").with_columns(
+        pl.col(*touch).forward_fill(), seq=pl.col("at").cast(pl.Int64)
     )
     if (d["kind"] == schema.CLEAR).any():  # a snapshot is one message
         clears = pl.when(pl.col("kind") == schema.CLEAR).then("seq").forward_fill()
@@ -174,21 +210,19 @@ def tape_of(
     )
     first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
     opens = quotes.height > 0 and quotes["seq"][0] == first
-    bid, bid_lots, ask, ask_lots = shown_levels
-    change_rows = np.empty(
-        (changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6),
-        np.int64,
-    )
-    changes(bid, bid_lots, ask, ask_lots, off, opens, change_rows)
+    nothing = np.zeros(shown_levels.shape[1:], np.int32)
+    room = changes(shown_levels, nothing, off, opens, np.empty((0, 6), np.int64))
+    change_rows = np.empty((room, 6), np.int64)
+    changes(shown_levels, nothing, off, opens, change_rows)
     columns = dict(
         zip(("kind", "side", "price_ticks", "qty_lots", "flags"), change_rows.T[1:], strict=True)
     )
     kind = (  # a print of unknown side is on no level
         pl.when("cross").then(schema.CROSS)
-        .when(pl.col("sign") == 0).then(schema.TRADE_HIDDEN)
+        .when((pl.col("sign") == 0) | pl.col("hidden")).then(schema.TRADE_HIDDEN)
         .otherwise(schema.TRADE)
     )  # fmt: skip
-    parts = (
+    parts = [
         quotes[change_rows[:, 0]].with_columns(
             order_id=0, **{name: pl.Series(values) for name, values in columns.items()}
         ),
@@ -196,12 +230,12 @@ def tape_of(
             prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), tick, lot, carry=True
         ),
         _in_lots(direct.with_columns(price=divide(pl.col("price"), tick)), tick, lot, carry=False),
-    )
+    ]
     longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
     names = {NS: "exch_ns", RECEIVED: "recv_ns"}
-    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort(
-        "seq", maintain_order=True
-    )
+    parts = [part.rename(names).select("at", *longs) for part in parts]
+    filled = [part for part in parts if part.height] or parts[:1]
+    table = filled[0] if len(filled) == 1 else pl.concat(filled).sort("at", maintain_order=True)
     opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
     place = pl.col("seq")
     ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
@@ -209,7 +243,10 @@ def tape_of(
         seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends
     )
     unchanged = q.height - len(np.unique(change_rows[:, 0])) - (opens and not opening)
-    return Events.from_columns(table.to_dict()), {"quotes_without_change": unchanged} | signed
+    kinds = Events.empty(0).to_frame().schema
+    return Events.from_frame(table.select(schema.COLUMN_NAMES).cast(kinds)), {
+        "quotes_without_change": unchanged
+    } | signed
 
 
 def _sign_prints(t: pl.DataFrame, check: bool, report: RuleCounts) -> tuple[pl.DataFrame, Extra]:
@@ -264,13 +301,13 @@ def _sign_prints(t: pl.DataFrame, check: bool, report: RuleCounts) -> tuple[pl.D
     signed_rows = pl.concat(
         [plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed"
     )
-    return signed_rows.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
+    return signed_rows.sort("at"), {"signed": dict(zip(names, counts, strict=True))}
 
 
 def _levels(
     q: pl.DataFrame, tick: float, lot: float, report: RuleCounts
-) -> tuple[pl.DataFrame, list[Int32], Bytes]:
-    """Quotes, their levels in ticks and lots (bid, bid lots, ask, ask lots), and marks of off-tick prices; quotes out of order
+) -> tuple[pl.DataFrame, Int32, Bytes]:
+    """Quotes, their levels int32[quotes, 2 sides, ticks and lots, levels], and marks of off-tick prices; quotes out of order
     are dropped."""
     sides = side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     bid, bid_size, ask, ask_size = (
@@ -280,16 +317,16 @@ def _levels(
     for prices, sizes in ((bid, bid_size), (ask, ask_size)):
         _refuse_large("tick", prices / tick, tick, q[ROW])
         _refuse_large("lot", sizes / whole_lot, lot, q[ROW])
-    shown_levels = [np.zeros(bid.shape, np.int32) for _ in range(4)]
+    shown_levels = np.zeros((q.height, 2, 2, bid.shape[1]), np.int32)
     off = np.zeros(q.height, np.uint8)
     bad = np.zeros(q.height, np.uint8)
-    to_levels(bid, bid_size, 1, tick, whole_lot, shown_levels[0], shown_levels[1], off, bad)
-    to_levels(ask, ask_size, -1, tick, whole_lot, shown_levels[2], shown_levels[3], off, bad)
+    to_levels(bid, bid_size, 1, tick, whole_lot, shown_levels[:, 0], off, bad)
+    to_levels(ask, ask_size, -1, tick, whole_lot, shown_levels[:, 1], off, bad)
     if not bad.any():
         return q, shown_levels, off
     report["quotes whose levels are out of order"] += int(bad.sum())
     good = bad == 0
-    return q.filter(good), [x[good] for x in shown_levels], off[good]
+    return q.filter(good), shown_levels[good], off[good]
 
 
 def _refuse_large(key: str, numbers: AnyArray, unit: float, rows: pl.Series) -> None:

@@ -57,7 +57,9 @@ def find_iso_format(clock: TimeMap, frame: pl.DataFrame, location: str) -> TimeM
 def parse_times(clock: TimeMap, columns: tuple[str, ...], frame: pl.DataFrame) -> TypedColumn:
     """Typed column of times: for numbers decimals in the map's unit, for text moments of UTC, or local ones without a zone."""
     name = " ".join(columns)
-    text = pl.concat_str([pl.col(c).str.strip_chars() for c in columns], separator=" ")
+    text = pl.concat_str(
+        [pl.col(c).cast(pl.String).str.strip_chars() for c in columns], separator=" "
+    )
     if clock.unit == "text":
         # %Z passes over any word, so over the name of a local clock too
         style = (
@@ -72,7 +74,11 @@ def parse_times(clock: TimeMap, columns: tuple[str, ...], frame: pl.DataFrame) -
             style, time_unit="ns", strict=False
         )
         return TypedColumn(name, text, moment, f"a time as {clock.format}")
-    number = text.cast(pl.Decimal(38, 9), strict=False)
+    number = (
+        pl.col(columns[0])
+        if len(columns) == 1 and frame.schema[columns[0]].is_integer()
+        else text.cast(pl.Decimal(38, 9), strict=False)
+    )
     return TypedColumn(name, text, number, f"a time in {clock.unit}")
 
 

@@ -1,4 +1,4 @@
-"""Feed of Databento's order-by-order files (schema mbo): which files, which instruments, which days.
+"""Feed of Databento's files of orders (mbo), levels and trades (mbp-10, mbp-1, tbbo, trades): which instruments, which days.
 
 Files are DBN (``.dbn``, ``.dbn.zst``, any number of zstd frames) or CSV. A day is a day of UTC of one instrument; files
 that continue one another are joined in order of time. A file of the schema `definition` beside them gives ticks.
@@ -7,6 +7,7 @@ that continue one another are joined in order of time. A file of the schema `def
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,8 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.feeds import dbn_csv, dbn_kernels, dbn_records as r
-from tercel.feeds.dbn_day import DbnDay, flags_of
+from tercel.feeds.dbn_day import DbnDay, flags_of, stated_unit
+from tercel.feeds.dbn_levels import DbnLevelDay, LevelTape
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
 
@@ -34,12 +36,16 @@ class Part:
         The file.
     instrument, day, symbol, venue : int, str, str, str
         What and when.
-    first_ns : int
-        When its first record was received.
+    schema : str
+        Of the file.
+    first_ns, last_ns : int
+        When its first and its last record were received.
     others : int
         Records of other kinds in the file.
-    records : int64[n, 7] or None
+    records : int64[n, words] or None
         The records, where they are held in memory.
+    tape : LevelTape or None
+        Its levels and trades, translated, in this and later files.
     """
 
     member: Member
@@ -47,9 +53,12 @@ class Part:
     day: str
     symbol: str
     venue: str
+    schema: str
     first_ns: int
+    last_ns: int
     others: int
     records: dbn_kernels.Words | None
+    tape: LevelTape | None = None
 
     def load(self) -> dbn_kernels.Words:
         """The part's records, decoded again if they were not held in memory; FeedError if the file has changed."""
@@ -66,7 +75,7 @@ class Part:
 
 
 class DbnFeed:
-    """Databento MBO files as a :class:`tercel.market.feed.Feed`.
+    """Databento files as a :class:`tercel.market.feed.Feed`.
 
     Parameters
     ----------
@@ -93,36 +102,44 @@ class DbnFeed:
             ticks: dict[int, float] = {}
             parts: list[Part] = []
             held_bytes = 0
-            for member in files:
-                records = read_records(member, ticks)
+            tapes: dict[tuple[int, str, str, str], LevelTape] = {}
+            pieces = ((member, piece) for member in files for piece in read_pieces(member, ticks))
+            for member, records in pieces:
                 for instrument, day, rows in split(records):
-                    held_bytes += rows.nbytes
                     symbol = records.symbol(instrument, day)
-                    first = int(rows[0, dbn_kernels.TS_RECV])
-                    keep = rows if held_bytes <= self._hold else None
-                    parts.append(
-                        Part(
-                            member,
-                            instrument,
-                            day,
-                            symbol,
-                            records.venue,
-                            first,
-                            records.others,
-                            keep,
-                        )
-                    )
-            if paths and not parts:
+                    facts = instrument, day, symbol, records.venue, records.schema
+                    if records.schema == "mbo":
+                        held_bytes += rows.nbytes
+                        first, last = rows[[0, -1], dbn_kernels.TS_RECV].tolist()
+                        keep = rows if held_bytes <= self._hold else None
+                        parts.append(Part(member, *facts, first, last, records.others, keep))
+                        continue
+                    key = instrument, day, records.venue, records.schema
+                    if key not in tapes:
+                        unit = stated_unit(options.tick or ticks.get(instrument))
+                        tapes[key] = LevelTape(records.schema, unit, member.location)
+                        parts.append(Part(member, *facts, 0, 0, 0, None, tapes[key]))
+                    tapes[key].add(rows, member)
+            if paths and not parts and not ticks:
                 raise FeedError(
-                    "files with order-by-order records",
+                    "files with records of orders, levels or trades",
                     ", ".join(m.name for m in files[:3]),
-                    "give files of the schema mbo",
+                    f"give files of the schema {', '.join(r.LEVELS)}",
                 )
             yield days_of(parts, options, ticks)
 
 
+def read_pieces(member: Member, ticks: dict[int, float]) -> Iterator[r.Records]:
+    """Yield the records of a file, those of levels in CSV block by block, each gone when the next is read."""
+    if r.is_csv(member) and (file := dbn_csv.CsvRecords(member)).schema != "mbo":
+        for block in file.blocks():
+            yield r.Records(block, file.venue, file.symbols, 0, member.location, file.schema)
+    else:
+        yield read_records(member, ticks)
+
+
 def read_records(member: Member, ticks: dict[int, float] | None = None) -> r.Records:
-    """Order-by-order records of a file; of a definition file none, but its ticks are added to `ticks`."""
+    """Records of a file; of a definition file none, but its ticks are added to `ticks`."""
     if r.is_csv(member):
         return dbn_csv.read_csv_records(member)
     data = member.content()
@@ -151,9 +168,10 @@ def definition_ticks(data: bytes) -> dict[int, float]:
 def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -> list[DbnDay]:
     """One day for each instrument and day of UTC among `parts` that the options select, sorted; UnknownNameError for
     none, FeedError for two instruments of one symbol."""
-    groups: dict[tuple[str, str, int, str], list[Part]] = {}
+    groups: dict[tuple[str, str, int, str, str], list[Part]] = {}
     for part in parts:
-        groups.setdefault((part.symbol, part.day, part.instrument, part.venue), []).append(part)
+        key = part.symbol, part.day, part.instrument, part.venue, part.schema
+        groups.setdefault(key, []).append(part)
     chosen = {key: group for key, group in groups.items() if _is_wanted(key, options)}
     if groups and not chosen:
         symbols = sorted({key[0] for key in groups})
@@ -164,11 +182,16 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
             if options.symbol
             else "give a day of the files",
         )
-    names = {(symbol, day) for symbol, day, _, _ in chosen}
-    if len(names) < len(chosen):
-        raise FeedError(
-            "one instrument under each symbol", "two of one name", "import the files one at a time"
-        )
+    names: dict[tuple[str, str], str] = {}
+    for (symbol, day, _, _, schema), group in chosen.items():
+        text = f"{schema} of {group[0].member.location}"
+        if (symbol, day) in names:
+            raise FeedError(
+                f"one instrument and one schema under {symbol} on {day}",
+                f"{names[symbol, day]}, {text}",
+                "import the files one at a time, into lakes of their own",
+            )
+        names[symbol, day] = text
     return [_make_day(group, options, ticks) for _, group in sorted(chosen.items())]
 
 
@@ -177,11 +200,10 @@ def split(records: r.Records) -> Iterator[tuple[int, str, dbn_kernels.Words]]:
     receipt; FeedError for an instrument of two publishers."""
     rows = records.rows
     heads = rows[:, dbn_kernels.HEAD] >> 16
-    stamps = np.where(
-        flags_of(rows) & dbn_kernels.SNAPSHOT,
-        rows[:, dbn_kernels.TS_RECV],
-        rows[:, dbn_kernels.TS_EVENT],
-    )
+    stamps = rows[:, dbn_kernels.TS_EVENT]
+    if records.schema == "mbo":
+        snapshot = flags_of(rows) & dbn_kernels.SNAPSHOT
+        stamps = np.where(snapshot, rows[:, dbn_kernels.TS_RECV], stamps)
     instruments = (heads >> 16) & dbn_kernels.NO_SIZE
     numbers = _values(instruments)
     for number in numbers:
@@ -214,9 +236,9 @@ def _values(column: Ints) -> list[int]:
     return [int(value) for value in np.unique(column)]
 
 
-def _is_wanted(key: tuple[str, str, int, str], options: FeedOptions) -> bool:
+def _is_wanted(key: tuple[str, str, int, str, str], options: FeedOptions) -> bool:
     """Whether an instrument and day is selected by the options."""
-    symbol, day, instrument, _ = key
+    symbol, day, instrument, *_ = key
     return options.symbol in (None, symbol, str(instrument)) and options.date in (None, day)
 
 
@@ -224,6 +246,13 @@ def _make_day(group: Sequence[Part], options: FeedOptions, ticks: dict[int, floa
     """One day of an instrument from its parts, in order of receipt."""
     ordered = sorted(group, key=lambda part: part.first_ns)
     first = ordered[0]
+    for before, after in pairwise(ordered):
+        if after.first_ns < before.last_ns:
+            raise FeedError(
+                "files that follow one another in time",
+                f"{after.member.location}, which begins before the end of {before.member.location}",
+                "import one of them, if they hold the same records",
+            )
 
     def load() -> dbn_kernels.Words:
         """Records of all parts, concatenated."""
@@ -235,4 +264,7 @@ def _make_day(group: Sequence[Part], options: FeedOptions, ticks: dict[int, floa
     tick, rule = (options.tick, "stated") if stated else (ticks.get(first.instrument), "definition")
     source = tuple(dict.fromkeys(part.member.name for part in ordered))
     others = sum(part.others for part in ordered)
-    return DbnDay(first.venue, first.symbol, first.day, source, load, tick, rule, others)
+    facts = first.venue, first.symbol, first.day
+    if (tape := first.tape) is not None:
+        return DbnLevelDay(*facts, tape.source, load, tick, rule, 0, tape)
+    return DbnDay(*facts, source, load, tick, rule, others)

@@ -54,7 +54,8 @@ _ERRORS: Final = {
     dbn_kernels.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
 }
 _WARNINGS: Final = {
-    "unknown_ids": "changes of orders that the files never added; the book lacks those orders",
+    "unknown_ids": "changes of orders that the files never added ({unknown_cancels:,} cancels, {unknown_modifies:,} modifies, "
+    "which rest from then on); the book lacks those orders: add the file with the snapshot of the day's start",
     "duplicate_ids": "orders added under an id that was alive; the older one was withdrawn",
     "maybe_bad_book": "records flagged as after a gap: the book may be wrong until the next snapshot",
     "clock_back": "records with a time before that of the record above; they were given that time",
@@ -101,7 +102,7 @@ class DbnDay:
             With record, field and remedy, when a record makes no sense.
         """
         records = self.load()
-        unit = self._unit(records)
+        unit = stated_unit(self.tick) or infer_unit(records)
         events, report = translate(records, unit, self.date, ", ".join(self.source))
         if self.venue not in US_STOCKS:
             events = with_opening_auction(events)
@@ -112,19 +113,29 @@ class DbnDay:
                 "give the whole day",
             )
         counts = dict(zip(dbn_kernels.COUNTS, report.tolist(), strict=False))
-        warnings = [f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]]
+        counts["unknown_cancels"] = counts["unknown_ids"] - counts["unknown_modifies"]
+        warnings = [
+            f"{counts[name]:,} {text.format(**counts)}"
+            for name, text in _WARNINGS.items()
+            if counts[name]
+        ]
         if not (flags_of(records) & dbn_kernels.LAST).any():
             warnings.append(
                 "no record is marked as the last of its event: each was taken as an event of its own"
             )
-        opening, close = self._session(events)
-        about: Extra = {"feed": "dbn", "records": len(records), "other_records": self.others}
+        about: Extra = {"records": len(records), "other_records": self.others}
         about["messages"] = int(report[dbn_kernels.EVENTS])
-        instrument = Instrument(
+        return Imported(self.instrument_of(events, unit, about | counts), events, tuple(warnings))
+
+    def instrument_of(self, events: Events, unit: int, about: Extra, levels: int = 0) -> Instrument:
+        """The day's instrument, with a tick in 1e-9 and the facts `about` its records."""
+        opening, close = self._session(events)
+        return Instrument(
             venue=self.venue,
             symbol=self.symbol,
             date=self.date,
             tick=unit / 10**9,
+            levels=levels,
             timezone=TIMEZONE,
             source=self.source,
             session_open_ns=opening,
@@ -132,23 +143,8 @@ class DbnDay:
             rows=events.n,
             tick_rule="inferred" if self.tick is None else self.tick_rule,
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
-            extra=about | counts,
+            extra={"feed": "dbn"} | about,
         )
-        return Imported(instrument, events, tuple(warnings))
-
-    def _unit(self, records: dbn_kernels.Words) -> int:
-        """The tick in 1e-9: the one that was given (FeedError if it is no multiple of 1e-9), or inferred from the records."""
-        if self.tick is None:
-            return infer_unit(records)
-        units = self.tick * 10**9
-        unit = round(units) if math.isfinite(units) else 0
-        if unit < 1 or abs(units - unit) > 1e-3:
-            raise FeedError(
-                "a tick that is a positive multiple of 1e-9",
-                f"`tick={self.tick}`",
-                "as in `tick=0.25`",
-            )
-        return unit
 
     def _session(self, events: Events) -> tuple[int, int]:
         """Start and end of continuous trading, ns since 1970: 9:30 to 16:00 of New York for US stocks, else from the records.
@@ -163,6 +159,19 @@ class DbnDay:
             return int(events.exch_ns[0]), int(events.exch_ns[-1])
         cross = opening_cross(events)
         return int(events.exch_ns[live[0] if cross is None else cross]), int(events.exch_ns[-1])
+
+
+def stated_unit(tick: float | None) -> int:
+    """A stated tick in 1e-9, 0 for none; FeedError if it is no multiple of 1e-9."""
+    if tick is None:
+        return 0
+    units = tick * 10**9
+    unit = round(units) if math.isfinite(units) else 0
+    if unit < 1 or abs(units - unit) > 1e-3:
+        raise FeedError(
+            "a tick that is a positive multiple of 1e-9", f"`tick={tick}`", "as in `tick=0.25`"
+        )
+    return unit
 
 
 def opening_cross(events: Events) -> int | None:

@@ -5,6 +5,7 @@ event, has its result. Here the `F` becomes the EXECUTE and the `C` or `M` only 
 * `M` at the same price with fewer lots keeps the place (REDUCE), any other is DELETE and ADD: it goes to the end.
 * An `F` on the side of its `T` is the aggressor's own and passes. An `F` that no `C` or `M` of its event follows, or
   what it has beyond the lots that the order shows (an iceberg), is a hidden execution as far as the book can tell.
+* An `A` flagged as the top of the book replaces all that its side showed; without a price it takes it away.
 * A `T` without side and with fills without side is an auction (CROSS); its orders leave as withdrawals, since no
   aggressor met them. A `T` without side and without fills is a hidden execution.
 """
@@ -27,7 +28,12 @@ MBO: Final = 0xA0
 # Bits of a record's flags.
 LAST: Final = 128
 SNAPSHOT: Final = 32
+TOB: Final = 64
+"""The best price of a side and its lots, which replace the side: no order of its own."""
 MAYBE_BAD: Final = 4
+BID_SIDE: Final = 1
+ASK_SIDE: Final = 2
+"""Ids of the orders that stand for a side."""
 NO_PRICE: Final = 2**63 - 1
 NO_SIZE: Final = 2**32 - 1
 MOST: Final = 2**30
@@ -42,12 +48,13 @@ CLOCK, SEQ, ROWS, LIVE, FREE, OPEN, AGGRESSOR = range(7)
 """`OPEN` is 1 while there were only snapshots; `SEQ` begins at -1 when a snapshot comes first, so that it is 0."""
 STATE: Final = 8
 # Slots of the current record.
-ACTION, OWN, LEFT, KEY, TICKS, MARK, RECEIVED = range(7)
-"""Its letter; side; size; order; price in ticks; flags of its row; when it was received."""
+ACTION, OWN, LEFT, KEY, TICKS, MARK, RECEIVED, REPLACES = range(8)
+"""Its letter; side; size; order; price in ticks; flags of its row; when it was received; whether it replaces its side."""
 NOW: Final = 8
 COUNTS: Final = (
     *(
         "unknown_ids",
+        "unknown_modifies",
         "duplicate_ids",
         "maybe_bad_book",
         "clock_back",
@@ -59,6 +66,7 @@ COUNTS: Final = (
 """Counts of a day: the first slots of the report, under the names that `extra` and the warnings use."""
 (
     UNKNOWN,
+    UNKNOWN_MODIFIES,
     DUPLICATE,
     MAYBE,
     CLOCK_BACK,
@@ -70,8 +78,9 @@ COUNTS: Final = (
     AUCTIONS,
     CLEARED,
 ) = range(len(COUNTS))
-"""`NO_CHANGE`: fills that no change of their order follows. `OVER`: fills of more lots than the order showed, or of
-orders that are not in the book. `REFIT`: changes that contradict the fills before them; the change is believed."""
+"""`UNKNOWN`: cancels and modifies of orders that are not in the book; `UNKNOWN_MODIFIES`: the latter. `NO_CHANGE`: fills
+that no change of their order follows. `OVER`: fills of more lots than the order showed, or of orders that are not in the
+book. `REFIT`: changes that contradict the fills before them; the change is believed."""
 CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
 """Code of a fault, and its record; further counts; the length of the report."""
 BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
@@ -211,11 +220,17 @@ def read_record(
     now[KEY] = records[p, ORDER_ID]
     now[TICKS] = 0
     now[MARK] = schema.OPENING if opening else 0
+    now[REPLACES] = action == A and bits & TOB != 0
     if action == N or action == R:
         report[OTHER] += action == N
         return int(action == R)
     if action != A and action != C and action != M and action != T and action != F:
         return BAD_ACTION
+    if now[REPLACES]:  # one order stands for the side; without a price there is none
+        now[KEY] = BID_SIDE if side > 0 else ASK_SIDE
+        if raw == NO_PRICE or size == 0:
+            now[LEFT] = 0
+            return 1
     if size == NO_SIZE or (action != C and raw == NO_PRICE):
         report[UNDEFINED] += 1
         return 0
@@ -343,6 +358,7 @@ def apply_change(
     place = find_entry(ids, key)
     if place < 0:
         report[UNKNOWN] += action != A
+        report[UNKNOWN_MODIFIES] += action == M
         if action == C:
             if (
                 ticks > 0 and side != 0
@@ -356,7 +372,7 @@ def apply_change(
     was = facts[slot, AT]
     side = facts[slot, SIDE]
     facts[slot, DONE] = 0
-    report[DUPLICATE] += action == A
+    report[DUPLICATE] += action == A and now[REPLACES] == 0
     if action == C:
         left = max(had + done - left, 0)
         ticks = was

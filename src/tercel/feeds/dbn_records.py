@@ -14,20 +14,24 @@ import numpy as np
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.extras import import_optional
 from tercel.feeds.dbn_kernels import MBO, RECORD_WORDS, Words, record_offsets
+from tercel.feeds.dbn_level_kernels import LEVEL, LEVEL_WORDS
 from tercel.feeds.members import Member
 
 MAGIC: Final = b"DBN"
 RECORD: Final = 8 * RECORD_WORDS
+LEVELS: Final = {"mbp-10": 10, "mbp-1": 1, "tbbo": 1, "trades": 0, "mbo": 0}
+"""Levels that a record shows, by schema."""
+RTYPES: Final = {"mbp-10": 10, "mbp-1": 1, "tbbo": 1, "trades": 0, "mbo": MBO}
 
 
 @dataclass(frozen=True)
 class Records:
-    """Order-by-order records of a file.
+    """Records of a file.
 
     Parameters
     ----------
-    rows : int64[n, 7]
-        The records, 56 bytes each.
+    rows : int64[n, words]
+        The records, eight bytes a word: seven of an order's record, six and four for each level of others.
     venue : str
         Dataset up to its first dot, as ``GLBX`` of ``GLBX.MDP3``.
     symbols : dict
@@ -36,6 +40,8 @@ class Records:
         Records of other kinds, which were passed over.
     location : str
         The file, for people.
+    schema : str
+        One of `LEVELS`.
     """
 
     rows: Words
@@ -43,11 +49,17 @@ class Records:
     symbols: Mapping[tuple[int, str], str]
     others: int
     location: str
+    schema: str = "mbo"
 
     def symbol(self, instrument: int, day: str) -> str:
         """Name of an instrument on a day; its number where the file does not say."""
         name = self.symbols.get((instrument, day)) or self.symbols.get((instrument, ""))
         return name if name is not None else str(instrument)
+
+
+def record_words(schema: str) -> int:
+    """Words of eight bytes of a record of a schema."""
+    return RECORD_WORDS if schema == "mbo" else LEVEL + LEVEL_WORDS * LEVELS[schema]
 
 
 def is_csv(member: Member) -> bool:
@@ -98,7 +110,7 @@ def schema_of(metadata: Any) -> str:
 
 
 def read_dbn_records(data: bytes, metadata: Any, start: int, location: str) -> Records:
-    """All order-by-order records of a DBN file, decompressed.
+    """All records of a DBN file, decompressed: of orders, or of levels and trades.
 
     Raises
     ------
@@ -106,14 +118,35 @@ def read_dbn_records(data: bytes, metadata: Any, start: int, location: str) -> R
         When the file is cut, or is of another schema.
     """
     schema = schema_of(metadata)
+    venue = metadata.dataset.split(".")[0]
+    if schema in LEVELS and schema != "mbo":
+        rows = _level_records(data, start, schema, location)
+        return Records(rows, venue, symbols_of(metadata), 0, location, schema)
     if schema not in ("mbo", "mixed"):
         raise FeedError(
-            "a DBN file of the schema mbo",
+            f"a DBN file of the schema {', '.join(LEVELS)}",
             f"{schema} in {location}",
-            "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`",
+            "import files of one of those schemas",
         )
     rows, others = decode_records(data, start, location)
-    return Records(rows, metadata.dataset.split(".")[0], symbols_of(metadata), others, location)
+    return Records(rows, venue, symbols_of(metadata), others, location)
+
+
+def _level_records(data: bytes, start: int, schema: str, location: str) -> Words:
+    """Records of levels or trades as words, int64 (n, words); FeedError where the file is cut, or has other records."""
+    size = record_words(schema)
+    whole, cut = divmod(len(data) - start, 8 * size)
+    raw = np.frombuffer(data, np.uint8, whole * 8 * size, start)
+    rows = (raw if raw.ctypes.data % 8 == 0 else raw.copy()).view(np.int64).reshape(-1, size)
+    other = rows[:, 0] & 0xFFFF != size * 2 | RTYPES[schema] << 8
+    if cut or other.any():
+        row = int(other.argmax()) if other.any() else whole
+        raise FeedError(
+            f"whole records of the schema {schema}",
+            f"{location}, in which record {row + 1} is cut, or of another kind",
+            "download it again",
+        )
+    return rows
 
 
 def decode_records(data: bytes, start: int, location: str) -> tuple[Words, int]:

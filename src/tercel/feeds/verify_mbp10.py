@@ -8,19 +8,18 @@ of one time is thus checked as well, except that a trade and the change of its o
     2025-07-17T07:05:09.035627674Z,...,24.100000000,150,2,24.300000000,90,1,24.050000000,...,ARL
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.feeds.dbn_csv import csv_number, csv_price, csv_time, read_csv
-from tercel.feeds.dbn_kernels import NO_PRICE
-from tercel.feeds.dbn_records import is_csv, metadata_of, symbols_of
+from tercel.feeds import dbn_level_kernels as words
+from tercel.feeds.dbn_csv import read_csv_records
+from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE
+from tercel.feeds.dbn_records import Records, is_csv, metadata_of, read_dbn_records
 from tercel.feeds.members import Member, members
 from tercel.feeds.survey import Findings
 from tercel.feeds.verify_kernels import read_book, run_with_room
@@ -34,42 +33,6 @@ LEVELS: Final = 10
 PX = 0
 SZ = 1
 CT = 2
-RTYPE: Final = 0x0A
-_LEVEL: Final = np.dtype(
-    [
-        ("bid_px", "<i8"),
-        ("ask_px", "<i8"),
-        ("bid_sz", "<u4"),
-        ("ask_sz", "<u4"),
-        ("bid_ct", "<u4"),
-        ("ask_ct", "<u4"),
-    ]
-)
-_RECORD: Final = np.dtype(
-    [
-        *(
-            ("length", "u1"),
-            ("rtype", "u1"),
-            ("publisher_id", "<u2"),
-            ("instrument_id", "<u4"),
-            ("ts_event", "<u8"),
-        ),
-        *(
-            ("price", "<i8"),
-            ("size", "<u4"),
-            ("action", "u1"),
-            ("side", "u1"),
-            ("flags", "u1"),
-            ("depth", "u1"),
-        ),
-        *(
-            ("ts_recv", "<u8"),
-            ("ts_in_delta", "<i4"),
-            ("sequence", "<u4"),
-            ("levels", _LEVEL, (LEVELS,)),
-        ),
-    ]
-)
 # Slots of the report.
 MATCHED: Final = 0
 BAD_ROW: Final = 1
@@ -184,10 +147,11 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings
     with members([path]) as files:
         if len(files) != 1:
             raise FeedError("one mbp-10 file", f"{len(files)} in {path}", "give the file itself")
-        times, levels = (_read_csv_levels if is_csv(files[0]) else _read_dbn_levels)(
-            files[0], instrument.symbol
-        )
+        times, levels = _read_levels(files[0], instrument.symbol)
     expected = levels_in_ticks(levels, round(instrument.tick * 10**9))
+    if instrument.levels:  # a tape of levels does not say how many orders they have
+        expected[:, :, CT] = -1
+        expected[:, :, :, instrument.levels :] = -1
     inside = (times >= events.exch_ns[0] - 86_400 * 10**9) & (times <= events.exch_ns[-1])
     if not inside.any():
         raise FeedError(
@@ -244,61 +208,33 @@ def levels_in_ticks(levels: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
     return expected
 
 
-def _read_csv_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Times int64[rows] and levels int64[rows, 2, 3, 10] (prices in 1e-9) of one instrument in a CSV file; -1 where unstated.
+def _read_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times int64[rows] and levels int64[rows, 2, 3, 10] of one instrument in a file; -1 where unstated.
 
     Axes: sides, (price in 1e-9, size, orders), levels.
-
-    A number of orders that the file leaves empty is -1.
     """
-    names = [
-        f"{side}_{field}_{level:02d}"
-        for level in range(LEVELS)
-        for side in ("bid", "ask")
-        for field in ("px", "sz")
-    ]
-    text = read_csv(member, ("ts_event", *names))
-    if "symbol" in text.frame.columns:
-        text = replace(
-            text, frame=text.frame.filter(pl.col("symbol").fill_null("").is_in([symbol, ""]))
-        )
-    columns = {"ts_event": csv_time(text, "ts_event")}
-    columns |= {
-        name: csv_price(text, name) if "_px_" in name else csv_number(name) for name in names
-    }
-    for name in (name.replace("_sz_", "_ct_") for name in names if "_sz_" in name):
-        if name in text.frame.columns and text.frame[name].is_not_null().any():
-            text = replace(text, frame=text.frame.with_columns(pl.col(name).fill_null("0")))
-            columns[name] = csv_number(name)
-    typed = text.to_typed(columns, [])
-    levels = np.full((typed.height, 2, 3, LEVELS), -1, np.int64)
-    for h, side in enumerate(("bid", "ask")):
-        for field_index, short in ((PX, "px"), (SZ, "sz"), (CT, "ct")):
-            for level in range(LEVELS):
-                if (name := f"{side}_{short}_{level:02d}") in columns:
-                    levels[:, h, field_index, level] = typed[name].to_numpy()
-    return typed["ts_event"].to_numpy().astype(np.int64), levels
-
-
-def _read_dbn_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Times and levels of one instrument in a DBN file of records, as `_read_csv_levels` has them."""
-    data = member.content()
-    metadata, start = metadata_of(data, member.location)
-    size = _RECORD.itemsize
-    if (len(data) - start) % size or "mbp" not in str(metadata.schema).lower():
+    records = read_csv_records(member) if is_csv(member) else _read_dbn(member)
+    if records.schema != "mbp-10":
         raise FeedError(
-            "a whole DBN file of the schema mbp-10",
-            f"{metadata.schema} in {member.location}",
+            "a whole file of the schema mbp-10",
+            f"{records.schema} in {member.location}",
             "give the mbp-10 file of this day",
         )
-    rows = np.frombuffer(data, _RECORD, offset=start)
-    numbers = {number for (number, _), name in symbols_of(metadata).items() if name == symbol}
-    selected = (rows["rtype"] == RTYPE) & (
-        np.isin(rows["instrument_id"], list(numbers)) if numbers else True
-    )
-    rows = rows[selected]
+    numbers = [number for (number, _), name in records.symbols.items() if name == symbol]
+    instruments = records.rows[:, words.HEAD] >> 32 & NO_SIZE
+    rows = records.rows[np.isin(instruments, numbers)] if records.symbols else records.rows
     levels = np.empty((len(rows), 2, 3, LEVELS), np.int64)
-    for h, side in enumerate(("bid", "ask")):
-        for field_index, field in ((PX, "px"), (SZ, "sz"), (CT, "ct")):
-            levels[:, h, field_index] = rows["levels"][f"{side}_{field}"]
-    return rows["ts_event"].astype(np.int64), levels
+    for level in range(LEVELS):
+        word = words.LEVEL + words.LEVEL_WORDS * level
+        for h in range(2):
+            levels[:, h, PX, level] = rows[:, word + h]
+            levels[:, h, SZ, level] = rows[:, word + 2] >> 32 * h & NO_SIZE
+            levels[:, h, CT, level] = rows[:, word + 3] >> 32 * h & NO_SIZE
+    levels[:, :, CT][levels[:, :, CT] == NO_SIZE] = -1
+    return rows[:, words.TS_EVENT], levels
+
+
+def _read_dbn(member: Member) -> Records:
+    """Records of a DBN file."""
+    data = member.content()
+    return read_dbn_records(data, *metadata_of(data, member.location), member.location)

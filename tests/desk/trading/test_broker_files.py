@@ -69,6 +69,11 @@ COMDIRECT = """Datum;Zeit;Wertpapier;Geschäftsart;Stück;Kurs;Währung;Provisio
 03.04.2024;10:12:00;RWE;Kauf;1.000;28,52;EUR;16,80
 03.04.2024;10:13:30;RWE;Verkauf;250;28,5;EUR;9,90
 """
+ASX = """sequence,tradetime,securitycode,orderid,dealsourcedecoded,tradeprice,quantity,side,participantid
+1,1725494536001032398,110621,77,Continuous Lit,3340,75,1,8
+2,1725494536001032398,110621,78,Continuous Lit,3340,75,2,61
+3,1725494536001032399,110621,79,Trade Report Crossings,3340,75,1,8
+"""
 FILES = {
     "ib-flex": FLEX + FLEX_ROWS + FLEX + OTHER_ROWS,
     "schwab": SCHWAB,
@@ -149,7 +154,7 @@ def test_a_file_of_each_vendor_comes_to_its_page(lake: Lake, tmp_path: Path, nam
 
 
 def test_every_map_that_ships_is_tried() -> None:
-    assert {*FILES, "yfinance"} == {*shipped_maps()}
+    assert {*FILES, "asx", "yfinance"} == {*shipped_maps()}
 
 
 def facts(fill: FileFill) -> tuple[Any, ...]:
@@ -173,6 +178,16 @@ def test_both_spellings_of_a_flex_query_are_one_file(tmp_path: Path) -> None:
         read_fill_file(written(tmp_path, "xml.csv", attributes), fills_map("ib-flex")).fills
         == found
     )
+
+
+def test_prices_of_the_asx_are_in_thousandths_and_reported_crossings_no_fills(
+    tmp_path: Path,
+) -> None:
+    found = read_fill_file(written(tmp_path, "asx.csv", ASX), fills_map("asx")).fills
+    assert [facts(fill)[:3] for fill in found] == [
+        (1, 75, Fraction("3.34")),
+        (-1, 75, Fraction("3.34")),
+    ]
 
 
 def test_two_sections_of_a_flex_query_are_told_apart(tmp_path: Path) -> None:

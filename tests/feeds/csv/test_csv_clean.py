@@ -91,7 +91,7 @@ def test_the_last_quote_before_the_session_opens_it():
 def test_trades_of_one_stamp_merge_but_auction_prints_stand_alone():
     trades = frame(
         [1, 1, 1, 2, 2], price=[10.0, 10.2, 10.4, 11.0, 11.0], size=[1.0, 2, 3, 4, 5], sign=[0] * 5,
-        cross=[False, False, False, True, False],
+        cross=[False, False, False, True, False], hidden=[False] * 5,
     )  # fmt: skip
     report = RuleCounts()
     merged = clean_trades(trades, CleanMap(merge="median"), 0, 0, report)

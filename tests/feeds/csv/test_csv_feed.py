@@ -295,7 +295,7 @@ ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n
         ("[instrument]\nvenue='A'\ntick=1\nuppercase='yes'\n", "instrument.uppercase: a value of type bool"),
         (ONE_FILE + "[file.trade]\nprice='p'\nsize='q'\nsize_unit=true", "size_unit: a value of type int"),
         (ONE_FILE.replace("[[file]]", "[[file]]\nprice_scale=true"), "price_scale: a value of type int"),
-        ("[instrument]\nvenue='A'\ntick=1e-300\n", "instrument.tick: greater than or equal to 0.000000000001"),
+        ("[instrument]\nvenue='A'\ntick=1e-300\n", "instrument: a tick of at least 1e-12"),
         ("[instrument]\nvenue='A'\ntick=1e7\n", "instrument.tick: less than or equal to 1000000"),
         ("[instrument]\nvenue='A'\ntick=1\nlot=1073741824\n", "instrument.lot: less than 1073741824"),
         (ONE_FILE + "unit='h'\n[file.trade]\nprice='p'\nsize='q'", "time.unit"),

@@ -133,16 +133,17 @@ class Instrument:
 
     @property
     def begins_s(self) -> int:
-        """When the trading day begins, seconds after midnight of its date; below 0 if on the day before.
+        """When the trading day begins, seconds after midnight of its date; below 0 if on a day before.
 
-        -21,600 is 18:00 of the day before.
+        -21,600 is 18:00 of the day before; the Monday of a market with night sessions begins on Friday.
         """
         if not 0 < self.session_open_ns < midnight_ns(self.date, self.timezone):
             return 0
         opens = datetime.fromtimestamp(
             self.session_open_ns // NS_PER_SECOND, ZoneInfo(self.timezone)
         )
-        return 3600 * opens.hour + 60 * opens.minute + opens.second - DAY_S
+        days = (calendar_date.fromisoformat(self.date) - opens.date()).days
+        return 3600 * opens.hour + 60 * opens.minute + opens.second - days * DAY_S
 
     @property
     def span(self) -> tuple[int, int]:
@@ -172,10 +173,9 @@ class Instrument:
         """
         seconds = clock_s(text)
         begins = self.begins_s
+        evening = seconds + begins // DAY_S * DAY_S
         return local_ns(
-            self.date,
-            self.timezone,
-            seconds - DAY_S if begins and seconds - DAY_S >= begins else seconds,
+            self.date, self.timezone, evening if begins and evening >= begins else seconds
         )
 
     def session(self, ns: Ints) -> tuple[int, int]:

@@ -82,13 +82,14 @@ def midnight_ns(date: str, timezone: str) -> int:
 
 
 def day_ns(date: str, timezone: str, begins_s: int = 0) -> tuple[int, int]:
-    """Start and end of a trading day that begins so many seconds after midnight (below 0: on the day before).
+    """Start and end of a trading day that begins so many seconds after midnight (below 0: on a day before); it ends at that time
+    of its date, or with it.
 
     >>> start, end = day_ns("2024-11-03", "America/New_York")
     >>> (end - start) // (3600 * 10**9)
     25
     """
-    return local_ns(date, timezone, begins_s), local_ns(date, timezone, begins_s + DAY_S)
+    return local_ns(date, timezone, begins_s), local_ns(date, timezone, begins_s % DAY_S or DAY_S)
 
 
 def working_days(first: str, count: int) -> Iterator[str]:
