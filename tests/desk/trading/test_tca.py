@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
 from tercel.core.errors import DataError
+from tercel.core.venue_rules import TradingWindow, VenueRules
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.tca.measure import ParentFacts, fees_of, measure, without_own
 from tercel.desk.trading.tca.recorder import TcaRecorder
@@ -44,6 +45,16 @@ def test_fees_are_a_part() -> None:
     assert cost.fees_bps == pytest.approx(4 * 1e4 / (2001 * 20))
     assert cost.is_bps == pytest.approx(free.is_bps + cost.fees_bps)
     assert fees_of(facts().fills, (0, 0, 0, 50_000)) == round(10 * 2 * 1001 * 0.0005)
+
+
+def test_a_break_weighs_nothing_in_the_time_weighted_mid() -> None:
+    """Second by second: the mids of those in which the market is open."""
+    windows = (TradingWindow(0, 18 * S, False), TradingWindow(25 * S, 60 * S, True))
+    cost = measure(facts(hours=VenueRules(windows)))
+    mids = [2001 if t < 15 else 2003 if t < 30 else 2007 for t in range(10, 40) if not 18 <= t < 25]
+    assert cost.twap_bps == pytest.approx((1000 - sum(mids) / len(mids) / 2) * 2e4 / 2001)
+    closed = measure(facts(hours=VenueRules((TradingWindow(60 * S, 90 * S, True),))))
+    assert closed.twap_bps == pytest.approx((1000 - 2001 / 2) * 2e4 / 2001)
 
 
 def test_every_part_by_hand() -> None:
