@@ -5,6 +5,7 @@ python docs/reference_pages.py --check   # names those that are not current, and
 """
 
 import json
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -152,12 +153,29 @@ def schemas() -> str:
         page += [f"## {about[0].upper()}{about[1:]}: `{kind}`", ""]
         inner = schema.get("$defs", {})
         for name, part in [("", schema), *inner.items()]:
-            rows = [key_row(key, one) for key, one in part.get("properties", {}).items()]
+            text = part.get("description", "")
+            meanings = parameter_texts(text)
+            rows = [
+                key_row(key, {"description": meanings.get(key, "")} | one)
+                for key, one in part.get("properties", {}).items()
+            ]
             if rows:
-                about = part.get("description", "").split("\n")[0]
+                about = text.split("\n")[0]
                 page += [f"**{name}** {about}" if name else "The whole file:", ""]
                 page += ["| key | type | default | meaning |", "|---|---|---|---|", *rows, ""]
     return "\n".join(page)
+
+
+def parameter_texts(docstring: str) -> dict[str, str]:
+    """What a docstring in numpy's style says of each parameter; of those without a text nothing."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=\n\n|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    entries = re.split(r"^(?=\S)", section[1] if section else "", flags=re.MULTILINE)
+    texts = [entry.partition("\n") for entry in entries if "\n " in entry]
+    return {
+        name: " ".join(text.split())
+        for names, _, text in texts
+        for name in names.split(" :")[0].split(", ")
+    }
 
 
 def key_row(key: str, part: dict[str, Any]) -> str:

@@ -184,10 +184,15 @@ def test_a_gate_that_counts_wrongly_is_found(wrong: type[LimitGate]) -> None:
     assert finds(stress(1, make=wrong), breaks, 80_000)
 
 
-# It has no pairs: that `check_legged` is needed, tests/desk/trading/test_pairs.py says.
+# It has no pairs and no listing with rules: that `check_legged` and `check_venue_rules` are needed, say
+# tests/desk/trading/test_pairs.py and tests/desk/limits/test_gate.py.
 @pytest.mark.parametrize(
     "check",
-    [check for check in checks.CHECKS if check is not checks.check_legged],
+    [
+        check
+        for check in checks.CHECKS
+        if check not in (checks.check_legged, checks.check_venue_rules)
+    ],
     ids=lambda check: check.__name__,
 )
 def test_a_check_that_is_left_out_is_found(check: Any) -> None:

@@ -13,8 +13,8 @@ from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.day_breaks import recorded_hours
 from tercel.market.tape.local_times import clock_s, local_ns, midnight_ns
+from tercel.market.tape.recorded_rules import recorded_hours
 
 _TIME: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d?:\d\d(?::\d\d)?)")
 

@@ -19,8 +19,9 @@ from tercel.market.simulator.days import simulated_session
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.market.tape.compiled import CompiledDay, compile_day
-from tercel.market.tape.day_breaks import recorded_hours, with_breaks
+from tercel.market.tape.day_breaks import with_breaks
 from tercel.market.tape.local_times import local_ns
+from tercel.market.tape.recorded_rules import recorded_hours
 
 S = 10**9
 MINUTE = 60 * S

@@ -14,7 +14,7 @@ from tercel.core.errors import DataError, TapeError, refuse_if
 from tercel.core.vocabulary import NO_ASK, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import PRINTS
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.day_breaks import recorded_hours
+from tercel.market.tape.recorded_rules import recorded_hours
 from tercel.market.tape.schema import CROSS, MESSAGE_END, STATUS, TRADE, TRADE_HIDDEN
 
 FEWEST = 1024

@@ -35,7 +35,7 @@ from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own
 from tercel.desk.trading.tca.shortfall import BPS, TICKS2
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.day_breaks import recorded_hours
+from tercel.market.tape.recorded_rules import recorded_hours
 
 FAR_OFF = 5
 """A price so many times above or below the market's price counts as a typing error."""

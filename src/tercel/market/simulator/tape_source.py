@@ -25,7 +25,8 @@ from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
 from tercel.market.tape.compiled_store import load_compiled
 from tercel.market.tape.crossed import refuse_crossed
-from tercel.market.tape.day_breaks import recorded_hours, with_breaks
+from tercel.market.tape.day_breaks import with_breaks
+from tercel.market.tape.recorded_rules import recorded_hours
 
 
 @dataclass(frozen=True, eq=False)

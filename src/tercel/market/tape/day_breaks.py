@@ -1,69 +1,13 @@
-"""Breaks of recorded days: the windows of their venue's session, and a compiled tape that says when they begin and end."""
+"""Breaks of a recorded day in its compiled tape: rows that say when they begin and end."""
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 
-from tercel.core.instrument_rules import load_rules
-from tercel.core.venue_rules import NO_RULES, VenueRules, windows_of
 from tercel.core.vocabulary import BREAK, STATUS
 from tercel.market.tape.compiled import CompiledDay
-from tercel.market.tape.events import Instrument
-
-RULES_OF_VENUES: Final = {
-    "SSE": "XSHG",
-    "XSHG": "XSHG",
-    "SZSE": "XSHE",
-    "XSHE": "XSHE",
-    "SHFE": "SHFE",
-}
-"""Rules of venues whose days have breaks; another instrument names its own in `extra["rules"]`."""
-
-
-def recorded_rules(
-    instrument: Instrument, rules: str = "", previous_close: float = 0.0
-) -> VenueRules:
-    """Rules of a recorded day; `NO_RULES` where those of its venue are not known.
-
-    A day that was recorded was no holiday, and its session says where it ended early: no calendar is needed. A day
-    without a break has no windows: its tape ends by itself.
-
-    Parameters
-    ----------
-    instrument : Instrument
-    rules : str
-        Name of others than its venue's.
-    previous_close : float
-        Price that daily limits are of; 0: they are not kept.
-    """
-    if not (
-        name := rules or instrument.extra.get("rules") or RULES_OF_VENUES.get(instrument.venue)
-    ):
-        return NO_RULES
-    declared = load_rules(str(name))
-    session = declared.session.model_copy(update={"calendar": ""})
-    opening = instrument.session_open_ns or instrument.span[0]
-    close = instrument.session_close_ns or instrument.span[1]
-    spans = [
-        (max(w.start_ns, opening), min(w.end_ns, close))
-        for w in session.day(instrument.date)
-        if w.start_ns < close and opening < w.end_ns
-    ]
-    resolved = declared.resolve(instrument.tick, instrument.lot, previous_close=previous_close)
-    return replace(resolved, windows=windows_of(spans) if len(spans) > 1 else ())
-
-
-def recorded_hours(instrument: Instrument) -> VenueRules:
-    """Windows of a recorded day within its session; `NO_RULES` where it has no break (see `recorded_rules`).
-
-    >>> day = Instrument("SSE", "600519", "2023-02-01", 0.01, timezone="Asia/Shanghai")
-    >>> [(w.end_ns - w.start_ns) // (60 * 10**9) for w in recorded_hours(day).windows]
-    [120, 117]
-    """
-    windows = recorded_rules(instrument).windows
-    return VenueRules(windows) if windows else NO_RULES
+from tercel.market.tape.recorded_rules import recorded_hours
 
 
 def with_breaks(day: CompiledDay) -> CompiledDay:

@@ -13,7 +13,7 @@ from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
-from tercel.market.tape.day_breaks import recorded_rules
+from tercel.market.tape.recorded_rules import recorded_rules
 from tercel.venues.exchange.market_spec import MarketSpec
 
 WIDTH = 1024
