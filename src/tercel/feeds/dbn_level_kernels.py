@@ -31,19 +31,6 @@ def is_same(records: Words, i: int, j: int) -> bool:
 
 
 @kernel
-def common_divisor(prices: Longs, unit: int) -> int:
-    """Greatest common divisor of prices and of `unit`, where 0 is none."""
-    for i in range(prices.shape[0]):
-        if unit == 0 or prices[i] % unit != 0:
-            rest = prices[i]
-            while rest != 0:
-                former = unit
-                unit = rest
-                rest = former % rest
-    return unit
-
-
-@kernel
 def read_levels(records: Words, i: int, unit: int, shown: Longs) -> tuple[int, int]:
     """Write the levels of record `i`, ticks and lots, into `shown` int32[2 sides, 2, levels]; returns its fault's code or 0, and
     flags of its rows."""

@@ -153,7 +153,7 @@ class LevelTape:
         is_trade &= (columns["kind"] != schema.ROLL_IN) & (columns["kind"] != schema.ROLL_OUT)
         unit = self.unit
         if not unit:
-            unit = int(k.common_divisor(prices[~is_trade], 0) or k.common_divisor(prices, 0))
+            unit = int(np.gcd.reduce(prices[~is_trade]) or np.gcd.reduce(prices))
             off = is_trade & (prices % unit != 0)
             columns["flags"][off] |= schema.OFF_TICK
             prices[is_trade] += unit // 2

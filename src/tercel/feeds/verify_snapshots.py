@@ -14,15 +14,12 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
-from tercel.core.jit import Longs, Packed
 from tercel.feeds import typed_csv as c, verify_mbp10 as m
 from tercel.feeds.dbn_kernels import NO_PRICE
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.feeds.members import Member, members
 from tercel.feeds.order_trade import BREAKS, CALLS, OPENS, RESUMES, ns_of_clock
 from tercel.feeds.survey import Findings
-from tercel.feeds.verify_kernels import run_with_room
-from tercel.market.book.order_ids import Ids
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Instrument
 
@@ -70,19 +67,8 @@ def verify_snapshots(instrument: Instrument, events: Events, path: Path) -> Find
             "give the exchange's snapshots of that day",
         )
     levels = m.levels_in_ticks(_levels_of(rows), round(instrument.tick * UNITS_PER_DOLLAR))
-    report = np.zeros(m.REPORT, np.int64)
     tape = events.columns()._replace(exch_ns=_trade_keys(events))
-
-    def run(b: Packed, ids: Ids, key_of: Longs) -> None:
-        """Compare on the arrays of an empty book."""
-        report[:] = 0
-        report[m.BAD_ROW] = -1
-        got = np.zeros((2, m.LEVELS), np.int32)
-        work = np.zeros(5, np.int64)
-        m.compare(b, ids, key_of, tape, 2 * rows["trades"].to_numpy(), levels, got, work, report)
-
-    run_with_room(run)
-    return m.findings(report, rows.height)
+    return m.compare_book(tape, 2 * rows["trades"].to_numpy(), levels)
 
 
 def _trade_keys(events: Events) -> Ints:
