@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.feeds.tape_rows import put_row
 from tercel.market.book.order_ids import Ids, entry_of, find_entry, remove_entry
 from tercel.market.tape import schema
 
@@ -165,13 +166,7 @@ def put(
     rows[row, 0] = state[CLOCK]
     rows[row, 1] = now[RECEIVED]
     rows[row, 2] = state[SEQ]
-    rows[row, 3] = kind
-    rows[row, 4] = key
-    rows[row, 5] = side
-    rows[row, 6] = ticks
-    rows[row, 7] = lots
-    rows[row, 8] = mark
-    return row + 1
+    return put_row(rows, row, kind, key, side, ticks, lots, mark)
 
 
 @kernel

@@ -22,6 +22,7 @@ from tercel.feeds import typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
+from tercel.feeds.opening_rows import opening_rows
 from tercel.feeds.survey import Findings
 from tercel.feeds.verify_kernels import run_with_room
 from tercel.market.book.book_records import best
@@ -241,15 +242,8 @@ def opening_of(first: pl.DataFrame, unit: int, midnight: int) -> Events:
     """Anonymous blocks of the levels of a slice's first row, as message 0."""
     book = levels_of(first, unit)[0]
     half, level = np.nonzero(book[:, :, 1])
-    opening = Events.empty(len(half))
-    opening.kind[:] = schema.ROLL_IN
-    opening.side[:] = 1 - 2 * half
-    opening.price_ticks[:] = book[half, level, 0]
-    opening.qty_lots[:] = book[half, level, 1]
-    opening.exch_ns[:] = opening.recv_ns[:] = midnight + first["ns"][0]
-    opening.flags[:] = schema.OPENING
-    opening.flags[-1:] |= schema.MESSAGE_END
-    return opening
+    ns = midnight + first["ns"][0]
+    return opening_rows((ns, ns), schema.ROLL_IN, 0, 1 - 2 * half, *book[half, level].T)
 
 
 @kernel

@@ -23,6 +23,7 @@ from tercel.feeds.lobster_tick import (
     stated_unit,
 )
 from tercel.feeds.members import Member
+from tercel.feeds.opening_rows import opening_rows
 from tercel.market.book import Book
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
@@ -328,7 +329,12 @@ def with_rolls(plain: Events, book: Longs, unit: int, location: str) -> tuple[Ev
     count = np.zeros(8, np.int64)
     report = np.zeros(lobster_kernels.REPORT, np.int64)
     _open_levels(plain, book, unit, state, count, report, location)
-    opening = opening_rows(plain, state, count)
+    ns = plain.exch_ns[0]
+    ticks, lots, off = np.concatenate([state[h, 0, :, : count[h]] for h in range(2)], axis=1)
+    sides = np.repeat((1, -1), count[:2])
+    opening = opening_rows(
+        (ns, ns), schema.ROLL_IN, 0, sides, ticks, lots, (off != 0) * schema.OFF_TICK
+    )
     messages = np.stack(plain.columns(), dtype=np.int64).T
     rows = np.empty((messages.shape[1], plain.n + plain.n // 2 + 16 * levels + 64), np.int64).T
     row = 0
@@ -385,20 +391,3 @@ def _raise_for(report: Longs, book: Longs, location: str) -> None:
         location,
         f" on level {level + 1}:",
     )
-
-
-def opening_rows(plain: Events, state: Packed, count: Longs) -> Events:
-    """ROLL_IN rows of the levels before message 1, as message 0, at the time of message 1."""
-    opening = Events.empty(int(count[:2].sum()))
-    start = 0
-    for h, side in enumerate((1, -1)):
-        n = int(count[h])
-        rows = slice(start, start + n)
-        opening.side[rows] = side
-        opening.price_ticks[rows], opening.qty_lots[rows] = state[h, 0, 0, :n], state[h, 0, 1, :n]
-        opening.flags[rows] = schema.OPENING | np.where(state[h, 0, 2, :n] != 0, schema.OFF_TICK, 0)
-        start += n
-    opening.kind[:] = schema.ROLL_IN
-    opening.exch_ns[:] = opening.recv_ns[:] = plain.exch_ns[0]
-    opening.flags[-1:] |= schema.MESSAGE_END
-    return opening

@@ -8,6 +8,7 @@ plus the message: missing levels roll out, new ones roll in.
 from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.feeds.tape_rows import end_message, put_row
 from tercel.market.tape import schema
 
 EMPTY_ASK: Final = 9_999_999_999
@@ -154,15 +155,16 @@ def _roll_side(
             b += 1
             continue
         if ahead >= 0 and not rolling_in:
-            row = _put(rows, row, schema.ROLL_OUT, side, before[0, a], before[1, a], 0)
+            row = put_row(rows, row, schema.ROLL_OUT, 0, side, before[0, a], before[1, a], 0)
             report[ILLEGAL] += a < levels
         if ahead <= 0 and rolling_in:
             worse_than_removed = removed == 0 or (removed - now[0, b]) * side > 0
             report[ILLEGAL] += not (a == n_before and n_before < levels and worse_than_removed)
-            row = _put(
+            row = put_row(
                 rows,
                 row,
                 schema.ROLL_IN,
+                0,
                 side,
                 now[0, b],
                 now[1, b],
@@ -171,18 +173,6 @@ def _roll_side(
         a += ahead >= 0
         b += ahead <= 0
     return row
-
-
-@kernel
-def _put(rows: Longs, row: int, kind: int, side: int, ticks: int, lots: int, flags: int) -> int:
-    """Write a row of the tape, its times and sequence left out; returns the next position."""
-    rows[row, KIND] = kind
-    rows[row, ID] = 0
-    rows[row, SIDE] = side
-    rows[row, TICKS] = ticks
-    rows[row, LOTS] = lots
-    rows[row, FLAGS] = flags
-    return row + 1
 
 
 @kernel
@@ -239,10 +229,16 @@ def roll_rows(
         kind = messages[i, KIND]
         side = messages[i, SIDE]
         ticks = messages[i, TICKS]
-        row = _put(
-            rows, row, kind, side, ticks, messages[i, LOTS], messages[i, FLAGS] & schema.OFF_TICK
+        row = put_row(
+            rows,
+            row,
+            kind,
+            messages[i, ID],
+            side,
+            ticks,
+            messages[i, LOTS],
+            messages[i, FLAGS] & schema.OFF_TICK,
         )
-        rows[first, ID] = messages[i, ID]
         if kind == schema.STATUS:
             report[HALTED] = ticks != 1
         removed = 0
@@ -290,10 +286,7 @@ def roll_rows(
                     row,
                     report,
                 )
-        for r in range(first, row):
-            rows[r, NS] = rows[r, RECEIVED] = messages[i, NS]
-            rows[r, SEQ] = i + 1
-        rows[row - 1, FLAGS] |= schema.MESSAGE_END
+        end_message(rows, first, row, messages[i, NS], i + 1)
         if report[ILLEGAL] > illegal:  # rows are counted, not levels
             report[ILLEGAL] = illegal + 1
             if illegal == 0:
