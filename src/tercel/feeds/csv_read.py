@@ -24,7 +24,7 @@ from tercel.core.tables.usual_names import plain_name
 from tercel.feeds.csv_columns import CORRECT, NS, RECEIVED, ROW, TextRows, strip_text
 from tercel.feeds.csv_map import FileMap, InstrumentMap
 from tercel.feeds.csv_times import find_iso_format, parse_times, with_number_times
-from tercel.feeds.members import Member
+from tercel.feeds.members import Member, tail_of
 from tercel.market.tape.local_times import midnight_ns
 
 HEAD_BYTES: Final = 1 << 16
@@ -210,13 +210,7 @@ def _plain_types(
 
 def _refuse_cut(source: Path | bytes, columns: int, separator: str, location: str) -> None:
     """FeedError if a text's last line has no end and lacks columns; a warning if it has no end alone."""
-    if isinstance(source, bytes):
-        tail = source[-HEAD_BYTES:]
-    else:
-        with source.open("rb") as file:
-            file.seek(max(source.stat().st_size - HEAD_BYTES, 0))
-            tail = file.read()
-    last = tail.decode("utf-8", "replace").rsplit("\n", 1)[-1].strip("\r")
+    last = tail_of(source, HEAD_BYTES).decode("utf-8", "replace").rsplit("\n", 1)[-1].strip("\r")
     if not last.strip():
         return
     fields = len(next(csv.reader([last], delimiter=separator)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
@@ -216,24 +217,16 @@ def split(records: r.Records) -> Iterator[tuple[int, str, dbn_kernels.Words]]:
                 "download the venues one by one",
             )
         instrument_rows = rows[selected]
-        stamp = stamps[selected]
-        first = int(stamp.min()) // DAY_NS
-        last = int(stamp.max()) // DAY_NS
-        if first == last:
-            yield number, str(np.datetime64(first, "D")), instrument_rows
-            continue
-        days = stamp // DAY_NS
-        for day in _values(days):
-            yield number, str(np.datetime64(day, "D")), instrument_rows[days == day]
+        days = stamps[selected] // DAY_NS
+        dates = _values(days)
+        for day in dates:
+            of_day = instrument_rows if len(dates) == 1 else instrument_rows[days == day]
+            yield number, str(np.datetime64(day, "D")), of_day
 
 
 def _values(column: Ints) -> list[int]:
     """Distinct values of a column, sorted."""
-    if len(column) == 0:
-        return []
-    if bool((column == column[0]).all()):
-        return [int(column[0])]
-    return [int(value) for value in np.unique(column)]
+    return pl.Series(column).unique().sort().to_list()
 
 
 def _is_wanted(key: tuple[str, str, int, str, str], options: FeedOptions) -> bool:

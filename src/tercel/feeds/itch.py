@@ -25,7 +25,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import itch_format, itch_kernels as f, itch_state
 from tercel.feeds.itch_events import ItchEventsDay, events_days, fields_of
 from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run_chunks
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
@@ -95,10 +95,7 @@ class ItchDay:
         rows = self.staging.rows_of(self.locate)
         kinds = (rows[:, itch_state.R_META] >> 16) & 255
         visible = rows[kinds <= schema.EXECUTE, itch_state.R_LOTS_PRICE] & 0xFFFFFFFF
-        if self.tick is not None:
-            unit = stated_unit(self.tick, visible, f"{self.stock} of {self.source[0]}")
-        else:
-            unit = infer_unit(visible) if len(visible) else UNITS_PER_DOLLAR // 100
+        unit = find_unit(self.tick, visible, f"{self.stock} of {self.source[0]}")
         midnight = midnight_ns(self.date, TIMEZONE)
         events, beyond = tape_of(rows, midnight, unit, self.date >= HIDDEN_SIDE_MASKED_FROM)
         warnings = (

@@ -7,7 +7,6 @@ them as anonymous blocks and goes on with the second row; orders of before that 
     25373,...,34200581851466,...,C,...,10064545,,5,,163.23,,163.24,...
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,16 +16,14 @@ import polars as pl
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, split_commas
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import typed_csv as c
 from tercel.feeds.csv_columns import ROW
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
 from tercel.feeds.opening_rows import opening_rows
 from tercel.feeds.survey import Findings
-from tercel.feeds.verify_kernels import run_with_room
-from tercel.market.book.book_records import best
-from tercel.market.book.ladder import lots_at
+from tercel.feeds.verify_kernels import read_book, run_with_room
 from tercel.market.book.order_ids import Ids
 from tercel.market.book.tape_kernels import apply_row
 from tercel.market.feed import FeedOptions, Imported
@@ -105,38 +102,13 @@ def events_days(files: list[Member], options: FeedOptions) -> list["ItchEventsDa
                     both = f"{days[stock, date].source[0]} and {member.location}"
                     raise FeedError(f"one file of {stock} on {date}", both, "import one of them")
                 days[stock, date] = ItchEventsDay(
-                    stock, date, (member.name,), opened, ordered, options.tick, (*cut, *again)
+                    opened, stock, date, ordered, options.tick, (*cut, *again)
                 )
     return list(days.values())
 
 
-@dataclass(frozen=True, eq=False)
-class ItchEventsDay:
-    """The events of one stock in one file, in sequence.
-
-    Parameters
-    ----------
-    symbol, date : str
-        As in the lake.
-    source : tuple of str
-        Name of the file.
-    files : CsvFiles
-        Where the rows are from.
-    rows : polars.DataFrame
-        The rows by number.
-    tick : float or None
-        Stated tick in dollars.
-    notes : tuple of str
-        Warnings so far.
-    """
-
-    symbol: str
-    date: str
-    source: tuple[str, ...]
-    files: c.CsvFiles
-    rows: pl.DataFrame
-    tick: float | None
-    notes: tuple[str, ...]
+class ItchEventsDay(c.TypedDay):
+    """The events of one stock in one file, in sequence; ticks in dollars."""
 
     def read(self) -> Imported:
         """Tape of the slice: the levels of its first row, then its events; with warnings on orders of before and on the clock.
@@ -149,27 +121,18 @@ class ItchEventsDay:
         torn = (pl.col("kind") == schema.MODIFY) & (pl.min_horizontal(_OLD) == 0)
         self.files.refuse(self.rows.filter(torn), "id", f"{', '.join(_OLD)} of a replaced order")
         prices = self.rows["price"].to_numpy()
-        unit = (
-            infer_unit(prices)
-            if self.tick is None
-            else stated_unit(self.tick, prices, self.source[0])
-        )
+        unit = find_unit(self.tick, prices, self.source[0])
         midnight = midnight_ns(self.date, TIMEZONE)
         events = changes_of(self.rows, unit, midnight)
         added = events.order_id[events.kind == schema.ADD]
         unknown = np.flatnonzero((events.order_id != 0) & ~np.isin(events.order_id, added))
-        back = self.rows.filter(pl.col("ns").diff() < 0)
+        back, back_notes = self.rows_back()
         notes = list(self.notes)
         if len(unknown):
             first = self.files.place(self.rows[ROW][int(events.seq[unknown[0]])])
             notes.append(
                 f"{len(unknown):,} changes are of orders from before the slice, the first in {first}; the tape opens "
                 f"with the {LEVELS} levels of the first row and lacks what rested deeper"
-            )
-        if back.height:
-            first = self.files.place(back[ROW][0])
-            notes.append(
-                f"the clock goes back in {back.height:,} rows, the first in {first}; it was held"
             )
         tape = Events.concatenate([opening_of(self.rows[:1], unit, midnight), events])
         counts = {
@@ -191,7 +154,7 @@ class ItchEventsDay:
             off_tick_rows=int(np.count_nonzero(tape.flags & schema.OFF_TICK)),
             extra={"feed": "itch", **counts},
         )
-        return Imported(instrument, tape, tuple(notes))
+        return Imported(instrument, tape, (*notes, *back_notes))
 
 
 def changes_of(rows: pl.DataFrame, unit: int, midnight: int) -> Events:
@@ -247,16 +210,13 @@ def opening_of(first: pl.DataFrame, unit: int, midnight: int) -> Events:
 
 
 @kernel
-def touch_after(b: Packed, ids: Ids, key_of: Longs, tape: Columns, touch: Longs) -> None:
-    """Replay a tape; `touch` int64[messages + 1, 2 sides, 2] takes price and lots of the best levels after each message."""
+def touch_after(b: Packed, ids: Ids, key_of: Longs, tape: Columns, touch: Packed) -> None:
+    """Replay a tape; `touch` int32[messages + 1, 2 sides, 2] takes price and lots of the best levels after each message."""
     _, _, seq, kind, order_id, side, price, qty, _ = tape
     for i in range(kind.shape[0]):
         apply_row(b, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
         for half in range(2):
-            ticks = best(b, 1 - 2 * half)
-            if ticks != NO_BID and ticks != NO_ASK:
-                touch[seq[i], half, 0] = ticks
-                touch[seq[i], half, 1] = lots_at(b, 1 - 2 * half, ticks)
+            read_book(b, 1 - 2 * half, touch[seq[i], half, :1], touch[seq[i], half, 1:])
 
 
 def verify_events(instrument: Instrument, events: Events, path: Path) -> Findings:
@@ -289,7 +249,7 @@ def verify_events(instrument: Instrument, events: Events, path: Path) -> Finding
         )
     rows = days[0].rows
     levels = levels_of(rows, round(instrument.tick * UNITS_PER_DOLLAR))
-    got = np.zeros((rows.height, 2, 2), np.int64)
+    got = np.zeros((rows.height, 2, 2), np.int32)
     run_with_room(lambda b, ids, key_of: touch_after(b, ids, key_of, events.columns(), got))
     expected = levels[:, :, 0]
     signs = np.array([1, -1])

@@ -18,9 +18,8 @@ from tercel.feeds.lobster_csv import Messages, read_messages, read_orderbook
 from tercel.feeds.lobster_tick import (
     UNITS_PER_DOLLAR,
     WORTH_SAYING,
-    infer_unit,
+    find_unit,
     share_off,
-    stated_unit,
 )
 from tercel.feeds.members import Member
 from tercel.feeds.opening_rows import opening_rows
@@ -157,10 +156,7 @@ class LobsterDay:
         """
         messages = read_messages(self.messages)
         visible = messages.price[messages.type <= 4]
-        if self.tick is None:
-            unit = infer_unit(visible)
-        else:
-            unit = stated_unit(self.tick, visible, self.messages.location)
+        unit = find_unit(self.tick, visible, self.messages.location)
         plain = self._translate(messages, unit)
         warnings: list[str] = []
         if messages.attributed:

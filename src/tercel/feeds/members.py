@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import zstandard
 
 from tercel.core.errors import FeedError
@@ -84,6 +85,13 @@ class Member:
         """Suffix of the file's compression, such as ``".gz"``; "" if it is plain."""
         suffix = Path(self.location).suffix.lower()
         return suffix if suffix in _COMPRESSED else ""
+
+
+def tail_of(source: Path | bytes, size: int) -> bytes:
+    """The last bytes of a file that is not empty, or of its content, `size` at most."""
+    return (
+        source[-size:] if isinstance(source, bytes) else bytes(np.memmap(source, mode="r")[-size:])
+    )
 
 
 @contextmanager

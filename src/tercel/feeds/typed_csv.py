@@ -12,7 +12,7 @@ import polars as pl
 from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import FeedError
 from tercel.feeds.csv_columns import ROW, TextRows, TypedColumn, strip_text
-from tercel.feeds.members import Member
+from tercel.feeds.members import Member, tail_of
 
 FILE_SHIFT: Final = 40
 """A row of several files is numbered by the file's number, shifted by so many bits, and its row there."""
@@ -111,13 +111,8 @@ class CsvFiles:
             frame = _read_text(source, member.location, names, fields)
         first = (number << FILE_SHIFT) + 2
         frame = frame.with_columns(pl.int_range(first, first + frame.height).alias(ROW))
-        end = (
-            bytes(np.memmap(source, np.uint8, "r")[-1:])
-            if isinstance(source, Path)
-            else source[-1:]
-        )
         note = f"{self.place(first + frame.height - 1)} ends without a line end: it may be cut, compare it with the source"
-        return frame, [note] * (end != b"\n")
+        return frame, [note] * (tail_of(source, 1) != b"\n")
 
     def place(self, row: int) -> str:
         """Text of a row's place."""
@@ -148,6 +143,46 @@ class CsvFiles:
         place = self.place(again[ROW][0])
         return distinct, [
             f"{again.height:,} rows come again, the first in {place}; each counts once"
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class TypedDay:
+    """The rows of one symbol and day in such files, in sequence.
+
+    Parameters
+    ----------
+    files : CsvFiles
+        Where they are from.
+    symbol, date : str
+        As in the lake.
+    rows : polars.DataFrame
+        The rows by number, with `ns` and ROW.
+    tick : float or None
+        Stated tick in units of price.
+    notes : tuple of str
+        Warnings so far.
+    """
+
+    files: CsvFiles
+    symbol: str
+    date: str
+    rows: pl.DataFrame
+    tick: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Names of the day's files."""
+        numbers = (self.rows[ROW] // (1 << FILE_SHIFT)).unique().sort()
+        return tuple(self.files.members[number].name for number in numbers)
+
+    def rows_back(self) -> tuple[pl.DataFrame, list[str]]:
+        """Rows with a time before that of the row above, and a note on them."""
+        back = self.rows.filter(pl.col("ns").diff() < 0)
+        return back, [
+            f"the clock goes back in {back.height:,} rows, the first in {self.files.place(row)}; it was held"
+            for row in back[ROW][:1]
         ]
 
 

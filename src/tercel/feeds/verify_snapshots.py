@@ -89,11 +89,11 @@ def _fields_of(member: Member) -> dict[str, c.Field]:
         "ns": c.Field("UpdateTime", pl.String, lambda text: ns_of_clock(text).fill_null(0)),
         "trades": c.whole_number("TradNumber"),
     }
-    for price, *sizes in (side for side in _LEVEL):
-        for n in range(1, m.LEVELS + 1):
-            fields[price.format(n)] = c.Field(price.format(n), pl.Float64, _price_or_none)
-            for size in sizes:
-                fields[size.format(n)] = c.or_zero(c.whole_number(size.format(n)))
+    numbers = range(1, m.LEVELS + 1)
+    prices = [price.format(n) for price, _, _ in _LEVEL for n in numbers]
+    sizes = [size.format(n) for _, *names in _LEVEL for size in names for n in numbers]
+    fields |= {name: c.Field(name, pl.Float64, _price_or_none) for name in prices}
+    fields |= {name: c.or_zero(c.whole_number(name)) for name in sizes}
     return {name: field for name, field in fields.items() if field.column in header}
 
 
@@ -105,9 +105,6 @@ def _price_or_none(value: pl.Expr) -> pl.Expr:
 
 def _levels_of(rows: pl.DataFrame) -> Ints:
     """Levels int64[rows, 2 sides, 3 (price, shares, orders), L] of snapshots; -1 where the file has no such column."""
-    levels = np.full((rows.height, 2, 3, m.LEVELS), -1, np.int64)
-    for side, field, level in np.ndindex(levels.shape[1:]):
-        name = _LEVEL[side][field].format(level + 1)
-        if name in rows.columns:
-            levels[:, side, field, level] = rows[name].to_numpy()
-    return levels
+    names = [name.format(n) for side in _LEVEL for name in side for n in range(1, m.LEVELS + 1)]
+    none = {name: pl.lit(-1, pl.Int64) for name in names if name not in rows.columns}
+    return rows.with_columns(**none).select(names).to_numpy().reshape(-1, 2, 3, m.LEVELS)
