@@ -133,6 +133,18 @@ def changes(shown: Packed, nothing: Packed, off: Bytes, opens: bool, rows: Longs
 
 
 @kernel
+def append_level(side: Packed, n: int, ticks: int, lots: int) -> int:
+    """Write a level behind the first `n` of `side` int32[2 (price, lots), levels], or add its lots to the last of them if it has
+    the same price; returns the number of levels then."""
+    if n > 0 and side[0, n - 1] == ticks:
+        side[1, n - 1] += lots
+        return n
+    side[0, n] = ticks
+    side[1, n] = lots
+    return n + 1
+
+
+@kernel
 def to_levels(
     price: Floats,
     size: Floats,
@@ -169,9 +181,4 @@ def to_levels(
             ):
                 bad[i] = 1
                 break
-            if m > 0 and out[i, 0, m - 1] == ticks:
-                out[i, 1, m - 1] += lots
-                continue
-            out[i, 0, m] = ticks
-            out[i, 1, m] = lots
-            m += 1
+            m = append_level(out[i], m, ticks, lots)

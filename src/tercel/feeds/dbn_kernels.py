@@ -82,8 +82,8 @@ COUNTS: Final = (
 """`UNKNOWN`: cancels and modifies of orders that are not in the book; `UNKNOWN_MODIFIES`: the latter. `NO_CHANGE`: fills
 that no change of their order follows. `OVER`: fills of more lots than the order showed, or of orders that are not in the
 book. `REFIT`: changes that contradict the fills before them; the change is believed."""
-CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
-"""Code of a fault, and its record; further counts; the length of the report."""
+CODE, WHERE, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 4)
+"""Code of a fault, and its record; events; the length of the report."""
 BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
 """Codes of a record's faults."""
 A, B, C, F, M, N, R, T = (ord(letter) for letter in "ABCFMNRT")
@@ -217,7 +217,6 @@ def read_record(
     now[MARK] = schema.OPENING if opening else 0
     now[REPLACES] = action == A and bits & TOB != 0
     if action == N or action == R:
-        report[OTHER] += action == N
         return int(action == R)
     if action != A and action != C and action != M and action != T and action != F:
         return BAD_ACTION
@@ -316,7 +315,6 @@ def write_fill(
     side = now[OWN]
     size = now[LEFT]
     if side == 0 or side == state[AGGRESSOR]:
-        report[OWN_FILLS] += side != 0
         return row
     place = find_entry(ids, key)
     lots = 0
@@ -326,7 +324,6 @@ def write_fill(
         if lots > 0:
             facts[slot, LOTS] -= lots
             facts[slot, DONE] += lots
-            report[EXECUTED] += 1
             row = put(rows, row, state, now, schema.EXECUTE, key, side, facts[slot, AT], lots, 0)
         report[OVER] += size > lots
     else:
@@ -360,7 +357,7 @@ def apply_change(
             ):  # written as it came, so that a replay of the tape counts it too
                 row = put(rows, row, state, now, schema.DELETE, key, side, ticks, left, mark)
             return row
-        return _rest_order(orders, place, side, ticks, left, rows, row, state, now, report)
+        return _rest_order(orders, place, side, ticks, left, rows, row, state, now)
     slot = ids[place].slot
     had = facts[slot, LOTS]
     done = facts[slot, DONE]
@@ -391,7 +388,7 @@ def apply_change(
         if had > 0:
             row = put(rows, row, state, now, schema.DELETE, key, side, was, had, 0)
         if left > 0:
-            row = _rest_order(orders, place, side, ticks, left, rows, row, state, now, report)
+            row = _rest_order(orders, place, side, ticks, left, rows, row, state, now)
     if left == 0:
         remove_entry(ids, place)
         free[state[FREE]] = slot
@@ -411,7 +408,6 @@ def _rest_order(
     row: int,
     state: Longs,
     now: Longs,
-    report: Longs,
 ) -> int:
     """Put an order at the end of its level, in its old slot or (`place` below 0) a new one, and write its ADD row; the next row.
 
@@ -432,7 +428,6 @@ def _rest_order(
     facts[slot, LOTS] = lots
     facts[slot, SIDE] = side
     facts[slot, DONE] = 0
-    report[OFF] += (now[MARK] & schema.OFF_TICK) != 0
     return put(rows, row, state, now, schema.ADD, key, side, ticks, lots, now[MARK])
 
 

@@ -58,13 +58,11 @@ def price_units(column: str, units: int) -> Field:
 
 def code(column: str, codes: Mapping[str, int]) -> Field:
     """Field of one of some words, as its number."""
-    words = list(codes)
-    numbers = list(codes.values())
     return Field(
         column,
-        pl.Enum(words),
-        lambda value: value.replace_strict(words, numbers, return_dtype=pl.Int8),
-        f"one of {', '.join(words)}",
+        pl.Enum(list(codes)),
+        lambda value: value.replace_strict(codes, return_dtype=pl.Int8),
+        f"one of {', '.join(codes)}",
     )
 
 

@@ -22,7 +22,6 @@ BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SI
 )
 GOT = 9
 ILLEGAL = 11
-MESSAGES = 12
 STAYED = 13
 REPORT = 15
 """Slots of the report and its length: from `BAD_ROW` on the first row that differs (-1 none), its level and side, price
@@ -206,7 +205,6 @@ def compare(
                 row, 1 - 2 * h, empty[h], expected[row, h], got[h], n_got, level_ok, report
             )
         touch = _touch_equal(b, expected[row])
-        report[MESSAGES] += 1
         report[ILLEGAL] += not legal
         if row == 0:
             report[OPENING_MATCHES] = legal
