@@ -24,11 +24,9 @@ from tercel.core.tables.usual_names import plain_name
 from tercel.feeds.csv_columns import CORRECT, NS, RECEIVED, ROW, TextRows, strip_text
 from tercel.feeds.csv_map import FileMap, InstrumentMap
 from tercel.feeds.csv_times import find_iso_format, parse_times, with_number_times
-from tercel.feeds.members import Member, tail_of
+from tercel.feeds.members import HEAD_BYTES, Member, tail_of
 from tercel.market.tape.local_times import midnight_ns
 
-HEAD_BYTES: Final = 1 << 16
-"""Bytes of a file by which its encoding, its separator and its header are found."""
 TRADE_IDS: Final = frozenset((
     "id", "tid", "tradeid", "execid", "executionid", "matchid", "dealid", "transactionid", "aggtradeid", "tradeno", "trdid",
 ))  # fmt: skip

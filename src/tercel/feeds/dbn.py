@@ -16,13 +16,13 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
+from tercel.core.vocabulary import DAY_NS
 from tercel.feeds import dbn_csv, dbn_kernels, dbn_records as r
 from tercel.feeds.dbn_day import DbnDay, flags_of, stated_unit
 from tercel.feeds.dbn_levels import DbnLevelDay, LevelTape
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
 
-DAY_NS: Final = 86_400 * 10**9
 HOLD: Final = 1 << 30
 """Bytes of decoded records held between finding days and reading them; files beyond that are decoded once more."""
 

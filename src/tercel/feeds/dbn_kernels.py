@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.tape_rows import put_row
 from tercel.market.book.order_ids import Ids, entry_of, find_entry, remove_entry
 from tercel.market.tape import schema
@@ -37,7 +38,6 @@ ASK_SIDE: Final = 2
 """Ids of the orders that stand for a side."""
 NO_PRICE: Final = 2**63 - 1
 NO_SIZE: Final = 2**32 - 1
-MOST: Final = 2**30
 # Facts of a resting order.
 AT, LOTS, SIDE, DONE = range(4)
 """Ticks; lots; side; lots executed since its last `C` or `M`."""
@@ -234,9 +234,9 @@ def read_record(
             now[MARK] |= schema.OFF_TICK
     if action != C and raw <= 0:
         return BAD_PRICE
-    if action != C and now[TICKS] >= MOST:
+    if action != C and now[TICKS] >= MOST_LOTS:
         return FINE_TICK
-    if size >= MOST or (size == 0 and (action == A or action == T or action == F)):
+    if size >= MOST_LOTS or (size == 0 and (action == A or action == T or action == F)):
         return BAD_SIZE
     if (action == A or action == M) and side == 0:
         return BAD_SIDE

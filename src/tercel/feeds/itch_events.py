@@ -16,13 +16,14 @@ import polars as pl
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, split_commas
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds import typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
 from tercel.feeds.opening_rows import opening_rows
 from tercel.feeds.survey import Findings
+from tercel.feeds.us_stocks import SESSION_NS, TIMEZONE, VENUE
 from tercel.feeds.verify_kernels import read_book, run_with_room
 from tercel.market.book.order_ids import Ids
 from tercel.market.book.tape_kernels import apply_row
@@ -31,7 +32,6 @@ from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Columns, Instrument
 from tercel.market.tape.local_times import midnight_ns
 
-TIMEZONE: Final = "America/New_York"
 LEVELS: Final = 10
 _HOUR: Final = 3600 * NS_PER_SECOND
 _LETTERS: Final = {
@@ -58,7 +58,7 @@ def fields_of(member: Member) -> dict[str, c.Field]:
     """
     if not member.name.lower().endswith(".csv"):
         return {}
-    size = c.MOST - 1
+    size = MOST_LOTS - 1
     prices = {name: c.price_units(name, UNITS_PER_DOLLAR) for name in (*_PRICES, *_SHOWN[::2])}
     sizes = {name: c.whole_number(name, 0, size) for name in ("old_size", *_SHOWN[1::2])}
     old = {"old_order_id": c.whole_number("old_order_id")}
@@ -141,14 +141,14 @@ class ItchEventsDay(c.TypedDay):
             "clock_back": back.height,
         }
         instrument = Instrument(
-            venue="NASDAQ",
+            venue=VENUE,
             symbol=self.symbol,
             date=self.date,
             tick=unit / UNITS_PER_DOLLAR,
             timezone=TIMEZONE,
             source=self.source,
-            session_open_ns=midnight + 19 * _HOUR // 2,
-            session_close_ns=midnight + 16 * _HOUR,
+            session_open_ns=midnight + SESSION_NS[0],
+            session_close_ns=midnight + SESSION_NS[1],
             rows=tape.n,
             tick_rule="inferred" if self.tick is None else "stated",
             off_tick_rows=int(np.count_nonzero(tape.flags & schema.OFF_TICK)),

@@ -18,11 +18,10 @@ import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import FeedError
-from tercel.feeds.members import Member
+from tercel.feeds.members import HEAD_BYTES, Member
 
 MESSAGE_FIELDS: Final = ("time", "type", "order id", "size", "price", "direction")
 ATTRIBUTION: Final = "attribution"
-HEAD_BYTES: Final = 1 << 16
 MESSAGE_WIDTHS: Final = (len(MESSAGE_FIELDS), len(MESSAGE_FIELDS) + 1)
 
 

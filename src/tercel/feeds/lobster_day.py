@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds import lobster_kernels
 from tercel.feeds.lobster_csv import Messages, read_messages, read_orderbook
 from tercel.feeds.lobster_tick import (
@@ -23,6 +24,7 @@ from tercel.feeds.lobster_tick import (
 )
 from tercel.feeds.members import Member
 from tercel.feeds.opening_rows import opening_rows
+from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, TIMEZONE, VENUE
 from tercel.market.book import Book
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
@@ -63,9 +65,6 @@ _NAMES: Final = {
 }
 
 
-TIMEZONE: Final = "America/New_York"
-VENUE: Final = "NASDAQ"
-HIDDEN_SIDE_MASKED_FROM: Final = "2014-07-14"
 MOST_ILLEGAL: Final = 0.01
 """Share of rows that may be unexplained before the two files count as not belonging together."""
 MOST_CROSSED: Final = 0.01
@@ -223,10 +222,10 @@ class LobsterDay:
             lobster_kernels.BAD_DIRECTION: (m.direction, ~halt & (np.abs(m.direction) != 1)),
             lobster_kernels.BAD_SIZE: (
                 m.size,
-                ~halt & ((m.size < least) | (m.size >= lobster_kernels.MOST)),
+                ~halt & ((m.size < least) | (m.size >= MOST_LOTS)),
             ),
             lobster_kernels.BAD_PRICE: (m.price, ~halt & (m.price < least)),
-            lobster_kernels.FINE_TICK: (m.price, ~halt & (ticks >= lobster_kernels.MOST)),
+            lobster_kernels.FINE_TICK: (m.price, ~halt & (ticks >= MOST_LOTS)),
         }
         bad = np.select([wrong for _, wrong in problems.values()], list(problems), 0)
         if bad.any():

@@ -8,6 +8,7 @@ plus the message: missing levels roll out, new ones roll in.
 from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.tape_rows import end_message, put_row
 from tercel.market.tape import schema
 
@@ -16,8 +17,6 @@ EMPTY_BID: Final = -9_999_999_999
 """Prices of levels that do not exist."""
 HALT_TYPE: Final = 7
 LAST_SECOND: Final = 86_400.0
-MOST: Final = 2**30
-"""Prices in ticks and quantities in lots stay below this."""
 BAD_TYPE, BAD_DIRECTION, BAD_SIZE, BAD_PRICE, BAD_TIME, TIME_BACK, BAD_STATUS, FINE_TICK = range(
     1, 9
 )
@@ -58,7 +57,7 @@ def read_levels(
             code = BOOK_SIZE if size != 0 else 0
         elif price <= 0:
             code = BOOK_PRICE
-        elif size <= 0 or size >= MOST:
+        elif size <= 0 or size >= MOST_LOTS:
             code = BOOK_SIZE
         elif ended:
             code = BOOK_EMPTY
@@ -68,7 +67,7 @@ def read_levels(
         rounded = price != ticks * unit
         ticks += 1 if rounded and side < 0 else 0
         ticks = max(ticks, 1)
-        if code == 0 and not ended and ticks >= MOST:
+        if code == 0 and not ended and ticks >= MOST_LOTS:
             code = FINE_TICK
         if code != 0:
             report[CODE] = code

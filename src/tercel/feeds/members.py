@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import numpy as np
 import zstandard
@@ -21,6 +21,8 @@ import zstandard
 from tercel.core.errors import FeedError
 from tercel.core.renamed import refuse_former_names
 
+HEAD_BYTES: Final = 1 << 16
+"""Bytes of a file by which its encoding, its separator and its header are found."""
 _TAR = (".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 _TAR_ZST = (".tar.zst", ".tzst")
 _STREAMS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {

@@ -19,7 +19,7 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds import order_trade_kernels as k, typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
@@ -150,7 +150,7 @@ class Exchange:
                 "give the exchange's times, to the thousandth of a second",
             ),
             "price": c.price_units(column["price"], UNITS_PER_DOLLAR),
-            "lots": c.whole_number(column["lots"], 1, c.MOST - 1),
+            "lots": c.whole_number(column["lots"], 1, MOST_LOTS - 1),
         }
         if _DATE in header:
             fields["date"] = c.Field(_DATE, pl.Categorical)
@@ -389,7 +389,7 @@ def to_tape(messages: Ints, closes: int, midnight: int) -> tuple[Events, Ints]:
     rows = np.empty((len(messages) + 2 * trades + len(phases), len(schema.COLUMNS)), np.int64)
     report = np.zeros(k.REPORT, np.int64)
     prices = messages[:, k.TICKS]
-    lowest = int(prices.min(where=prices > 0, initial=c.MOST))
+    lowest = int(prices.min(where=prices > 0, initial=MOST_LOTS))
     span = int(prices.max()) - lowest + 1
     book = k.Levels(np.zeros((2, span), np.int64), np.array([-1, span]), lowest)
     k.to_rows(book, new_ids(len(messages) - trades), messages, phases, rows, report)

@@ -11,18 +11,16 @@ import polars as pl
 
 from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import FeedError
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.csv_columns import ROW, TextRows, TypedColumn, strip_text
-from tercel.feeds.members import Member, tail_of
+from tercel.feeds.members import HEAD_BYTES, Member, tail_of
 
 FILE_SHIFT: Final = 40
 """A row of several files is numbered by the file's number, shifted by so many bits, and its row there."""
-MOST: Final = 2**30
-"""Sizes and prices in ticks stay below this."""
 TORN: Final = "the row is cut, or of another file: correct it, or download the file again"
 _DATE: Final = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-._]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)"
 )
-_HEAD_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def price_units(column: str, units: int) -> Field:
         column,
         pl.Float64,
         lambda value: (
-            pl.when(value.is_between(0, MOST)).then((value * units).round()).cast(pl.Int64)
+            pl.when(value.is_between(0, MOST_LOTS)).then((value * units).round()).cast(pl.Int64)
         ),
         "a price of 0 or more",
     )
@@ -73,7 +71,7 @@ def or_zero(field: Field) -> Field:
 
 def head_of(member: Member) -> tuple[list[str], list[str]]:
     """Names and first values of a CSV file: its first two lines, without quotes and a byte order mark."""
-    lines = [*next(member.chunks(_HEAD_BYTES), b"").split(b"\n", 2), b""]
+    lines = [*next(member.chunks(HEAD_BYTES), b"").split(b"\n", 2), b""]
     names, values = (
         [cell.strip('" \r') for cell in line.decode("utf-8-sig", "replace").split(",")]
         for line in lines[:2]
