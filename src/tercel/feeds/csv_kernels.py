@@ -3,6 +3,7 @@
 import numpy as np
 
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
+from tercel.feeds.tape_rows import append_level
 from tercel.market.tape.schema import LEVEL_SET, OFF_TICK, OPENING, ROLL_IN, ROLL_OUT
 
 
@@ -130,18 +131,6 @@ def changes(shown: Packed, nothing: Packed, off: Bytes, opens: bool, rows: Longs
             j, first, flags, nothing if j == 0 else shown[j - 1], shown[j], rows, n
         )
     return n
-
-
-@kernel
-def append_level(side: Packed, n: int, ticks: int, lots: int) -> int:
-    """Write a level behind the first `n` of `side` int32[2 (price, lots), levels], or add its lots to the last of them if it has
-    the same price; returns the number of levels then."""
-    if n > 0 and side[0, n - 1] == ticks:
-        side[1, n - 1] += lots
-        return n
-    side[0, n] = ticks
-    side[1, n] = lots
-    return n + 1
 
 
 @kernel

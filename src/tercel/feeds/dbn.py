@@ -158,12 +158,12 @@ def definition_ticks(data: bytes) -> dict[int, float]:
     """Ticks of the instruments of a definition file, price units by instrument id; those without one are left out."""
     decoder = r.dbn_library().DBNDecoder()
     decoder.write(data)
-    ticks: dict[int, float] = {}
-    for record in decoder.decode():
-        increment = getattr(record, "min_price_increment", None)
-        if increment is not None and 0 < increment < dbn_kernels.NO_PRICE:
-            ticks[record.instrument_id] = increment / 10**9
-    return ticks
+    return {
+        record.instrument_id: increment / 10**9
+        for record in decoder.decode()
+        if (increment := getattr(record, "min_price_increment", None)) is not None
+        and 0 < increment < dbn_kernels.NO_PRICE
+    }
 
 
 def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -> list[DbnDay]:

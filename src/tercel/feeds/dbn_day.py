@@ -198,9 +198,8 @@ def with_opening_auction(events: Events) -> Events:
     statuses.kind[:] = schema.STATUS
     statuses.price_ticks[:] = (0, 1)
     statuses.flags[:] = schema.MESSAGE_END
-    for status, row in ((0, head), (1, after - 1)):
-        statuses.exch_ns[status] = events.exch_ns[row]
-        statuses.recv_ns[status] = events.recv_ns[row]
+    statuses.exch_ns[:] = events.exch_ns[[head, after - 1]]
+    statuses.recv_ns[:] = events.recv_ns[[head, after - 1]]
     statuses.seq[:] = events.seq[head], events.seq[after - 1] + 2
     events.seq[head:] += 1
     events.seq[after:] += 1

@@ -8,8 +8,9 @@ from typing import Final
 
 from tercel.core.jit import Longs, kernel
 from tercel.core.vocabulary import MOST_LOTS
-from tercel.feeds.csv_kernels import append_level, put_change, snapshot_changes
+from tercel.feeds.csv_kernels import put_change, snapshot_changes
 from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE, T, Words, side_of, ticks_of
+from tercel.feeds.tape_rows import append_level
 from tercel.market.tape import schema
 
 # Words of a record before its levels, each of which has four: bid, ask, their sizes, their numbers of orders.
@@ -19,15 +20,6 @@ BAD_PRICE, BAD_SIZE, BAD_ORDER, FINE_TICK = range(1, 5)
 """Codes of a record's faults: a price at or below 0, a size of 2**30 or more, levels out of order, a tick too fine."""
 CODE, WHERE, REPEATS, STATE = range(4)
 """Slots of the report: code and record of a fault; records that change no level; its length."""
-
-
-@kernel
-def is_same(records: Words, i: int, j: int) -> bool:
-    """Whether two records show the same levels."""
-    for word in range(LEVEL, records.shape[1]):
-        if records[i, word] != records[j, word] and (word - LEVEL) % LEVEL_WORDS < 3:
-            return False
-    return True
 
 
 @kernel
@@ -88,9 +80,6 @@ def write_level_rows(
         changes = 0 if is_before else 1
         for step in range(2):
             if step == changes and records.shape[1] > LEVEL:
-                if i > 0 and is_same(records, i, i - 1):
-                    report[REPEATS] += 1
-                    continue
                 code, flags = read_levels(records, i, unit, shown[1 - old])
                 if code != 0:
                     report[CODE] = code

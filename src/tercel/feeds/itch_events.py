@@ -196,8 +196,8 @@ def changes_of(rows: pl.DataFrame, unit: int, midnight: int) -> Events:
 def levels_of(rows: pl.DataFrame, unit: int) -> Ints:
     """The book after each row, int64[rows, 2 sides (bid first), LEVELS, 2 (price in ticks, size)]; 0 where there is no level."""
     levels = rows.select(_SHOWN).to_numpy().reshape(-1, 2, LEVELS, 2).copy()
-    for half, (_, sign) in enumerate(_SIDES):
-        levels[:, half, :, 0] = c.ticks_away(levels[:, half, :, 0], unit, np.array(sign))[0]
+    signs = np.array([[1], [-1]])
+    levels[..., 0] = c.ticks_away(levels[..., 0], unit, signs)[0]
     return levels
 
 

@@ -349,9 +349,7 @@ def _open_levels(
 ) -> None:
     """Set the levels before message 1 in `state` and `count`: the first orderbook row with that message undone."""
     for h, side in enumerate((1, -1)):
-        count[h] = lobster_kernels.read_levels(
-            book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report
-        )
+        count[h] = lobster_kernels.read_levels(book, 0, side, unit, state[h, 0], report)
         _raise_for(report, book, location)
     kind = int(plain.kind[0])
     side = int(plain.side[0])

@@ -9,7 +9,7 @@ from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import MOST_LOTS
-from tercel.feeds.tape_rows import end_message, put_row
+from tercel.feeds.tape_rows import append_level, end_message, put_row
 from tercel.market.tape import schema
 
 EMPTY_ASK: Final = 9_999_999_999
@@ -34,13 +34,11 @@ def read_levels(
     row: int,
     side: int,
     unit: int,
-    prices: Packed,
-    lots: Packed,
-    off_tick: Packed,
+    shown: Packed,
     report: Longs,
 ) -> int:
-    """Read one side of an orderbook row into ticks and lots, best first, levels on one tick merged; their number, or -1 for a
-    wrong level, with the fault in `report`; `off_tick`: 1 where a price was rounded to a tick.
+    """Read one side of an orderbook row into `shown` int32[3 (ticks, lots, 1 where a price was rounded to a tick), levels], best
+    first, levels on one tick merged; their number, or -1 for a wrong level, with the fault in `report`.
 
     Returns their number, or -1 with code, row and level in `report`.
     """
@@ -78,14 +76,9 @@ def read_levels(
             continue
         before = price
         report[OFF] += rounded
-        if n > 0 and prices[n - 1] == ticks:
-            lots[n - 1] += size
-            off_tick[n - 1] |= rounded
-        else:
-            prices[n] = ticks
-            lots[n] = size
-            off_tick[n] = rounded
-            n += 1
+        former = n
+        n = append_level(shown, n, ticks, size)
+        shown[2, n - 1] = rounded or (n == former and shown[2, n - 1])
     return n
 
 
@@ -246,8 +239,7 @@ def roll_rows(
         for h in range(2):
             differs[h] = i == 0 or h == message_half or not _same_row(book, i, h)
             if differs[h]:
-                q = state[h, 1]
-                now_count[h] = read_levels(book, i, 1 - 2 * h, unit, q[0], q[1], q[2], report)
+                now_count[h] = read_levels(book, i, 1 - 2 * h, unit, state[h, 1], report)
                 if now_count[h] < 0:
                     return i, row
         crossed = now_count[0] > 0 and now_count[1] > 0 and book[0, i] <= book[2, i]
