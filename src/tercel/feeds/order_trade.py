@@ -371,8 +371,8 @@ def closing_ns(rows: pl.DataFrame) -> int:
 
 def messages_of(rows: pl.DataFrame, unit: int) -> Ints:
     """Messages int64[n, MESSAGE] of rows with prices in ticks of `unit`, rounded away from the touch; times never go back."""
-    columns = rows.select(*k.MESSAGE_FIELDS, mark=0).cast(pl.Int64)
-    messages = columns.to_numpy(order="c", writable=True)
+    columns = [column.to_numpy() for column in rows.select(*k.MESSAGE_FIELDS, mark=0)]
+    messages = np.stack(columns, axis=1, dtype=np.int64)
     messages[:, k.NS] = np.maximum.accumulate(messages[:, k.NS])
     ticks, is_off = c.ticks_away(messages[:, k.TICKS], unit, messages[:, k.SIDE])
     messages[:, k.TICKS] = ticks
@@ -393,6 +393,7 @@ def to_tape(messages: Ints, closes: int, midnight: int) -> tuple[Events, Ints]:
     span = int(prices.max()) - lowest + 1
     book = k.Levels(np.zeros((2, span), np.int64), np.array([-1, span]), lowest)
     k.to_rows(book, new_ids(len(messages) - trades), messages, phases, rows, report)
-    table = rows[: report[k.ROWS]]
-    table[:, :2] += midnight
-    return Events.from_table(table), report
+    events = Events.from_table(rows[: report[k.ROWS]])
+    np.add(events.exch_ns, midnight, out=events.exch_ns)
+    np.add(events.recv_ns, midnight, out=events.recv_ns)
+    return events, report
