@@ -33,9 +33,10 @@ LEVELS: Final = 10
 PX = 0
 SZ = 1
 CT = 2
-MATCHED, BAD_ROW, REPORT = 0, 1, 7
-"""Slots of the report: rows that match; the first that does not, -1 none; the five after it are its first difference, as
-`find_difference` has it. Its length."""
+MATCHED, BAD_ROW = range(2)
+"""Slots of the report: rows that match; the first that does not, -1 none. Behind them comes its first difference, as
+`find_difference` has it."""
+REPORT: Final = 7
 
 
 @kernel
