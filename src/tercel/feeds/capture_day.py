@@ -23,6 +23,7 @@ from tercel.feeds.captures import (
     stated_unit,
 )
 from tercel.feeds.members import members
+from tercel.feeds.opening_rows import opening_rows
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Extra, Instrument
@@ -180,7 +181,9 @@ def days_of(
             standing = [
                 (0 if levels else key, *book[key]) for key in (sorted(book) if levels else book)
             ]
-            head = _opening_rows(standing, part)
+            key, side, price, lots = np.reshape(standing, (-1, 4)).T
+            kind = np.where(key == 0, schema.LEVEL_SET, schema.ADD)
+            head = opening_rows((part.exch_ns[0], part.recv_ns[0]), kind, key, side, price, lots)
             part = Events.concatenate([head, replace(part, seq=part.seq - part.seq[0] + 1)])
             update = np.concatenate([np.zeros(head.n, np.int64), update])
         first = int(part.exch_ns[0])
@@ -216,17 +219,3 @@ def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
             else:
                 del book[key]
     return book
-
-
-def _opening_rows(standing: Sequence[tuple[int, int, int, int]], part: Events) -> Events:
-    """Rows that open a day with the resting book, at the time of the first row of `part`: ADD, or LEVEL_SET where id is 0."""
-    head = Events.empty(len(standing))
-    head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(
-        standing, (-1, 4)
-    ).T
-    head.kind[:] = np.where(head.order_id == 0, schema.LEVEL_SET, schema.ADD)
-    head.exch_ns[:] = part.exch_ns[0]
-    head.recv_ns[:] = part.recv_ns[0]
-    head.flags[:] = schema.OPENING
-    head.flags[-1:] |= schema.MESSAGE_END
-    return head

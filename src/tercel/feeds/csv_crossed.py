@@ -14,7 +14,7 @@ from tercel.market.book.tape_kernels import apply_row
 from tercel.market.tape import Events
 from tercel.market.tape.crossed import crossings
 from tercel.market.tape.events import Columns
-from tercel.market.tape.schema import ADD, COLUMN_NAMES, DELETE, LEVEL_SET, MODIFY
+from tercel.market.tape.schema import ADD, DELETE, LEVEL_SET, MODIFY
 
 
 @kernel
@@ -64,11 +64,7 @@ def uncross(events: Events, report: RuleCounts) -> Events:
     run_with_room(look)
     positions, *values = rows[: report["levels that the other side passed"]].T
     frame = events.to_frame().with_row_index("at")
-    changed = [
-        name
-        for name in COLUMN_NAMES
-        if name in ("kind", "order_id", "side", "price_ticks", "qty_lots")
-    ]
+    changed = ("kind", "order_id", "side", "price_ticks", "qty_lots")
     replaced = {
         name: pl.Series(column).cast(frame.schema[name])
         for name, column in zip(changed, values, strict=True)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
+from tercel.feeds.tape_rows import append_level
 from tercel.market.tape.schema import LEVEL_SET, OFF_TICK, OPENING, ROLL_IN, ROLL_OUT
 
 
@@ -169,9 +170,4 @@ def to_levels(
             ):
                 bad[i] = 1
                 break
-            if m > 0 and out[i, 0, m - 1] == ticks:
-                out[i, 1, m - 1] += lots
-                continue
-            out[i, 0, m] = ticks
-            out[i, 1, m] = lots
-            m += 1
+            m = append_level(out[i], m, ticks, lots)

@@ -24,11 +24,9 @@ from tercel.core.tables.usual_names import plain_name
 from tercel.feeds.csv_columns import CORRECT, NS, RECEIVED, ROW, TextRows, strip_text
 from tercel.feeds.csv_map import FileMap, InstrumentMap
 from tercel.feeds.csv_times import find_iso_format, parse_times, with_number_times
-from tercel.feeds.members import Member
+from tercel.feeds.members import HEAD_BYTES, Member, tail_of
 from tercel.market.tape.local_times import midnight_ns
 
-HEAD_BYTES: Final = 1 << 16
-"""Bytes of a file by which its encoding, its separator and its header are found."""
 TRADE_IDS: Final = frozenset((
     "id", "tid", "tradeid", "execid", "executionid", "matchid", "dealid", "transactionid", "aggtradeid", "tradeno", "trdid",
 ))  # fmt: skip
@@ -210,13 +208,7 @@ def _plain_types(
 
 def _refuse_cut(source: Path | bytes, columns: int, separator: str, location: str) -> None:
     """FeedError if a text's last line has no end and lacks columns; a warning if it has no end alone."""
-    if isinstance(source, bytes):
-        tail = source[-HEAD_BYTES:]
-    else:
-        with source.open("rb") as file:
-            file.seek(max(source.stat().st_size - HEAD_BYTES, 0))
-            tail = file.read()
-    last = tail.decode("utf-8", "replace").rsplit("\n", 1)[-1].strip("\r")
+    last = tail_of(source, HEAD_BYTES).decode("utf-8", "replace").rsplit("\n", 1)[-1].strip("\r")
     if not last.strip():
         return
     fields = len(next(csv.reader([last], delimiter=separator)))

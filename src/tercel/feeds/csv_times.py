@@ -101,7 +101,7 @@ def with_number_times(
     return replace(text, frame=text.frame.with_columns(ns).with_columns(received))
 
 
-def _is_tick_time(number: Any, unit: str, origin: str) -> Any:
+def is_tick_time(number: Any, unit: str, origin: str) -> Any:
     """Whether a number (or expression) in `unit` is a time that ticks may have: 1980 to 2199, or within a day of midnight's."""
     low, high = _SPANS_NS[origin]
     return (number >= low // UNIT_NS[unit]) & (number < high // UNIT_NS[unit])
@@ -127,7 +127,7 @@ def _refuse_other_units(
             and largest * UNIT_NS[units[0]] < (DAY_NS // 1000 if opens_ns is None else opens_ns)
             and largest * UNIT_NS[(of_day or units)[0]] >= (opens_ns or DAY_NS // 4)
         )
-        inside = [_is_tick_time(pl.col(name), unit, clock.origin) for unit in units]
+        inside = [is_tick_time(pl.col(name), unit, clock.origin) for unit in units]
         wrong = numbers.select(~pl.any_horizontal(inside) | early).to_series()
         if wrong.any():
             number = int(numbers[name].filter(wrong)[0])
@@ -145,7 +145,7 @@ def _refuse_other_units(
                 for unit in unit_names
                 if all(
                     any(
-                        _is_tick_time(edge, candidate, origin)
+                        is_tick_time(edge, candidate, origin)
                         for candidate in UNIT_NS
                         if unit in (candidate, "auto")
                     )

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
+from tercel.core.vocabulary import DAY_NS
 from tercel.feeds import dbn_csv, dbn_kernels, dbn_records as r
 from tercel.feeds.dbn_day import DbnDay, flags_of, stated_unit
 from tercel.feeds.dbn_levels import DbnLevelDay, LevelTape
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
 
-DAY_NS: Final = 86_400 * 10**9
 HOLD: Final = 1 << 30
 """Bytes of decoded records held between finding days and reading them; files beyond that are decoded once more."""
 
@@ -157,12 +158,12 @@ def definition_ticks(data: bytes) -> dict[int, float]:
     """Ticks of the instruments of a definition file, price units by instrument id; those without one are left out."""
     decoder = r.dbn_library().DBNDecoder()
     decoder.write(data)
-    ticks: dict[int, float] = {}
-    for record in decoder.decode():
-        increment = getattr(record, "min_price_increment", None)
-        if increment is not None and 0 < increment < dbn_kernels.NO_PRICE:
-            ticks[record.instrument_id] = increment / 10**9
-    return ticks
+    return {
+        record.instrument_id: increment / 10**9
+        for record in decoder.decode()
+        if (increment := getattr(record, "min_price_increment", None)) is not None
+        and 0 < increment < dbn_kernels.NO_PRICE
+    }
 
 
 def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -> list[DbnDay]:
@@ -216,24 +217,16 @@ def split(records: r.Records) -> Iterator[tuple[int, str, dbn_kernels.Words]]:
                 "download the venues one by one",
             )
         instrument_rows = rows[selected]
-        stamp = stamps[selected]
-        first = int(stamp.min()) // DAY_NS
-        last = int(stamp.max()) // DAY_NS
-        if first == last:
-            yield number, str(np.datetime64(first, "D")), instrument_rows
-            continue
-        days = stamp // DAY_NS
-        for day in _values(days):
-            yield number, str(np.datetime64(day, "D")), instrument_rows[days == day]
+        days = stamps[selected] // DAY_NS
+        dates = _values(days)
+        for day in dates:
+            of_day = instrument_rows if len(dates) == 1 else instrument_rows[days == day]
+            yield number, str(np.datetime64(day, "D")), of_day
 
 
 def _values(column: Ints) -> list[int]:
     """Distinct values of a column, sorted."""
-    if len(column) == 0:
-        return []
-    if bool((column == column[0]).all()):
-        return [int(column[0])]
-    return [int(value) for value in np.unique(column)]
+    return pl.Series(column).unique().sort().to_list()
 
 
 def _is_wanted(key: tuple[str, str, int, str, str], options: FeedOptions) -> bool:

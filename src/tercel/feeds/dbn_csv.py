@@ -16,10 +16,10 @@ import numpy as np
 from tercel.core.errors import FeedError
 from tercel.core.progress import say
 from tercel.feeds import dbn_csv_kernels as k, dbn_kernels, dbn_level_kernels as words
-from tercel.feeds.csv_read import HEAD_BYTES
+from tercel.feeds.csv_times import is_tick_time
 from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE
 from tercel.feeds.dbn_records import LEVELS, RTYPES, Records, record_words
-from tercel.feeds.members import Member
+from tercel.feeds.members import HEAD_BYTES, Member
 
 MBO_COLUMNS: Final = (
     *("ts_event", "ts_recv", "publisher_id", "instrument_id", "action", "side", "price", "size"),
@@ -30,8 +30,6 @@ PUBLISHERS: Final = {"1": "GLBX", "2": "XNAS"}
 """Venues of publishers in CSV files, which do not name their dataset; others are called by number."""
 BLOCK: Final = 1 << 22
 """Bytes that are read at a time."""
-SPAN_NS: Final = (315_532_800 * 10**9, 7_258_118_400 * 10**9)
-"""Times that records may have, 1980 to 2199: in another unit than ns they have none of these."""
 _EXPECTED: Final = {
     k.WHOLE: "a whole number",
     k.DECIMAL: "a price",
@@ -154,7 +152,7 @@ class CsvRecords:
         times = rows[:, words.TS_EVENT]
         kinds = rows[:, words.HEAD] >> 8 & 255
         kind = RTYPES[self.schema]
-        is_time = (times >= SPAN_NS[0]) & (times < SPAN_NS[1])
+        is_time = is_tick_time(times, "ns", "epoch")
         for good, expected, values, remedy in (
             (kinds == kind, f"records of the schema {self.schema} (rtype {kind})", kinds, "import files of one schema"),
             (is_time, "ts_event in ns since 1970, of 1980 to 2199,", times, "export the times in ns, or in ISO form"),

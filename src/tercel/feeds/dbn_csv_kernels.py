@@ -19,7 +19,7 @@ POWERS: Final = (
     100_000_000,
     1_000_000_000,
 )
-COMMA, QUOTE, LINE_END, RETURN, POINT, MINUS, PLUS, COLON, ZERO = (ord(c) for c in ',"\n\r.-+:0')
+COMMA, LINE_END, RETURN, POINT, MINUS, COLON, ZERO = (ord(c) for c in ",\n\r.-:0")
 CENTURIES: Final = 146_097
 """Days of 400 years."""
 TO_1970: Final = 719_468
@@ -73,25 +73,15 @@ def read_time(data: Bytes, start: int, stop: int) -> tuple[int, int]:
     )
     good = int(data[start + 7] == MINUS and data[start + 13] == COLON and data[start + 16] == COLON)
     seconds = days_of(parts[0], parts[1], parts[2]) * 86_400
-    for place, unit in ((11, 3600), (14, 60), (17, 1)):
+    for place, unit in ((11, 3600), (14, 60)):
         number, end = read_number(data, start + place, False)
         good &= end == start + place + 2
         seconds += number * unit
-    i = start + 19
-    fraction = 0
-    places = 0
-    if i < stop and data[i] == POINT:
-        i += 1
-        while i < stop and ZERO <= data[i] <= ZERO + 9:
-            if places < PLACES:
-                fraction = fraction * 10 + int(data[i]) - ZERO
-                places += 1
-            i += 1
-    for _ in range(places, PLACES):
-        fraction *= 10
-    for j in range(i, stop):  # a zone: Z, +00:00, UTC; any other offset is refused
+    ns, end = read_number(data, start + 17, True)
+    good &= end == start + 19 or (end > start + 19 and data[start + 19] == POINT)
+    for j in range(end, stop):  # a zone: Z, +00:00, UTC; any other offset is refused
         good &= not (ZERO < data[j] <= ZERO + 9)
-    return seconds * 10**9 + fraction, good
+    return seconds * 10**9 + ns, good
 
 
 @kernel
@@ -136,10 +126,7 @@ def read_rows(
                 elif kind == SPAN:
                     spans[row] = first << 16 | stop - first
                 if good == 0:
-                    fault[0] = row
-                    fault[1] = column
-                    fault[2] = first
-                    fault[3] = stop
+                    fault[:] = row, column, first, stop
                     return row
                 word = fields[column, 1]
                 shift = fields[column, 2]
@@ -153,9 +140,7 @@ def read_rows(
                 break
             i += 1
         if column != fields.shape[0]:
-            fault[0] = row
-            fault[1] = -1
-            fault[2] = column
+            fault[:] = row, -1, column, stop
             return row
         row += 1
         i += 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Bytes, Ints
 from tercel.core.errors import FeedError
-from tercel.feeds import dbn_kernels
+from tercel.feeds import dbn_kernels, us_stocks
 from tercel.market.book.order_ids import new_ids
 from tercel.market.feed import Imported
 from tercel.market.tape import Events, schema
@@ -35,7 +35,6 @@ US_STOCKS: Final = (
     "EQUS",
 )
 """Datasets of stocks that trade continuously from 9:30 to 16:00 in New York."""
-_HOUR: Final = 3600 * 10**9
 _AGAIN: Final = "download the file again, or report the feed"
 _ERRORS: Final = {
     dbn_kernels.BAD_SIDE: ("a side of B or A on an order", "side", _AGAIN),
@@ -152,8 +151,8 @@ class DbnDay:
         New York's hours of stocks; else from an auction that opens the day to the last row.
         """
         if self.venue in US_STOCKS:
-            midnight = midnight_ns(self.date, "America/New_York")
-            return midnight + 19 * _HOUR // 2, midnight + 16 * _HOUR
+            midnight = midnight_ns(self.date, us_stocks.TIMEZONE)
+            return midnight + us_stocks.SESSION_NS[0], midnight + us_stocks.SESSION_NS[1]
         live = np.flatnonzero((events.flags & schema.OPENING) == 0)
         if len(live) == 0:
             return int(events.exch_ns[0]), int(events.exch_ns[-1])
@@ -199,9 +198,8 @@ def with_opening_auction(events: Events) -> Events:
     statuses.kind[:] = schema.STATUS
     statuses.price_ticks[:] = (0, 1)
     statuses.flags[:] = schema.MESSAGE_END
-    for status, row in ((0, head), (1, after - 1)):
-        statuses.exch_ns[status] = events.exch_ns[row]
-        statuses.recv_ns[status] = events.recv_ns[row]
+    statuses.exch_ns[:] = events.exch_ns[[head, after - 1]]
+    statuses.recv_ns[:] = events.recv_ns[[head, after - 1]]
     statuses.seq[:] = events.seq[head], events.seq[after - 1] + 2
     events.seq[head:] += 1
     events.seq[after:] += 1

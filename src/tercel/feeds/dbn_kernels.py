@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.vocabulary import MOST_LOTS
+from tercel.feeds.tape_rows import put_row
 from tercel.market.book.order_ids import Ids, entry_of, find_entry, remove_entry
 from tercel.market.tape import schema
 
@@ -36,7 +38,6 @@ ASK_SIDE: Final = 2
 """Ids of the orders that stand for a side."""
 NO_PRICE: Final = 2**63 - 1
 NO_SIZE: Final = 2**32 - 1
-MOST: Final = 2**30
 # Facts of a resting order.
 AT, LOTS, SIDE, DONE = range(4)
 """Ticks; lots; side; lots executed since its last `C` or `M`."""
@@ -81,8 +82,8 @@ COUNTS: Final = (
 """`UNKNOWN`: cancels and modifies of orders that are not in the book; `UNKNOWN_MODIFIES`: the latter. `NO_CHANGE`: fills
 that no change of their order follows. `OVER`: fills of more lots than the order showed, or of orders that are not in the
 book. `REFIT`: changes that contradict the fills before them; the change is believed."""
-CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
-"""Code of a fault, and its record; further counts; the length of the report."""
+CODE, WHERE, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 4)
+"""Code of a fault, and its record; events; the length of the report."""
 BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
 """Codes of a record's faults."""
 A, B, C, F, M, N, R, T = (ord(letter) for letter in "ABCFMNRT")
@@ -165,13 +166,7 @@ def put(
     rows[row, 0] = state[CLOCK]
     rows[row, 1] = now[RECEIVED]
     rows[row, 2] = state[SEQ]
-    rows[row, 3] = kind
-    rows[row, 4] = key
-    rows[row, 5] = side
-    rows[row, 6] = ticks
-    rows[row, 7] = lots
-    rows[row, 8] = mark
-    return row + 1
+    return put_row(rows, row, kind, key, side, ticks, lots, mark)
 
 
 @kernel
@@ -222,7 +217,6 @@ def read_record(
     now[MARK] = schema.OPENING if opening else 0
     now[REPLACES] = action == A and bits & TOB != 0
     if action == N or action == R:
-        report[OTHER] += action == N
         return int(action == R)
     if action != A and action != C and action != M and action != T and action != F:
         return BAD_ACTION
@@ -240,9 +234,9 @@ def read_record(
             now[MARK] |= schema.OFF_TICK
     if action != C and raw <= 0:
         return BAD_PRICE
-    if action != C and now[TICKS] >= MOST:
+    if action != C and now[TICKS] >= MOST_LOTS:
         return FINE_TICK
-    if size >= MOST or (size == 0 and (action == A or action == T or action == F)):
+    if size >= MOST_LOTS or (size == 0 and (action == A or action == T or action == F)):
         return BAD_SIZE
     if (action == A or action == M) and side == 0:
         return BAD_SIDE
@@ -321,7 +315,6 @@ def write_fill(
     side = now[OWN]
     size = now[LEFT]
     if side == 0 or side == state[AGGRESSOR]:
-        report[OWN_FILLS] += side != 0
         return row
     place = find_entry(ids, key)
     lots = 0
@@ -331,7 +324,6 @@ def write_fill(
         if lots > 0:
             facts[slot, LOTS] -= lots
             facts[slot, DONE] += lots
-            report[EXECUTED] += 1
             row = put(rows, row, state, now, schema.EXECUTE, key, side, facts[slot, AT], lots, 0)
         report[OVER] += size > lots
     else:
@@ -365,7 +357,7 @@ def apply_change(
             ):  # written as it came, so that a replay of the tape counts it too
                 row = put(rows, row, state, now, schema.DELETE, key, side, ticks, left, mark)
             return row
-        return _rest_order(orders, place, side, ticks, left, rows, row, state, now, report)
+        return _rest_order(orders, place, side, ticks, left, rows, row, state, now)
     slot = ids[place].slot
     had = facts[slot, LOTS]
     done = facts[slot, DONE]
@@ -396,7 +388,7 @@ def apply_change(
         if had > 0:
             row = put(rows, row, state, now, schema.DELETE, key, side, was, had, 0)
         if left > 0:
-            row = _rest_order(orders, place, side, ticks, left, rows, row, state, now, report)
+            row = _rest_order(orders, place, side, ticks, left, rows, row, state, now)
     if left == 0:
         remove_entry(ids, place)
         free[state[FREE]] = slot
@@ -416,7 +408,6 @@ def _rest_order(
     row: int,
     state: Longs,
     now: Longs,
-    report: Longs,
 ) -> int:
     """Put an order at the end of its level, in its old slot or (`place` below 0) a new one, and write its ADD row; the next row.
 
@@ -437,7 +428,6 @@ def _rest_order(
     facts[slot, LOTS] = lots
     facts[slot, SIDE] = side
     facts[slot, DONE] = 0
-    report[OFF] += (now[MARK] & schema.OFF_TICK) != 0
     return put(rows, row, state, now, schema.ADD, key, side, ticks, lots, now[MARK])
 
 

@@ -10,6 +10,7 @@ from tercel.core.jit import Longs, kernel
 from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.csv_kernels import put_change, snapshot_changes
 from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE, T, Words, side_of, ticks_of
+from tercel.feeds.tape_rows import append_level
 from tercel.market.tape import schema
 
 # Words of a record before its levels, each of which has four: bid, ask, their sizes, their numbers of orders.
@@ -17,30 +18,8 @@ HEAD, TS_EVENT, PRICE, BODY, TS_RECV, TAIL, LEVEL = range(7)
 LEVEL_WORDS: Final = 4
 BAD_PRICE, BAD_SIZE, BAD_ORDER, FINE_TICK = range(1, 5)
 """Codes of a record's faults: a price at or below 0, a size of 2**30 or more, levels out of order, a tick too fine."""
-CODE, WHERE, OFF, REPEATS, STATE = range(5)
-"""Slots of the report: code and record of a fault; rows off the tick; records that change no level; its length."""
-
-
-@kernel
-def is_same(records: Words, i: int, j: int) -> bool:
-    """Whether two records show the same levels."""
-    for word in range(LEVEL, records.shape[1]):
-        if records[i, word] != records[j, word] and (word - LEVEL) % LEVEL_WORDS < 3:
-            return False
-    return True
-
-
-@kernel
-def common_divisor(prices: Longs, unit: int) -> int:
-    """Greatest common divisor of prices and of `unit`, where 0 is none."""
-    for i in range(prices.shape[0]):
-        if unit == 0 or prices[i] % unit != 0:
-            rest = prices[i]
-            while rest != 0:
-                former = unit
-                unit = rest
-                rest = former % rest
-    return unit
+CODE, WHERE, REPEATS, STATE = range(4)
+"""Slots of the report: code and record of a fault; records that change no level; its length."""
 
 
 @kernel
@@ -68,12 +47,7 @@ def read_levels(records: Words, i: int, unit: int, shown: Longs) -> tuple[int, i
             ticks = max(ticks, 1)
             if n > 0 and (ticks - shown[h, 0, n - 1]) * side > 0:
                 return BAD_ORDER, 0
-            if n > 0 and shown[h, 0, n - 1] == ticks:  # two prices off the tick
-                shown[h, 1, n - 1] += lots
-                continue
-            shown[h, 0, n] = ticks
-            shown[h, 1, n] = lots
-            n += 1
+            n = append_level(shown[h], n, ticks, lots)
         for x in range(n, shown.shape[2]):
             shown[h, 0, x] = 0
             shown[h, 1, x] = 0
@@ -106,9 +80,6 @@ def write_level_rows(
         changes = 0 if is_before else 1
         for step in range(2):
             if step == changes and records.shape[1] > LEVEL:
-                if i > 0 and is_same(records, i, i - 1):
-                    report[REPEATS] += 1
-                    continue
                 code, flags = read_levels(records, i, unit, shown[1 - old])
                 if code != 0:
                     report[CODE] = code
@@ -119,7 +90,6 @@ def write_level_rows(
                     i, first and not is_trade, flags, shown[old], shown[1 - old], rows, n
                 )
                 report[REPEATS] += more == n
-                report[OFF] += flags & schema.OFF_TICK > 0 and more > n
                 n = more
                 old = 1 - old
             elif step != changes and is_trade and records[i, PRICE] != NO_PRICE:
@@ -135,7 +105,6 @@ def write_level_rows(
                 off = ticks * unit != price
                 if off and 2 * (price - ticks * unit) >= unit:
                     ticks += 1
-                report[OFF] += off
                 kind = schema.TRADE if side != 0 else schema.TRADE_HIDDEN
                 n = put_change(
                     rows, n, i, kind, side, max(ticks, 1), lots, schema.OFF_TICK if off else 0

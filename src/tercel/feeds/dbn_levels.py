@@ -149,11 +149,10 @@ class LevelTape:
             name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]
         }
         prices = columns["price_ticks"]
-        is_trade = columns["kind"] != schema.LEVEL_SET
-        is_trade &= (columns["kind"] != schema.ROLL_IN) & (columns["kind"] != schema.ROLL_OUT)
+        is_trade = np.isin(columns["kind"], (schema.TRADE, schema.TRADE_HIDDEN))
         unit = self.unit
         if not unit:
-            unit = int(k.common_divisor(prices[~is_trade], 0) or k.common_divisor(prices, 0))
+            unit = int(np.gcd.reduce(prices[~is_trade]) or np.gcd.reduce(prices))
             off = is_trade & (prices % unit != 0)
             columns["flags"][off] |= schema.OFF_TICK
             prices[is_trade] += unit // 2

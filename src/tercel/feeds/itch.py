@@ -21,22 +21,18 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, nearest_names, split_commas
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds import itch_format, itch_kernels as f, itch_state
 from tercel.feeds.itch_events import ItchEventsDay, events_days, fields_of
 from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run_chunks
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
+from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, SESSION_NS, TIMEZONE, VENUE
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Extra, Instrument
 from tercel.market.tape.local_times import midnight_ns
 
-TIMEZONE: Final = "America/New_York"
-VENUE: Final = "NASDAQ"
-HIDDEN_SIDE_MASKED_FROM: Final = "2014-07-14"
-SESSION_NS: Final = (34_200 * NS_PER_SECOND, 57_600 * NS_PER_SECOND)
-"""Market hours where the file has no system event that says them."""
 MOST_ODD: Final = 0.01
 """Share of messages that may be odd in one way before the file is not taken for what it claims to be."""
 _YEAR = r"(?P<y>(?:19|20)\d\d)"
@@ -95,10 +91,7 @@ class ItchDay:
         rows = self.staging.rows_of(self.locate)
         kinds = (rows[:, itch_state.R_META] >> 16) & 255
         visible = rows[kinds <= schema.EXECUTE, itch_state.R_LOTS_PRICE] & 0xFFFFFFFF
-        if self.tick is not None:
-            unit = stated_unit(self.tick, visible, f"{self.stock} of {self.source[0]}")
-        else:
-            unit = infer_unit(visible) if len(visible) else UNITS_PER_DOLLAR // 100
+        unit = find_unit(self.tick, visible, f"{self.stock} of {self.source[0]}")
         midnight = midnight_ns(self.date, TIMEZONE)
         events, beyond = tape_of(rows, midnight, unit, self.date >= HIDDEN_SIDE_MASKED_FROM)
         warnings = (
@@ -154,9 +147,9 @@ def tape_of(rows: Ints, midnight: int, unit: int, mask_hidden: bool) -> tuple[Ev
     ticks, rest = np.divmod(price, unit)
     off = (rest != 0) & ~status
     ticks += off & (side < 0)
-    beyond = (ticks >= f.MOST) & ~status
+    beyond = (ticks >= MOST_LOTS) & ~status
     ticks = np.where(
-        beyond, f.MOST - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1))
+        beyond, MOST_LOTS - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1))
     )
     masked = (kind == schema.TRADE_HIDDEN) & ((marks & f.SIDE_KNOWN) == 0) & mask_hidden
     flags = (marks | np.where(off | beyond, schema.OFF_TICK, 0)) & (f.SIDE_KNOWN - 1)

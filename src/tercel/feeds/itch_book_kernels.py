@@ -13,6 +13,7 @@ import numpy as np
 
 from tercel.core.arrays import Bytes
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds import itch_format, itch_state
 from tercel.feeds.itch_messages import be2, be4, be8, check_message, count_oddity, look_ahead
 from tercel.feeds.itch_store import U32, allocate, forget, place_of, release
@@ -42,7 +43,6 @@ or locked, while it trades, and while it does not; shares printed against hidden
 PER = 16
 LINEAR = 24
 """Levels looked at one by one from the best before the search halves."""
-MOST = 1 << 30
 
 
 class Books(NamedTuple):
@@ -146,7 +146,7 @@ def enter_order(
     An order without shares is refused, one without a price only remembered.
     """
     sides, rungs, levels, per = books
-    if shares == 0 or shares >= MOST:
+    if shares == 0 or shares >= MOST_LOTS:
         count_oddity(w, itch_state.NO_SHARES if shares == 0 else itch_state.CUT_SHARES)
         return
     entry = place_of(table, ref)

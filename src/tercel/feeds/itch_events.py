@@ -7,7 +7,6 @@ them as anonymous blocks and goes on with the second row; orders of before that 
     25373,...,34200581851466,...,C,...,10064545,,5,,163.23,,163.24,...
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +16,15 @@ import polars as pl
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, split_commas
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds import typed_csv as c
 from tercel.feeds.csv_columns import ROW
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
+from tercel.feeds.opening_rows import opening_rows
 from tercel.feeds.survey import Findings
-from tercel.feeds.verify_kernels import run_with_room
-from tercel.market.book.book_records import best
-from tercel.market.book.ladder import lots_at
+from tercel.feeds.us_stocks import SESSION_NS, TIMEZONE, VENUE
+from tercel.feeds.verify_kernels import read_book, run_with_room
 from tercel.market.book.order_ids import Ids
 from tercel.market.book.tape_kernels import apply_row
 from tercel.market.feed import FeedOptions, Imported
@@ -33,7 +32,6 @@ from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Columns, Instrument
 from tercel.market.tape.local_times import midnight_ns
 
-TIMEZONE: Final = "America/New_York"
 LEVELS: Final = 10
 _HOUR: Final = 3600 * NS_PER_SECOND
 _LETTERS: Final = {
@@ -60,7 +58,7 @@ def fields_of(member: Member) -> dict[str, c.Field]:
     """
     if not member.name.lower().endswith(".csv"):
         return {}
-    size = c.MOST - 1
+    size = MOST_LOTS - 1
     prices = {name: c.price_units(name, UNITS_PER_DOLLAR) for name in (*_PRICES, *_SHOWN[::2])}
     sizes = {name: c.whole_number(name, 0, size) for name in ("old_size", *_SHOWN[1::2])}
     old = {"old_order_id": c.whole_number("old_order_id")}
@@ -104,38 +102,13 @@ def events_days(files: list[Member], options: FeedOptions) -> list["ItchEventsDa
                     both = f"{days[stock, date].source[0]} and {member.location}"
                     raise FeedError(f"one file of {stock} on {date}", both, "import one of them")
                 days[stock, date] = ItchEventsDay(
-                    stock, date, (member.name,), opened, ordered, options.tick, (*cut, *again)
+                    opened, stock, date, ordered, options.tick, (*cut, *again)
                 )
     return list(days.values())
 
 
-@dataclass(frozen=True, eq=False)
-class ItchEventsDay:
-    """The events of one stock in one file, in sequence.
-
-    Parameters
-    ----------
-    symbol, date : str
-        As in the lake.
-    source : tuple of str
-        Name of the file.
-    files : CsvFiles
-        Where the rows are from.
-    rows : polars.DataFrame
-        The rows by number.
-    tick : float or None
-        Stated tick in dollars.
-    notes : tuple of str
-        Warnings so far.
-    """
-
-    symbol: str
-    date: str
-    source: tuple[str, ...]
-    files: c.CsvFiles
-    rows: pl.DataFrame
-    tick: float | None
-    notes: tuple[str, ...]
+class ItchEventsDay(c.TypedDay):
+    """The events of one stock in one file, in sequence; ticks in dollars."""
 
     def read(self) -> Imported:
         """Tape of the slice: the levels of its first row, then its events; with warnings on orders of before and on the clock.
@@ -148,27 +121,18 @@ class ItchEventsDay:
         torn = (pl.col("kind") == schema.MODIFY) & (pl.min_horizontal(_OLD) == 0)
         self.files.refuse(self.rows.filter(torn), "id", f"{', '.join(_OLD)} of a replaced order")
         prices = self.rows["price"].to_numpy()
-        unit = (
-            infer_unit(prices)
-            if self.tick is None
-            else stated_unit(self.tick, prices, self.source[0])
-        )
+        unit = find_unit(self.tick, prices, self.source[0])
         midnight = midnight_ns(self.date, TIMEZONE)
         events = changes_of(self.rows, unit, midnight)
         added = events.order_id[events.kind == schema.ADD]
         unknown = np.flatnonzero((events.order_id != 0) & ~np.isin(events.order_id, added))
-        back = self.rows.filter(pl.col("ns").diff() < 0)
+        back, back_notes = self.rows_back()
         notes = list(self.notes)
         if len(unknown):
             first = self.files.place(self.rows[ROW][int(events.seq[unknown[0]])])
             notes.append(
                 f"{len(unknown):,} changes are of orders from before the slice, the first in {first}; the tape opens "
                 f"with the {LEVELS} levels of the first row and lacks what rested deeper"
-            )
-        if back.height:
-            first = self.files.place(back[ROW][0])
-            notes.append(
-                f"the clock goes back in {back.height:,} rows, the first in {first}; it was held"
             )
         tape = Events.concatenate([opening_of(self.rows[:1], unit, midnight), events])
         counts = {
@@ -177,20 +141,20 @@ class ItchEventsDay:
             "clock_back": back.height,
         }
         instrument = Instrument(
-            venue="NASDAQ",
+            venue=VENUE,
             symbol=self.symbol,
             date=self.date,
             tick=unit / UNITS_PER_DOLLAR,
             timezone=TIMEZONE,
             source=self.source,
-            session_open_ns=midnight + 19 * _HOUR // 2,
-            session_close_ns=midnight + 16 * _HOUR,
+            session_open_ns=midnight + SESSION_NS[0],
+            session_close_ns=midnight + SESSION_NS[1],
             rows=tape.n,
             tick_rule="inferred" if self.tick is None else "stated",
             off_tick_rows=int(np.count_nonzero(tape.flags & schema.OFF_TICK)),
             extra={"feed": "itch", **counts},
         )
-        return Imported(instrument, tape, tuple(notes))
+        return Imported(instrument, tape, (*notes, *back_notes))
 
 
 def changes_of(rows: pl.DataFrame, unit: int, midnight: int) -> Events:
@@ -232,8 +196,8 @@ def changes_of(rows: pl.DataFrame, unit: int, midnight: int) -> Events:
 def levels_of(rows: pl.DataFrame, unit: int) -> Ints:
     """The book after each row, int64[rows, 2 sides (bid first), LEVELS, 2 (price in ticks, size)]; 0 where there is no level."""
     levels = rows.select(_SHOWN).to_numpy().reshape(-1, 2, LEVELS, 2).copy()
-    for half, (_, sign) in enumerate(_SIDES):
-        levels[:, half, :, 0] = c.ticks_away(levels[:, half, :, 0], unit, np.array(sign))[0]
+    signs = np.array([[1], [-1]])
+    levels[..., 0] = c.ticks_away(levels[..., 0], unit, signs)[0]
     return levels
 
 
@@ -241,28 +205,18 @@ def opening_of(first: pl.DataFrame, unit: int, midnight: int) -> Events:
     """Anonymous blocks of the levels of a slice's first row, as message 0."""
     book = levels_of(first, unit)[0]
     half, level = np.nonzero(book[:, :, 1])
-    opening = Events.empty(len(half))
-    opening.kind[:] = schema.ROLL_IN
-    opening.side[:] = 1 - 2 * half
-    opening.price_ticks[:] = book[half, level, 0]
-    opening.qty_lots[:] = book[half, level, 1]
-    opening.exch_ns[:] = opening.recv_ns[:] = midnight + first["ns"][0]
-    opening.flags[:] = schema.OPENING
-    opening.flags[-1:] |= schema.MESSAGE_END
-    return opening
+    ns = midnight + first["ns"][0]
+    return opening_rows((ns, ns), schema.ROLL_IN, 0, 1 - 2 * half, *book[half, level].T)
 
 
 @kernel
-def touch_after(b: Packed, ids: Ids, key_of: Longs, tape: Columns, touch: Longs) -> None:
-    """Replay a tape; `touch` int64[messages + 1, 2 sides, 2] takes price and lots of the best levels after each message."""
+def touch_after(b: Packed, ids: Ids, key_of: Longs, tape: Columns, touch: Packed) -> None:
+    """Replay a tape; `touch` int32[messages + 1, 2 sides, 2] takes price and lots of the best levels after each message."""
     _, _, seq, kind, order_id, side, price, qty, _ = tape
     for i in range(kind.shape[0]):
         apply_row(b, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
         for half in range(2):
-            ticks = best(b, 1 - 2 * half)
-            if ticks != NO_BID and ticks != NO_ASK:
-                touch[seq[i], half, 0] = ticks
-                touch[seq[i], half, 1] = lots_at(b, 1 - 2 * half, ticks)
+            read_book(b, 1 - 2 * half, touch[seq[i], half, :1], touch[seq[i], half, 1:])
 
 
 def verify_events(instrument: Instrument, events: Events, path: Path) -> Findings:
@@ -295,7 +249,7 @@ def verify_events(instrument: Instrument, events: Events, path: Path) -> Finding
         )
     rows = days[0].rows
     levels = levels_of(rows, round(instrument.tick * UNITS_PER_DOLLAR))
-    got = np.zeros((rows.height, 2, 2), np.int64)
+    got = np.zeros((rows.height, 2, 2), np.int32)
     run_with_room(lambda b, ids, key_of: touch_after(b, ids, key_of, events.columns(), got))
     expected = levels[:, :, 0]
     signs = np.array([1, -1])

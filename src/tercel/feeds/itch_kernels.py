@@ -12,6 +12,7 @@ A staged row has the price in dollars x 10,000: the tick of a symbol is known wh
 import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.itch_format import (
     ACTION,
     ADDED,
@@ -55,8 +56,6 @@ from tercel.feeds.itch_state import (
 from tercel.feeds.itch_store import U32, allocate, forget, place_of, release
 from tercel.market.tape import schema
 
-MOST = 1 << 30
-"""Lots and ticks stay below this."""
 SIDE_KNOWN = 128
 """Flag of a staged print whose side the feed does not mask."""
 
@@ -139,9 +138,9 @@ def decode(
             # opening, close, halt or IPO, intraday, as LOBSTER has them
             key = -1 if kind == 79 else -2 if kind == 67 else -3 if kind == 72 else -4
             shares = be8(b, m + 11)
-            if shares < 0 or shares >= MOST:
+            if shares < 0 or shares >= MOST_LOTS:
                 count_oddity(w, CUT_SHARES)
-                shares = MOST - 1
+                shares = MOST_LOTS - 1
             row = put(
                 rows,
                 row,
@@ -211,7 +210,7 @@ def _store_order(
     price: int,
 ) -> bool:
     """Store an order by its reference; whether it gets a row on the tape: not without a price, shares or with too many shares."""
-    if shares == 0 or shares >= MOST:
+    if shares == 0 or shares >= MOST_LOTS:
         count_oddity(w, NO_SHARES if shares == 0 else CUT_SHARES)
         return False
     entry = place_of(table, ref)
@@ -233,7 +232,7 @@ def _write_print(
     w: Longs, rows: Longs, row: int, flags: int, price: int, shares: int, locate: int, side: int
 ) -> int:
     """Write a TRADE_HIDDEN row for a print; returns the next row, `row` itself if price or shares are odd."""
-    if shares == 0 or shares >= MOST or price == 0:
+    if shares == 0 or shares >= MOST_LOTS or price == 0:
         count_oddity(w, NO_PRICE if price == 0 else NO_SHARES if shares == 0 else CUT_SHARES)
         return row
     return put(

@@ -18,7 +18,7 @@ import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import FeedError
-from tercel.feeds.members import Member
+from tercel.feeds.members import HEAD_BYTES, Member
 
 MESSAGE_FIELDS: Final = ("time", "type", "order id", "size", "price", "direction")
 ATTRIBUTION: Final = "attribution"
@@ -47,7 +47,7 @@ def read_messages(member: Member) -> Messages:
         When it is empty, or a row has other than six numbers (and an attribution, where the first has).
     """
     content = member.path or member.content()
-    attributed = _width(content, member.location) == MESSAGE_WIDTHS[1]
+    attributed = columns_of(member) == MESSAGE_WIDTHS[1]
     schema: dict[str, Any] = {
         name: pl.Float64 if name == "time" else pl.Int64 for name in MESSAGE_FIELDS
     }
@@ -67,7 +67,7 @@ def read_orderbook(member: Member) -> Ints:
         When it is empty, its columns are not four for each level, or a row has other than that many integers.
     """
     content = member.path or member.content()
-    width = _width(content, member.location)
+    width = columns_of(member)
     if width == 0 or width % 4:
         raise FeedError(
             "four columns for each level of an orderbook file",
@@ -89,20 +89,8 @@ def orderbook_fields(levels: int) -> list[str]:
 
 
 def columns_of(member: Member) -> int:
-    """Number of fields in a file's first line."""
-    return _width(member.path or member.content(), member.location)
-
-
-def _width(content: Path | bytes, location: str) -> int:
-    """Number of comma-separated fields in the first line of a file or of its bytes; 0 if it is empty."""
-    try:
-        if isinstance(content, Path):
-            with content.open("rb") as file:
-                first = file.readline()
-        else:
-            first = content.split(b"\n", 1)[0]
-    except OSError as error:
-        raise FeedError("a readable file", f"{location}: {error}", "check its rights") from error
+    """Number of comma-separated fields in a file's first line; 0 if it is empty."""
+    first = next(member.chunks(HEAD_BYTES), b"").split(b"\n", 1)[0]
     return len(first.split(b",")) if first.strip() else 0
 
 

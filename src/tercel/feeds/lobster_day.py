@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds import lobster_kernels
 from tercel.feeds.lobster_csv import Messages, read_messages, read_orderbook
 from tercel.feeds.lobster_tick import (
     UNITS_PER_DOLLAR,
     WORTH_SAYING,
-    infer_unit,
+    find_unit,
     share_off,
-    stated_unit,
 )
 from tercel.feeds.members import Member
+from tercel.feeds.opening_rows import opening_rows
+from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, TIMEZONE, VENUE
 from tercel.market.book import Book
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
@@ -63,9 +65,6 @@ _NAMES: Final = {
 }
 
 
-TIMEZONE: Final = "America/New_York"
-VENUE: Final = "NASDAQ"
-HIDDEN_SIDE_MASKED_FROM: Final = "2014-07-14"
 MOST_ILLEGAL: Final = 0.01
 """Share of rows that may be unexplained before the two files count as not belonging together."""
 MOST_CROSSED: Final = 0.01
@@ -156,10 +155,7 @@ class LobsterDay:
         """
         messages = read_messages(self.messages)
         visible = messages.price[messages.type <= 4]
-        if self.tick is None:
-            unit = infer_unit(visible)
-        else:
-            unit = stated_unit(self.tick, visible, self.messages.location)
+        unit = find_unit(self.tick, visible, self.messages.location)
         plain = self._translate(messages, unit)
         warnings: list[str] = []
         if messages.attributed:
@@ -226,10 +222,10 @@ class LobsterDay:
             lobster_kernels.BAD_DIRECTION: (m.direction, ~halt & (np.abs(m.direction) != 1)),
             lobster_kernels.BAD_SIZE: (
                 m.size,
-                ~halt & ((m.size < least) | (m.size >= lobster_kernels.MOST)),
+                ~halt & ((m.size < least) | (m.size >= MOST_LOTS)),
             ),
             lobster_kernels.BAD_PRICE: (m.price, ~halt & (m.price < least)),
-            lobster_kernels.FINE_TICK: (m.price, ~halt & (ticks >= lobster_kernels.MOST)),
+            lobster_kernels.FINE_TICK: (m.price, ~halt & (ticks >= MOST_LOTS)),
         }
         bad = np.select([wrong for _, wrong in problems.values()], list(problems), 0)
         if bad.any():
@@ -328,7 +324,12 @@ def with_rolls(plain: Events, book: Longs, unit: int, location: str) -> tuple[Ev
     count = np.zeros(8, np.int64)
     report = np.zeros(lobster_kernels.REPORT, np.int64)
     _open_levels(plain, book, unit, state, count, report, location)
-    opening = opening_rows(plain, state, count)
+    ns = plain.exch_ns[0]
+    ticks, lots, off = np.concatenate([state[h, 0, :, : count[h]] for h in range(2)], axis=1)
+    sides = np.repeat((1, -1), count[:2])
+    opening = opening_rows(
+        (ns, ns), schema.ROLL_IN, 0, sides, ticks, lots, (off != 0) * schema.OFF_TICK
+    )
     messages = np.stack(plain.columns(), dtype=np.int64).T
     rows = np.empty((messages.shape[1], plain.n + plain.n // 2 + 16 * levels + 64), np.int64).T
     row = 0
@@ -348,9 +349,7 @@ def _open_levels(
 ) -> None:
     """Set the levels before message 1 in `state` and `count`: the first orderbook row with that message undone."""
     for h, side in enumerate((1, -1)):
-        count[h] = lobster_kernels.read_levels(
-            book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report
-        )
+        count[h] = lobster_kernels.read_levels(book, 0, side, unit, state[h, 0], report)
         _raise_for(report, book, location)
     kind = int(plain.kind[0])
     side = int(plain.side[0])
@@ -385,20 +384,3 @@ def _raise_for(report: Longs, book: Longs, location: str) -> None:
         location,
         f" on level {level + 1}:",
     )
-
-
-def opening_rows(plain: Events, state: Packed, count: Longs) -> Events:
-    """ROLL_IN rows of the levels before message 1, as message 0, at the time of message 1."""
-    opening = Events.empty(int(count[:2].sum()))
-    start = 0
-    for h, side in enumerate((1, -1)):
-        n = int(count[h])
-        rows = slice(start, start + n)
-        opening.side[rows] = side
-        opening.price_ticks[rows], opening.qty_lots[rows] = state[h, 0, 0, :n], state[h, 0, 1, :n]
-        opening.flags[rows] = schema.OPENING | np.where(state[h, 0, 2, :n] != 0, schema.OFF_TICK, 0)
-        start += n
-    opening.kind[:] = schema.ROLL_IN
-    opening.exch_ns[:] = opening.recv_ns[:] = plain.exch_ns[0]
-    opening.flags[-1:] |= schema.MESSAGE_END
-    return opening

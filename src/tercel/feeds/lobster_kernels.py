@@ -8,6 +8,8 @@ plus the message: missing levels roll out, new ones roll in.
 from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import MOST_LOTS
+from tercel.feeds.tape_rows import append_level, end_message, put_row
 from tercel.market.tape import schema
 
 EMPTY_ASK: Final = 9_999_999_999
@@ -15,8 +17,6 @@ EMPTY_BID: Final = -9_999_999_999
 """Prices of levels that do not exist."""
 HALT_TYPE: Final = 7
 LAST_SECOND: Final = 86_400.0
-MOST: Final = 2**30
-"""Prices in ticks and quantities in lots stay below this."""
 BAD_TYPE, BAD_DIRECTION, BAD_SIZE, BAD_PRICE, BAD_TIME, TIME_BACK, BAD_STATUS, FINE_TICK = range(
     1, 9
 )
@@ -34,13 +34,11 @@ def read_levels(
     row: int,
     side: int,
     unit: int,
-    prices: Packed,
-    lots: Packed,
-    off_tick: Packed,
+    shown: Packed,
     report: Longs,
 ) -> int:
-    """Read one side of an orderbook row into ticks and lots, best first, levels on one tick merged; their number, or -1 for a
-    wrong level, with the fault in `report`; `off_tick`: 1 where a price was rounded to a tick.
+    """Read one side of an orderbook row into `shown` int32[3 (ticks, lots, 1 where a price was rounded to a tick), levels], best
+    first, levels on one tick merged; their number, or -1 for a wrong level, with the fault in `report`.
 
     Returns their number, or -1 with code, row and level in `report`.
     """
@@ -57,7 +55,7 @@ def read_levels(
             code = BOOK_SIZE if size != 0 else 0
         elif price <= 0:
             code = BOOK_PRICE
-        elif size <= 0 or size >= MOST:
+        elif size <= 0 or size >= MOST_LOTS:
             code = BOOK_SIZE
         elif ended:
             code = BOOK_EMPTY
@@ -67,7 +65,7 @@ def read_levels(
         rounded = price != ticks * unit
         ticks += 1 if rounded and side < 0 else 0
         ticks = max(ticks, 1)
-        if code == 0 and not ended and ticks >= MOST:
+        if code == 0 and not ended and ticks >= MOST_LOTS:
             code = FINE_TICK
         if code != 0:
             report[CODE] = code
@@ -78,14 +76,9 @@ def read_levels(
             continue
         before = price
         report[OFF] += rounded
-        if n > 0 and prices[n - 1] == ticks:
-            lots[n - 1] += size
-            off_tick[n - 1] |= rounded
-        else:
-            prices[n] = ticks
-            lots[n] = size
-            off_tick[n] = rounded
-            n += 1
+        former = n
+        n = append_level(shown, n, ticks, size)
+        shown[2, n - 1] = rounded or (n == former and shown[2, n - 1])
     return n
 
 
@@ -154,15 +147,16 @@ def _roll_side(
             b += 1
             continue
         if ahead >= 0 and not rolling_in:
-            row = _put(rows, row, schema.ROLL_OUT, side, before[0, a], before[1, a], 0)
+            row = put_row(rows, row, schema.ROLL_OUT, 0, side, before[0, a], before[1, a], 0)
             report[ILLEGAL] += a < levels
         if ahead <= 0 and rolling_in:
             worse_than_removed = removed == 0 or (removed - now[0, b]) * side > 0
             report[ILLEGAL] += not (a == n_before and n_before < levels and worse_than_removed)
-            row = _put(
+            row = put_row(
                 rows,
                 row,
                 schema.ROLL_IN,
+                0,
                 side,
                 now[0, b],
                 now[1, b],
@@ -171,18 +165,6 @@ def _roll_side(
         a += ahead >= 0
         b += ahead <= 0
     return row
-
-
-@kernel
-def _put(rows: Longs, row: int, kind: int, side: int, ticks: int, lots: int, flags: int) -> int:
-    """Write a row of the tape, its times and sequence left out; returns the next position."""
-    rows[row, KIND] = kind
-    rows[row, ID] = 0
-    rows[row, SIDE] = side
-    rows[row, TICKS] = ticks
-    rows[row, LOTS] = lots
-    rows[row, FLAGS] = flags
-    return row + 1
 
 
 @kernel
@@ -239,10 +221,16 @@ def roll_rows(
         kind = messages[i, KIND]
         side = messages[i, SIDE]
         ticks = messages[i, TICKS]
-        row = _put(
-            rows, row, kind, side, ticks, messages[i, LOTS], messages[i, FLAGS] & schema.OFF_TICK
+        row = put_row(
+            rows,
+            row,
+            kind,
+            messages[i, ID],
+            side,
+            ticks,
+            messages[i, LOTS],
+            messages[i, FLAGS] & schema.OFF_TICK,
         )
-        rows[first, ID] = messages[i, ID]
         if kind == schema.STATUS:
             report[HALTED] = ticks != 1
         removed = 0
@@ -251,8 +239,7 @@ def roll_rows(
         for h in range(2):
             differs[h] = i == 0 or h == message_half or not _same_row(book, i, h)
             if differs[h]:
-                q = state[h, 1]
-                now_count[h] = read_levels(book, i, 1 - 2 * h, unit, q[0], q[1], q[2], report)
+                now_count[h] = read_levels(book, i, 1 - 2 * h, unit, state[h, 1], report)
                 if now_count[h] < 0:
                     return i, row
         crossed = now_count[0] > 0 and now_count[1] > 0 and book[0, i] <= book[2, i]
@@ -290,10 +277,7 @@ def roll_rows(
                     row,
                     report,
                 )
-        for r in range(first, row):
-            rows[r, NS] = rows[r, RECEIVED] = messages[i, NS]
-            rows[r, SEQ] = i + 1
-        rows[row - 1, FLAGS] |= schema.MESSAGE_END
+        end_message(rows, first, row, messages[i, NS], i + 1)
         if report[ILLEGAL] > illegal:  # rows are counted, not levels
             report[ILLEGAL] = illegal + 1
             if illegal == 0:

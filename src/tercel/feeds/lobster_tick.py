@@ -23,6 +23,11 @@ WORTH_SAYING: Final = 0.5
 """A warning says so above this share."""
 
 
+def find_unit(tick: float | None, prices: Ints, location: str) -> int:
+    """A stated tick in units of 0.0001 dollars, checked against the visible `prices`, or the inferred one for None."""
+    return infer_unit(prices) if tick is None else stated_unit(tick, prices, location)
+
+
 def infer_unit(prices: Ints) -> int:
     """Tick in units of 0.0001 dollars: the coarsest of 1, 0.5, 0.1, 0.01 cents with 99.9 % of `prices` on it.
 

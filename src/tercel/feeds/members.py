@@ -13,13 +13,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
+import numpy as np
 import zstandard
 
 from tercel.core.errors import FeedError
 from tercel.core.renamed import refuse_former_names
 
+HEAD_BYTES: Final = 1 << 16
+"""Bytes of a file by which its encoding, its separator and its header are found."""
 _TAR = (".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 _TAR_ZST = (".tar.zst", ".tzst")
 _STREAMS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
@@ -84,6 +87,13 @@ class Member:
         """Suffix of the file's compression, such as ``".gz"``; "" if it is plain."""
         suffix = Path(self.location).suffix.lower()
         return suffix if suffix in _COMPRESSED else ""
+
+
+def tail_of(source: Path | bytes, size: int) -> bytes:
+    """The last bytes of a file that is not empty, or of its content, `size` at most."""
+    return (
+        source[-size:] if isinstance(source, bytes) else bytes(np.memmap(source, mode="r")[-size:])
+    )
 
 
 @contextmanager

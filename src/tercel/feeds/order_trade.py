@@ -11,7 +11,6 @@ A row of orders and one of trades (600519, 1 February 2023), which `BizIndex` pu
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +19,10 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds import order_trade_kernels as k, typed_csv as c
 from tercel.feeds.csv_columns import ROW
-from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
 from tercel.market.book.order_ids import new_ids
 from tercel.market.feed import FeedOptions, Imported
@@ -69,8 +68,6 @@ _KEYS: Final = (
 )
 """What names a day, its form, and that in words."""
 _MOST_TICKS: Final = 1 << 24
-_MOST_RUNS: Final = 1000
-"""Runs of one symbol and day above which rows are sorted by them first."""
 _MOST_BACK: Final = 0.01
 """Share of rows whose clock may go back, in order of their numbers."""
 _WHOLE: Final = "rows are missing: fetch orders and trades of the day whole, and import it again with `replace=True`"
@@ -153,7 +150,7 @@ class Exchange:
                 "give the exchange's times, to the thousandth of a second",
             ),
             "price": c.price_units(column["price"], UNITS_PER_DOLLAR),
-            "lots": c.whole_number(column["lots"], 1, c.MOST - 1),
+            "lots": c.whole_number(column["lots"], 1, MOST_LOTS - 1),
         }
         if _DATE in header:
             fields["date"] = c.Field(_DATE, pl.Categorical)
@@ -256,21 +253,9 @@ def _read_parts(
         for text in rows[name].unique().cast(pl.String):
             if not shape.fullmatch(text):
                 files.refuse(rows.filter(pl.col(name).cast(pl.String) == text), name, expected)
-    starts = _starts_of_days(rows)
-    if len(starts) > _MOST_RUNS:
-        rows = rows.sort("symbol", "date", maintain_order=True)
-        starts = _starts_of_days(rows)
-    for start, stop in pairwise([*starts, rows.height]):
-        symbol, day = rows.select("symbol", "date").row(start)
-        yield (symbol[:6], c.date_named(day) or ""), rows[start:stop].select(_ROWS)
-
-
-def _starts_of_days(rows: pl.DataFrame) -> list[int]:
-    """Places at which the symbol or the date is another than in the row above."""
-    is_new = pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(name).shift()) for name in ("symbol", "date")
-    )
-    return rows.select(is_new.arg_true()).to_series().to_list()
+    parts = rows.select("symbol", "date", *_ROWS).partition_by("symbol", "date", as_dict=True)
+    for (symbol, day), part in parts.items():
+        yield (symbol[:6], c.date_named(day) or ""), part.select(_ROWS)
 
 
 def _is_trades(rows: pl.DataFrame) -> bool:
@@ -312,42 +297,20 @@ def _make_day(
     files.refuse(unpriced, "price", "a price above 0")
     silent = f"{symbol} has no trade on {date}: if it traded, a channel or a file is missing"
     day_notes = (*notes, *again, *[silent][: len(kinds) == 1])
-    return OrderTradeDay(exchange, files, symbol, date, rows, tick, day_notes)
+    return OrderTradeDay(files, symbol, date, rows, tick, day_notes, exchange)
 
 
 @dataclass(frozen=True, eq=False)
-class OrderTradeDay:
-    """The orders and trades of one symbol and day, in sequence.
+class OrderTradeDay(c.TypedDay):
+    """The orders and trades of one symbol of six digits and day, in sequence; ticks in yuan.
 
     Parameters
     ----------
     exchange : Exchange
         Whose.
-    files : CsvFiles
-        Where they are from.
-    symbol, date : str
-        Six digits; ISO date.
-    rows : polars.DataFrame
-        Their rows by number.
-    tick : float or None
-        Stated tick in yuan.
-    notes : tuple of str
-        Warnings so far.
     """
 
     exchange: Exchange
-    files: c.CsvFiles
-    symbol: str
-    date: str
-    rows: pl.DataFrame
-    tick: float | None
-    notes: tuple[str, ...]
-
-    @property
-    def source(self) -> tuple[str, ...]:
-        """Names of the day's files."""
-        numbers = np.unique(self.rows[ROW].to_numpy() >> c.FILE_SHIFT).tolist()
-        return tuple(self.files.members[number].name for number in numbers)
 
     def read(self) -> Imported:
         """Tape of the day, with warnings on all that does not fit together.
@@ -357,7 +320,7 @@ class OrderTradeDay:
         FeedError
             When the clock goes back in more than 1 % of the rows.
         """
-        back = self.rows.filter(pl.col("ns").diff() < 0)
+        back, back_notes = self.rows_back()
         self.files.refuse(
             back[: back.height > _MOST_BACK * self.rows.height],
             "seq",
@@ -366,11 +329,7 @@ class OrderTradeDay:
         )
         rows = self.exchange.settle(self.rows)
         prices = rows["price"].filter(rows["price"] > 0).to_numpy()
-        unit = (
-            infer_unit(prices)
-            if self.tick is None
-            else stated_unit(self.tick, prices, self.source[0])
-        )
+        unit = find_unit(self.tick, prices, self.source[0])
         far = rows.filter(pl.col("price") >= unit * _MOST_TICKS)
         far = far.with_columns(pl.col("price") / UNITS_PER_DOLLAR)
         self.files.refuse(
@@ -386,11 +345,6 @@ class OrderTradeDay:
             for name, row in zip(k.COUNTS, firsts, strict=True)
             if counts[name]
         ]
-        if back.height:
-            place = self.files.place(back[ROW][0])
-            warnings.append(
-                f"the clock goes back in {back.height:,} rows, the first in {place}; it was held"
-            )
         about = {"feed": self.exchange.name, "messages": rows.height, "clock_back": back.height}
         instrument = Instrument(
             venue=self.exchange.venue,
@@ -406,7 +360,7 @@ class OrderTradeDay:
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
             extra={**about, "executions": int(report[k.EXECUTED]), **counts},
         )
-        return Imported(instrument, events, (*self.notes, *warnings))
+        return Imported(instrument, events, (*self.notes, *warnings, *back_notes))
 
 
 def closing_ns(rows: pl.DataFrame) -> int:
@@ -417,9 +371,8 @@ def closing_ns(rows: pl.DataFrame) -> int:
 
 def messages_of(rows: pl.DataFrame, unit: int) -> Ints:
     """Messages int64[n, MESSAGE] of rows with prices in ticks of `unit`, rounded away from the touch; times never go back."""
-    messages = np.empty((rows.height, k.MESSAGE), np.int64)
-    for column, name in enumerate(k.MESSAGE_FIELDS):
-        messages[:, column] = rows[name].to_numpy()
+    columns = [column.to_numpy() for column in rows.select(*k.MESSAGE_FIELDS, mark=0)]
+    messages = np.stack(columns, axis=1, dtype=np.int64)
     messages[:, k.NS] = np.maximum.accumulate(messages[:, k.NS])
     ticks, is_off = c.ticks_away(messages[:, k.TICKS], unit, messages[:, k.SIDE])
     messages[:, k.TICKS] = ticks
@@ -436,7 +389,7 @@ def to_tape(messages: Ints, closes: int, midnight: int) -> tuple[Events, Ints]:
     rows = np.empty((len(messages) + 2 * trades + len(phases), len(schema.COLUMNS)), np.int64)
     report = np.zeros(k.REPORT, np.int64)
     prices = messages[:, k.TICKS]
-    lowest = int(prices.min(where=prices > 0, initial=c.MOST))
+    lowest = int(prices.min(where=prices > 0, initial=MOST_LOTS))
     span = int(prices.max()) - lowest + 1
     book = k.Levels(np.zeros((2, span), np.int64), np.array([-1, span]), lowest)
     k.to_rows(book, new_ids(len(messages) - trades), messages, phases, rows, report)

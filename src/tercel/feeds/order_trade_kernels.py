@@ -8,6 +8,7 @@ outside the book.
 from typing import Final, NamedTuple
 
 from tercel.core.jit import Longs, kernel
+from tercel.feeds.tape_rows import end_message, put_row
 from tercel.market.book.order_ids import Ids, entry_of, find_entry, remove_entry
 from tercel.market.tape import schema
 
@@ -50,18 +51,6 @@ def count(report: Longs, slot: int, message: int) -> None:
     if report[slot] == 0:
         report[len(COUNTS) + slot] = message
     report[slot] += 1
-
-
-@kernel
-def put(rows: Longs, row: int, kind: int, key: int, side: int, ticks: int, lots: int) -> int:
-    """Write a row of the tape, times, sequence and flags left out; returns the next place."""
-    rows[row, 3] = kind
-    rows[row, 4] = key
-    rows[row, 5] = side
-    rows[row, 6] = ticks
-    rows[row, 7] = lots
-    rows[row, 8] = 0
-    return row + 1
 
 
 @kernel
@@ -120,10 +109,10 @@ def _trade(
             report[EXECUTED] += 1
             if price - book.lowest != book.best[0 if side > 0 else 1]:
                 count(report, BEHIND, i)
-        row = put(rows, row, kind, key, side, price, taken)
+        row = put_row(rows, row, kind, key, side, price, taken, 0)
         _take(book, ids, messages, entry, taken)
     if left > 0 and not is_auction:
-        row = put(rows, row, schema.TRADE_HIDDEN, 0, side, ticks, left)
+        row = put_row(rows, row, schema.TRADE_HIDDEN, 0, side, ticks, left, 0)
     return row
 
 
@@ -151,7 +140,7 @@ def _add(
     ids[entry].key = key
     ids[entry].slot = i
     change_level(book, side, messages[i, TICKS], messages[i, LOTS])
-    return put(rows, row, schema.ADD, key, side, messages[i, TICKS], messages[i, LOTS])
+    return put_row(rows, row, schema.ADD, key, side, messages[i, TICKS], messages[i, LOTS], 0)
 
 
 @kernel
@@ -166,13 +155,17 @@ def _delete(
         count(report, UNKNOWN_DELETE, i)
         if messages[i, TICKS] == 0:
             return row
-        return put(rows, row, schema.DELETE, key, side, messages[i, TICKS], messages[i, LOTS])
+        return put_row(
+            rows, row, schema.DELETE, key, side, messages[i, TICKS], messages[i, LOTS], 0
+        )
     order = ids[entry].slot
     lots = messages[order, LOTS]
     if lots != messages[i, LOTS]:
         count(report, OTHER_LOTS, i)
     _take(book, ids, messages, entry, lots)
-    return put(rows, row, schema.DELETE, key, messages[order, SIDE], messages[order, TICKS], lots)
+    return put_row(
+        rows, row, schema.DELETE, key, messages[order, SIDE], messages[order, TICKS], lots, 0
+    )
 
 
 @kernel
@@ -193,10 +186,8 @@ def to_rows(
         while phase < phases.shape[0] and phases[phase, 0] <= ns:
             trading = phases[phase, 1]
             seq += 1
-            row = put(rows, row, schema.STATUS, 0, 0, trading, 0)
-            rows[row - 1, 0] = rows[row - 1, 1] = phases[phase, 0]
-            rows[row - 1, 2] = seq
-            rows[row - 1, 8] = schema.MESSAGE_END
+            row = put_row(rows, row, schema.STATUS, 0, 0, trading, 0, 0)
+            end_message(rows, row - 1, row, phases[phase, 0], seq)
             phase += 1
         first = row
         side = messages[i, SIDE]
@@ -205,7 +196,7 @@ def to_rows(
         elif messages[i, WHAT] == DELETE:
             row = _delete(book, ids, messages, i, rows, row, report)
         elif side == 0:
-            row = put(rows, row, schema.CROSS, 0, 0, messages[i, TICKS], messages[i, LOTS])
+            row = put_row(rows, row, schema.CROSS, 0, 0, messages[i, TICKS], messages[i, LOTS], 0)
             row = _trade(book, ids, messages, i, 1, rows, row, report)
             row = _trade(book, ids, messages, i, -1, rows, row, report)
         else:
@@ -213,11 +204,8 @@ def to_rows(
         if row == first:
             continue
         seq += 1
-        for r in range(first, row):
-            rows[r, 0] = rows[r, 1] = ns
-            rows[r, 2] = seq
         rows[first, 8] |= messages[i, MARK]
-        rows[row - 1, 8] |= schema.MESSAGE_END
+        end_message(rows, first, row, ns, seq)
         if trading == 1 and book.best[0] >= book.best[1]:
             count(report, CROSSED, i)
     report[ROWS] = row

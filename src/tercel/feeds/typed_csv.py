@@ -11,18 +11,16 @@ import polars as pl
 
 from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import FeedError
+from tercel.core.vocabulary import MOST_LOTS
 from tercel.feeds.csv_columns import ROW, TextRows, TypedColumn, strip_text
-from tercel.feeds.members import Member
+from tercel.feeds.members import HEAD_BYTES, Member, tail_of
 
 FILE_SHIFT: Final = 40
 """A row of several files is numbered by the file's number, shifted by so many bits, and its row there."""
-MOST: Final = 2**30
-"""Sizes and prices in ticks stay below this."""
 TORN: Final = "the row is cut, or of another file: correct it, or download the file again"
 _DATE: Final = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-._]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)"
 )
-_HEAD_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def price_units(column: str, units: int) -> Field:
         column,
         pl.Float64,
         lambda value: (
-            pl.when(value.is_between(0, MOST)).then((value * units).round()).cast(pl.Int64)
+            pl.when(value.is_between(0, MOST_LOTS)).then((value * units).round()).cast(pl.Int64)
         ),
         "a price of 0 or more",
     )
@@ -58,13 +56,11 @@ def price_units(column: str, units: int) -> Field:
 
 def code(column: str, codes: Mapping[str, int]) -> Field:
     """Field of one of some words, as its number."""
-    words = list(codes)
-    numbers = list(codes.values())
     return Field(
         column,
-        pl.Enum(words),
-        lambda value: value.replace_strict(words, numbers, return_dtype=pl.Int8),
-        f"one of {', '.join(words)}",
+        pl.Enum(list(codes)),
+        lambda value: value.replace_strict(codes, return_dtype=pl.Int8),
+        f"one of {', '.join(codes)}",
     )
 
 
@@ -75,7 +71,7 @@ def or_zero(field: Field) -> Field:
 
 def head_of(member: Member) -> tuple[list[str], list[str]]:
     """Names and first values of a CSV file: its first two lines, without quotes and a byte order mark."""
-    lines = [*next(member.chunks(_HEAD_BYTES), b"").split(b"\n", 2), b""]
+    lines = [*next(member.chunks(HEAD_BYTES), b"").split(b"\n", 2), b""]
     names, values = (
         [cell.strip('" \r') for cell in line.decode("utf-8-sig", "replace").split(",")]
         for line in lines[:2]
@@ -111,13 +107,8 @@ class CsvFiles:
             frame = _read_text(source, member.location, names, fields)
         first = (number << FILE_SHIFT) + 2
         frame = frame.with_columns(pl.int_range(first, first + frame.height).alias(ROW))
-        end = (
-            bytes(np.memmap(source, np.uint8, "r")[-1:])
-            if isinstance(source, Path)
-            else source[-1:]
-        )
         note = f"{self.place(first + frame.height - 1)} ends without a line end: it may be cut, compare it with the source"
-        return frame, [note] * (end != b"\n")
+        return frame, [note] * (tail_of(source, 1) != b"\n")
 
     def place(self, row: int) -> str:
         """Text of a row's place."""
@@ -148,6 +139,46 @@ class CsvFiles:
         place = self.place(again[ROW][0])
         return distinct, [
             f"{again.height:,} rows come again, the first in {place}; each counts once"
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class TypedDay:
+    """The rows of one symbol and day in such files, in sequence.
+
+    Parameters
+    ----------
+    files : CsvFiles
+        Where they are from.
+    symbol, date : str
+        As in the lake.
+    rows : polars.DataFrame
+        The rows by number, with `ns` and ROW.
+    tick : float or None
+        Stated tick in units of price.
+    notes : tuple of str
+        Warnings so far.
+    """
+
+    files: CsvFiles
+    symbol: str
+    date: str
+    rows: pl.DataFrame
+    tick: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Names of the day's files."""
+        numbers = (self.rows[ROW] // (1 << FILE_SHIFT)).unique().sort()
+        return tuple(self.files.members[number].name for number in numbers)
+
+    def rows_back(self) -> tuple[pl.DataFrame, list[str]]:
+        """Rows with a time before that of the row above, and a note on them."""
+        back = self.rows.filter(pl.col("ns").diff() < 0)
+        return back, [
+            f"the clock goes back in {back.height:,} rows, the first in {self.files.place(row)}; it was held"
+            for row in back[ROW][:1]
         ]
 
 

@@ -5,13 +5,13 @@ from typing import Final
 
 from tercel.core.errors import CapacityError
 from tercel.core.jit import Bytes, Longs, Packed, kernel
-from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
+from tercel.core.vocabulary import MOST_LOTS, NO_ASK, NO_BID
+from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
 from tercel.market.book import Book
-from tercel.market.book.book_records import best, in_window, level_at, order_at, side_at
+from tercel.market.book.book_records import best, order_at, side_at
 from tercel.market.book.ladder import lots_at
 from tercel.market.book.order_ids import Ids
-from tercel.market.book.tape_kernels import apply_row
+from tercel.market.book.tape_kernels import apply_row, best_levels
 from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
 
@@ -22,7 +22,6 @@ BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SI
 )
 GOT = 9
 ILLEGAL = 11
-MESSAGES = 12
 STAYED = 13
 REPORT = 15
 """Slots of the report and its length: from `BAD_ROW` on the first row that differs (-1 none), its level and side, price
@@ -33,18 +32,8 @@ levels stayed on each side (scratch)."""
 @kernel
 def read_book(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
     """Write all levels of one side of the book into `prices` and `lots`, best first, as many as fit; returns their number."""
-    n = 0
     room = prices.shape[0]
-    left = side_at(b, side).levels
-    price = best(b, side)
-    while left > 0 and n < room and in_window(b, side, price):
-        total = level_at(b, side, price).lots
-        if total > 0:
-            prices[n] = price
-            lots[n] = total
-            n += 1
-            left -= 1
-        price -= side
+    n = best_levels(b, side, prices, lots)
     slot = side_at(b, side).far
     while slot >= 0:
         o = order_at(b, slot)
@@ -80,13 +69,13 @@ def expected_levels(book: Longs, unit: int, on_tick: bool, empty: Longs, expecte
             expected[i, h, 1] = 0
             for k in range(book.shape[0] // 4):
                 price, size = book[4 * k + 2 - 2 * h, i], book[4 * k + 3 - 2 * h, i]
-                size = size if 0 <= size < MOST else -1
+                size = size if 0 <= size < MOST_LOTS else -1
                 ticks = price // unit
                 rounded = ticks * unit != price
                 ticks += rounded and side < 0
                 if price == (EMPTY_BID if side > 0 else EMPTY_ASK):
                     ticks = empty[h]
-                elif price <= 0 or ticks >= MOST or (rounded and on_tick) or size == 0:
+                elif price <= 0 or ticks >= MOST_LOTS or (rounded and on_tick) or size == 0:
                     ticks = 0
                 else:
                     ticks = max(ticks, 1)
@@ -206,7 +195,6 @@ def compare(
                 row, 1 - 2 * h, empty[h], expected[row, h], got[h], n_got, level_ok, report
             )
         touch = _touch_equal(b, expected[row])
-        report[MESSAGES] += 1
         report[ILLEGAL] += not legal
         if row == 0:
             report[OPENING_MATCHES] = legal

@@ -33,34 +33,30 @@ LEVELS: Final = 10
 PX = 0
 SZ = 1
 CT = 2
-# Slots of the report.
-MATCHED: Final = 0
-BAD_ROW: Final = 1
-"""First row that differs, -1 none; its level and side, and what: 0 price, 1 size, 2 orders; wanted and got."""
-BAD_LEVEL, BAD_SIDE, BAD_WHAT, WANTED, GOT = range(2, 7)
-REPORT: Final = 8
+MATCHED, BAD_ROW = range(2)
+"""Slots of the report: rows that match; the first that does not, -1 none. Behind them comes its first difference, as
+`find_difference` has it."""
+REPORT: Final = 7
 
 
 @kernel
 def orders_at(b: Packed, side: int, price: int) -> int:
     """Number of orders that rest on a side at a price."""
     n = 0
-    if in_window(b, side, price):
-        slot = head_at(b, side, price)
-        while slot >= 0:
-            n += 1
-            slot = order_at(b, slot).next
-        return n
-    slot = side_at(b, side).far
+    is_near = in_window(b, side, price)
+    slot = head_at(b, side, price) if is_near else side_at(b, side).far
     while slot >= 0:
-        n += order_at(b, slot).price == price
+        n += is_near or order_at(b, slot).price == price
         slot = order_at(b, slot).next
     return n
 
 
 @kernel
-def same_levels(b: Packed, expected: Longs, got: Packed, work: Longs) -> bool:
-    """Whether the book shows `expected` int64[2 sides, 3, L] (below 0: anything); `work` int64[5] gets the first difference."""
+def find_difference(
+    b: Packed, expected: Longs, got: Packed
+) -> tuple[bool, tuple[int, int, int, int, int]]:
+    """Whether the book differs from `expected` int64[2 sides, 3, L] (below 0: anything), and level, side, field (`PX`, `SZ`,
+    `CT`), wanted and got of the first difference; `got` int32[2, L] is scratch."""
     for h in range(2):
         side = 1 - 2 * h
         n = read_book(b, side, got[0], got[1])
@@ -70,14 +66,10 @@ def same_levels(b: Packed, expected: Longs, got: Packed, work: Longs) -> bool:
             orders = orders_at(b, side, price) if level < n else 0
             for field in range(3):
                 actual = price if field == PX else (lots if field == SZ else orders)
-                if actual != expected[h, field, level] and expected[h, field, level] >= 0:
-                    work[0] = level
-                    work[1] = side
-                    work[2] = field
-                    work[3] = expected[h, field, level]
-                    work[4] = actual
-                    return False
-    return True
+                wanted = expected[h, field, level]
+                if actual != wanted and wanted >= 0:
+                    return True, (level, side, field, wanted, actual)
+    return False, (0, 0, 0, 0, 0)
 
 
 @kernel
@@ -89,45 +81,56 @@ def compare(
     times: Longs,
     expected: Longs,
     got: Packed,
-    work: Longs,
     report: Longs,
 ) -> None:
     """Replay a tape and match each row of `expected` int64[rows, 2, 3, L] with a state of its time; `report` counts matches."""
     ns, _, _, kind, order_id, side, price, qty, _ = tape
-    tape_row = 0
+    i = 0
     for row in range(times.shape[0]):
-        while tape_row < ns.shape[0] and ns[tape_row] < times[row]:
-            apply_row(
-                b,
-                ids,
-                key_of,
-                kind[tape_row],
-                order_id[tape_row],
-                side[tape_row],
-                price[tape_row],
-                qty[tape_row],
-            )
-            tape_row += 1
-        matches = same_levels(b, expected[row], got, work)
-        while not matches and tape_row < ns.shape[0] and ns[tape_row] <= times[row]:
-            apply_row(
-                b,
-                ids,
-                key_of,
-                kind[tape_row],
-                order_id[tape_row],
-                side[tape_row],
-                price[tape_row],
-                qty[tape_row],
-            )
-            tape_row += 1
-            matches = same_levels(b, expected[row], got, work)
-        if matches:
-            report[MATCHED] += 1
-        elif report[BAD_ROW] < 0:
+        while True:
+            is_wrong = i < ns.shape[0] and ns[i] < times[row]
+            difference = (0, 0, 0, 0, 0)
+            if not is_wrong:
+                is_wrong, difference = find_difference(b, expected[row], got)
+            if not is_wrong or i == ns.shape[0] or ns[i] > times[row]:
+                break
+            apply_row(b, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
+            i += 1
+        report[MATCHED] += not is_wrong
+        if is_wrong and report[BAD_ROW] < 0:
             report[BAD_ROW] = row
-            for i in range(5):
-                report[BAD_LEVEL + i] = work[i]
+            report[BAD_ROW + 1 :] = difference
+
+
+def compare_book(tape: Columns, times: Longs, expected: Longs) -> Findings:
+    """Findings of a tape's replay, of which each row of levels `expected` int64[rows, 2, 3, L] must be a state at its time; the
+    tape's `exch_ns` and `times` int64[rows] may be any numbers that do not fall."""
+    report = np.zeros(REPORT, np.int64)
+
+    def run(b: Packed, ids: Ids, key_of: Longs) -> None:
+        """Compare on the arrays of an empty book."""
+        report[:] = 0
+        report[BAD_ROW] = -1
+        got = np.zeros((2, LEVELS), np.int32)
+        compare(b, ids, key_of, tape, times, expected, got, report)
+
+    run_with_room(run)
+    matched, row, level, side, field, wanted, got = report.tolist()
+    mismatch = {
+        "row": row + 1,
+        "level": level + 1,
+        "side": "bid" if side > 0 else "ask",
+        "field": ("price", "size", "orders")[field],
+        "expected": wanted,
+        "got": got,
+    }
+    return {
+        "rows": len(times),
+        "levels": LEVELS,
+        "matched": matched,
+        "first_mismatch": mismatch if row >= 0 else None,
+        "explained": matched == len(times),
+    }
 
 
 def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings:
@@ -159,42 +162,7 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings
             f"none in {path}",
             "give that day's file",
         )
-    report = np.zeros(REPORT, np.int64)
-
-    def run(b: Packed, ids: Ids, key_of: Longs) -> None:
-        """Compare on the arrays of an empty book."""
-        report[:] = 0
-        report[BAD_ROW] = -1
-        got = np.zeros((2, LEVELS), np.int32)
-        work = np.zeros(5, np.int64)
-        compare(b, ids, key_of, events.columns(), times, expected, got, work, report)
-
-    run_with_room(run)
-    return findings(report, len(times))
-
-
-def findings(report: NDArray[np.int64], rows: int) -> Findings:
-    """Findings of a comparison of so many rows, from the kernel's report."""
-    matched = int(report[MATCHED])
-    return {
-        "rows": rows,
-        "levels": LEVELS,
-        "matched": matched,
-        "first_mismatch": None if report[BAD_ROW] < 0 else _row_mismatch(report),
-        "explained": matched == rows,
-    }
-
-
-def _row_mismatch(report: NDArray[np.int64]) -> Findings:
-    """The first row, level and side that differ, counted from 1, and what was expected and found, from the kernel's report."""
-    return {
-        "row": int(report[BAD_ROW]) + 1,
-        "level": int(report[BAD_LEVEL]) + 1,
-        "side": "bid" if report[BAD_SIDE] > 0 else "ask",
-        "field": ("price", "size", "orders")[int(report[BAD_WHAT])],
-        "expected": int(report[WANTED]),
-        "got": int(report[GOT]),
-    }
+    return compare_book(events.columns(), times, expected)
 
 
 def levels_in_ticks(levels: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
@@ -223,13 +191,9 @@ def _read_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArra
     numbers = [number for (number, _), name in records.symbols.items() if name == symbol]
     instruments = records.rows[:, words.HEAD] >> 32 & NO_SIZE
     rows = records.rows[np.isin(instruments, numbers)] if records.symbols else records.rows
-    levels = np.empty((len(rows), 2, 3, LEVELS), np.int64)
-    for level in range(LEVELS):
-        word = words.LEVEL + words.LEVEL_WORDS * level
-        for h in range(2):
-            levels[:, h, PX, level] = rows[:, word + h]
-            levels[:, h, SZ, level] = rows[:, word + 2] >> 32 * h & NO_SIZE
-            levels[:, h, CT, level] = rows[:, word + 3] >> 32 * h & NO_SIZE
+    shown = rows[:, words.LEVEL :].reshape(-1, LEVELS, words.LEVEL_WORDS)
+    counts = shown[:, :, 2:, None] >> np.array([0, 32]) & NO_SIZE
+    levels = np.concatenate([shown[:, :, None, :2], counts], axis=2).transpose(0, 3, 2, 1)
     levels[:, :, CT][levels[:, :, CT] == NO_SIZE] = -1
     return rows[:, words.TS_EVENT], levels
 

@@ -14,15 +14,12 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
-from tercel.core.jit import Longs, Packed
 from tercel.feeds import typed_csv as c, verify_mbp10 as m
 from tercel.feeds.dbn_kernels import NO_PRICE
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.feeds.members import Member, members
 from tercel.feeds.order_trade import BREAKS, CALLS, OPENS, RESUMES, ns_of_clock
 from tercel.feeds.survey import Findings
-from tercel.feeds.verify_kernels import run_with_room
-from tercel.market.book.order_ids import Ids
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Instrument
 
@@ -70,19 +67,8 @@ def verify_snapshots(instrument: Instrument, events: Events, path: Path) -> Find
             "give the exchange's snapshots of that day",
         )
     levels = m.levels_in_ticks(_levels_of(rows), round(instrument.tick * UNITS_PER_DOLLAR))
-    report = np.zeros(m.REPORT, np.int64)
     tape = events.columns()._replace(exch_ns=_trade_keys(events))
-
-    def run(b: Packed, ids: Ids, key_of: Longs) -> None:
-        """Compare on the arrays of an empty book."""
-        report[:] = 0
-        report[m.BAD_ROW] = -1
-        got = np.zeros((2, m.LEVELS), np.int32)
-        work = np.zeros(5, np.int64)
-        m.compare(b, ids, key_of, tape, 2 * rows["trades"].to_numpy(), levels, got, work, report)
-
-    run_with_room(run)
-    return m.findings(report, rows.height)
+    return m.compare_book(tape, 2 * rows["trades"].to_numpy(), levels)
 
 
 def _trade_keys(events: Events) -> Ints:
@@ -103,11 +89,11 @@ def _fields_of(member: Member) -> dict[str, c.Field]:
         "ns": c.Field("UpdateTime", pl.String, lambda text: ns_of_clock(text).fill_null(0)),
         "trades": c.whole_number("TradNumber"),
     }
-    for price, *sizes in (side for side in _LEVEL):
-        for n in range(1, m.LEVELS + 1):
-            fields[price.format(n)] = c.Field(price.format(n), pl.Float64, _price_or_none)
-            for size in sizes:
-                fields[size.format(n)] = c.or_zero(c.whole_number(size.format(n)))
+    numbers = range(1, m.LEVELS + 1)
+    prices = [price.format(n) for price, _, _ in _LEVEL for n in numbers]
+    sizes = [size.format(n) for _, *names in _LEVEL for size in names for n in numbers]
+    fields |= {name: c.Field(name, pl.Float64, _price_or_none) for name in prices}
+    fields |= {name: c.or_zero(c.whole_number(name)) for name in sizes}
     return {name: field for name, field in fields.items() if field.column in header}
 
 
@@ -119,9 +105,6 @@ def _price_or_none(value: pl.Expr) -> pl.Expr:
 
 def _levels_of(rows: pl.DataFrame) -> Ints:
     """Levels int64[rows, 2 sides, 3 (price, shares, orders), L] of snapshots; -1 where the file has no such column."""
-    levels = np.full((rows.height, 2, 3, m.LEVELS), -1, np.int64)
-    for side, field, level in np.ndindex(levels.shape[1:]):
-        name = _LEVEL[side][field].format(level + 1)
-        if name in rows.columns:
-            levels[:, side, field, level] = rows[name].to_numpy()
-    return levels
+    names = [name.format(n) for side in _LEVEL for name in side for n in range(1, m.LEVELS + 1)]
+    none = {name: pl.lit(-1, pl.Int64) for name in names if name not in rows.columns}
+    return rows.with_columns(**none).select(names).to_numpy().reshape(-1, 2, 3, m.LEVELS)

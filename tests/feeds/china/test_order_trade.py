@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from certify.kits.feed import FeedContract, read_all
 from tercel.cli import app
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.feeds import Feed, FeedOptions, Imported, order_trade
+from tercel.feeds import Feed, FeedOptions, Imported
 from tercel.feeds.shanghai import ShanghaiFeed
 from tercel.feeds.shenzhen import ShenzhenFeed
 from tercel.feeds.verify import verify_alone
@@ -376,9 +376,7 @@ def test_numbers_of_two_sequences_are_refused(tmp_path: Path) -> None:
         read_all(feed, [orders, trades], FeedOptions())
 
 
-def test_symbols_of_one_file_are_days_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_symbols_of_one_file_are_days_of_their_own(tmp_path: Path) -> None:
     feed, paths = with_paths(tmp_path)
     alone = read(feed, paths)
     others = write_second_vendor(tmp_path / "b", play(4, 60), "600002")
@@ -391,7 +389,6 @@ def test_symbols_of_one_file_are_days_of_their_own(
     for path in paths:  # row by row, as a channel tells them
         head, *rows = lines_of(path)
         path.write_text("".join([head, *sorted(rows, key=lambda row: row.split(",")[1])]))
-    monkeypatch.setattr(order_trade, "_MOST_RUNS", 3)
     assert [day.events for day in read_all(feed, paths, FeedOptions())] == [
         day.events for day in days
     ]

@@ -356,12 +356,10 @@ def match_into(
 @kernel
 def best_levels(book: Packed, side: int, prices: Packed, lots: Packed) -> int:
     """Write a side's occupied levels inside the window, best first, into `prices` and `lots`. Returns how many."""
-    max_levels = prices.shape[0]
     n = 0
     price = best(book, side)
-    if price == NO_BID or price == NO_ASK:
-        return 0
-    while n < max_levels and in_window(book, side, price):
+    levels = min(prices.shape[0], side_at(book, side).levels)
+    while n < levels and in_window(book, side, price):
         total = level_at(book, side, price).lots
         if total > 0:
             prices[n] = price
