@@ -363,6 +363,47 @@ def test_what_a_person_asks_for_in_a_break_is_sent_when_it_ends() -> None:
     session.close()
 
 
+def test_time_goes_on_where_a_command_waits_from_before_the_next_row_of_market_data() -> None:
+    session = session_with_break()
+    session.manager.accept(ParentRequest("p", "X", 1, 400, 100 * S, 50, "submit_and_leave", "ann"))
+    session.run_until(190 * S + 1_000_000)  # in the last second of a window
+    session.manager.cancel("p", "no more")
+    for _ in range(2_000):
+        session.step(260 * S)
+        if session.now_ns > 195 * S:
+            break
+    assert session.now_ns > 195 * S
+    session.close()
+
+
+@pytest.mark.parametrize("act", ["cancel", "pause"])
+def test_a_parent_that_a_person_stops_in_a_halt_sends_no_order_when_it_ends(act: str) -> None:
+    inspector = Inspector(MARKETS["futures"], 0, 1480, 1)
+    inspector.halts = [(140 * S, 150 * S)]
+    rules = VenueRules((TradingWindow(0, 900 * S, True),), stop_ns=S)
+    exchange = SimulatedExchange(
+        {"X": MarketSpec(csco(), 3, rules=rules)}, latency=EntryLatency("constant", LATENCY_NS)
+    )
+    venue = Watched(exchange, inspector)
+    gate = LimitGate(parse(ENDLESS), venue.listings(), ["ann", "bob"])
+    session = open_session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
+    session.follow("X")
+    session.run_until(131 * S)
+    session.manager.accept(ParentRequest("p", "X", 1, 400, 100 * S, 100, "submit_and_leave", "ann"))
+    session.run_until(145 * S)
+    executor = session.manager.executors["p"]
+    assert executor.driver.state[sim.DUE_HELD] == 1  # a decision that the halt put off
+    order = replace(executor._children.child_of("p.1").new, cl_ord_id="p.9")
+    executor._rules.held.append(order)  # as the order of a horizon in a halt
+    getattr(session.manager, act)("p", "no more")
+    session.run_until(152 * S)
+    sent = [e.body for _, e in session.journal.read(kinds=[kinds.ORDER_OUT]) if e.ns > 145 * S]
+    assert not any("p.9" in str(body) for body in sent)
+    if act == "cancel":
+        assert session.ledger.parents.require("p").status == "cancelled"
+    session.close()
+
+
 def test_a_buy_that_can_never_be_all_traded_is_refused_with_a_size_that_can() -> None:
     session = session_with_break()
     listing = session.listings["X"]

@@ -11,7 +11,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, TapeError, VenueError, suggest_name
-from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
+from tercel.core.orders import (
+    CancelReject,
+    Holdings,
+    LinkStatus,
+    MarketRows,
+    Report,
+    Unread,
+    VenueEvent,
+)
 from tercel.core.ports import Closing, Entry
 from tercel.core.system import PeriodicThread
 from tercel.core.venue_rules import NO_RULES
@@ -240,7 +248,15 @@ class Session(Closing):
 
     def record_events(self, events: Sequence[VenueEvent]) -> None:
         """Journal the reports among a venue's events, and keep all events but positions for the session's own thread."""
-        self._backlog += (event for event in events if not isinstance(event, Holdings))
+        now_ns = self.venue.now_ns
+        self._backlog += (
+            # A report from tomorrow would make an executor run its schedule at once; the ledger dates it alike.
+            replace(event, ns=now_ns)
+            if isinstance(event, Report | CancelReject) and event.ns > now_ns
+            else event
+            for event in events
+            if not isinstance(event, Holdings)
+        )
         self.gateway.receive(events)
 
     def run_until(self, ns: int) -> None:

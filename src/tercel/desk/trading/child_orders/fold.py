@@ -273,7 +273,7 @@ class Orders:
             return []
         if isinstance(message, o.Unread):
             return self._set_aside_unread(message)
-        order = self._find_order(message)
+        order = self.find(message)
         if (
             order is None
             and self.damaged
@@ -336,7 +336,7 @@ class Orders:
         raw = "".join(letter if letter.isprintable() else "|" for letter in message.raw)
         return [Notice(Code.UNREADABLE, message.cl_ord_id, f"{message.why}: {raw}", message)]
 
-    def _find_order(self, message: o.Report | o.CancelReject) -> ChildOrder | None:
+    def find(self, message: o.Report | o.CancelReject) -> ChildOrder | None:
         """Order of a report, by its names, the venue's order id, or an execution that it changes; None if none fits."""
         names = [message.cl_ord_id, message.orig]
         root = next((self._root[name] for name in names if name in self._root), None)

@@ -130,8 +130,8 @@ class Child:
         Its size by the last command, which may not have left yet.
     forced : bool
         Sent at the horizon, for all that was left.
-    part : int
-        Filled part of a lot, 10^-8, that the driver does not count: it counts whole lots.
+    filled_qty : int
+        What its fills that were passed on come to, 10^-8 of a lot.
     worst, mid2
         Price of the last fill, ticks, and mid that it met, half ticks.
     marks
@@ -142,12 +142,17 @@ class Child:
     place: int
     lots: int
     forced: bool
-    part: int = 0
+    filled_qty: int = 0
     worst: int | None = None
     mid2: int | None = None
     marks: dict[bool, deque[tuple[int, int]]] = field(
         default_factory=lambda: {False: deque(), True: deque()}
     )
+
+    @property
+    def part(self) -> int:
+        """Filled part of a lot, 10^-8, that the driver does not count: it counts whole lots."""
+        return self.filled_qty % ONE
 
 
 class Children:
@@ -170,46 +175,49 @@ class Children:
         self._by_root: dict[str, Child] = {}
         self.by_place: dict[int, Child] = {}
         """By the driver's place, the latest there."""
-        self._cancels: dict[str, tuple[Child, int]] = {}
+        self._cancels: dict[str, tuple[Child, int, int]] = {}
         """The driver's cancels that wait for an answer, by the name under which they left: of which order, for how many
-        lots."""
+        lots, and how many more the order's size was cut by, to be a legal one."""
         self._parts = 0
         """Parts of a lot that orders filled which are over, 10^-8."""
-        self._exec_ids: set[str] = set()
+        self._exec_ids: set[tuple[str, str]] = set()
+        """Of executions that were passed on, by the order's first name."""
 
     def find(self, event: VenueEvent) -> Child | None:
         """The child order of which an event tells something new; None for another's, status and repeated reports."""
         if isinstance(event, CancelReject):
-            return self._cancels.get(event.cl_ord_id, (None, 0))[0]
-        # A venue may repeat an execution after an outage; a status tells nothing that its executions do not.
-        if (
-            not isinstance(event, Report)
-            or event.exec_type is ExecType.STATUS
-            or event.exec_id in self._exec_ids
-        ):
+            return self._cancels.get(event.cl_ord_id, (None, 0, 0))[0]
+        if not isinstance(event, Report) or event.exec_type is ExecType.STATUS:
+            return None  # a status tells nothing that its executions do not
+        order = self._orders.find(event)
+        # A venue may repeat an execution after an outage.
+        if order is None or (order.root, event.exec_id) in self._exec_ids:
             return None
-        order = self._orders.get(event.orig) or self._orders.get(event.cl_ord_id)
-        return None if order is None else self._by_root.get(order.root)
+        return self._by_root.get(order.root)
 
     def rows_of(self, child: Child, event: VenueEvent, driver: Driver) -> Iterator[Ints]:
         """Driver rows of an event that `find` found a child for; each is to be applied before the next is taken."""
         place = child.place
         if isinstance(event, CancelReject):
-            yield self._answer_row(event.cl_ord_id, 0, event.ns, driver)
+            yield self._answer_row(child, event.cl_ord_id, 0, event.ns, driver)
         if not isinstance(event, Report):
             return
         kind = event.exec_type
-        self._exec_ids.add(event.exec_id)
+        self._exec_ids.add((child.new.cl_ord_id, event.exec_id))
         if kind is ExecType.NEW:
             # Market data name the order by the number before the dot.
             self._rows.map_number(int(event.order_id.partition(".")[0]), place)
         elif kind is ExecType.TRADE:
             yield from self._fill_rows(child, event, driver)
         elif kind is ExecType.REPLACED:
-            stays = ceil_units(event.leaves_qty + child.part)  # a partly filled lot counts as open
-            yield self._answer_row(
-                event.cl_ord_id, _open_lots(driver, place) - stays, event.ns, driver
-            )
+            # A partly filled lot counts as open, and so does a fill that the replace has overtaken.
+            to_come_qty = max(event.cum_qty - child.filled_qty, 0)
+            stays = ceil_units(event.leaves_qty + to_come_qty + child.part)
+            dead = max(_open_lots(driver, place) - stays, 0)
+            yield self._answer_row(child, event.cl_ord_id, dead, event.ns, driver)
+            if event.lots:  # of two replaces the venue may have refused the first
+                waiting = (cut for of, *cut in self._cancels.values() if of is child)
+                child.lots = event.lots - sum(map(sum, waiting))
         elif kind in _ENDS:
             # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
             parts_before = self._parts
@@ -224,7 +232,8 @@ class Children:
             if child.forced:
                 yield from self._unfilled_rows(child, event.ns, driver)
             elif event.cl_ord_id in self._cancels:
-                yield self._answer_row(event.cl_ord_id, _open_lots(driver, place), event.ns, driver)
+                dead = _open_lots(driver, place)
+                yield self._answer_row(child, event.cl_ord_id, dead, event.ns, driver)
             elif lots := _open_lots(driver, place):
                 yield _row(driver, event.ns, sim.OWN_DEAD, place, 0, 0, lots)
         # The venue may give its number to another order from now on.
@@ -237,7 +246,7 @@ class Children:
         now = driver.words[sim.NOW]
         child = self._by_root.get(name)
         if name in self._cancels:
-            yield self._answer_row(name, 0, now, driver)
+            yield self._answer_row(self._cancels[name][0], name, 0, now, driver)
         elif child is not None and child.forced and not lots:
             yield from self._unfilled_rows(child, now, driver)
         elif child is not None:
@@ -275,7 +284,7 @@ class Children:
             return new
         child = self.by_place[place]
         child.lots -= lots
-        self._cancels[name] = child, lots
+        self._cancels[name] = child, lots, 0
         state = self._state(child)
         if child.lots * ONE <= state.cum_qty or state.price is None:
             return CancelOrder(name, state.name, order.instrument, order.side, order.account, ns)
@@ -295,10 +304,16 @@ class Children:
         """The child order that was sent, or is to be sent, by a name."""
         return self._by_root[name]
 
-    def cancel_of(self, name: str) -> tuple[Child, int, int]:
-        """Of a cancel without an answer: its order, for how many lots it is, and the order's filled quantity (10^-8 of a lot)."""
-        child, lots = self._cancels[name]
-        return child, lots, self._state(child).cum_qty
+    def cancel_of(self, name: str) -> tuple[int, int]:
+        """Of a cancel without an answer: for how many lots it is, and its order's filled quantity (10^-8 of a lot)."""
+        child, lots, _ = self._cancels[name]
+        return lots, self._state(child).cum_qty
+
+    def cut_further(self, name: str, more_lots: int) -> None:
+        """Cut an order's size by more than its cancel asks for, until that is refused."""
+        child, lots, _ = self._cancels[name]
+        child.lots -= more_lots
+        self._cancels[name] = child, lots, more_lots
 
     def _state(self, child: Child) -> ChildOrder:
         """State of a child order in the ledger; that of a new one, if it was not sent yet."""
@@ -315,7 +330,7 @@ class Children:
         child.mid2 = met[0]
         child.worst = round_against(side, report.last_px)
         qty = child.part + report.last_qty
-        child.part = qty % ONE
+        child.filled_qty += report.last_qty
         if lots := floor_units(qty):
             flags = int(report.passive) + 2 * int(child.forced)
             fill = child.place, flags, child.worst, lots, met[0], 0 if report.passive else met[1]
@@ -343,11 +358,12 @@ class Children:
         # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
         mark_unfilled(k, worst, lots, paid)
 
-    def _answer_row(self, name: str, dead: int, ns: int, driver: Driver) -> Ints:
-        """The row of the answer to a cancel, or to a replace sent as one: `dead` lots are gone, none if it was refused."""
-        child, requested = self._cancels.pop(name)
+    def _answer_row(self, child: Child, name: str, dead: int, ns: int, driver: Driver) -> Ints:
+        """The row of the answer to a cancel, or to a replace sent as one: `dead` lots are gone, none if it was refused. A
+        venue may also replace an order that nobody asked it to."""
+        _, requested, more_lots = self._cancels.pop(name, (child, 0, 0))
         if not dead:
-            child.lots += requested
+            child.lots += requested + more_lots
         return _row(driver, ns, sim.OWN_DEAD, child.place, 0, requested, dead)
 
 

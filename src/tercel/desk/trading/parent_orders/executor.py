@@ -361,7 +361,7 @@ class ParentExecutor:
     def pause(self) -> list[Command]:
         """Stop deciding until `resume`; returns cancels of all orders. A horizon reached meanwhile cancels the parent."""
         self.states.add(StateReason.PAUSED, "paused")
-        return self._withdraw()
+        return [*self._deny_held(), *self._withdraw()]
 
     def resume(self) -> None:
         """Decide again, from the next decision on."""
@@ -370,10 +370,11 @@ class ParentExecutor:
     def cancel(self) -> list[Command]:
         """Stop deciding for good; returns cancels of all orders."""
         self.states.add(StateReason.CALLED_OFF, "called off")
-        commands = self._withdraw()
+        commands = [*self._deny_held(), *self._withdraw()]
         if self._driver is not None:
             # By all three clocks: a volume clock would go on deciding for an order that was called off.
             self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
+            self.driver.state[sim.DUE_HELD] = 0  # nor does a decision that a halt put off
         return commands
 
     def amend(self, quantity: int) -> list[Command]:
@@ -418,6 +419,10 @@ class ParentExecutor:
             to_send += self.cancel()
             return
         to_send += self._children.commands(driver.skip_due(now_ns))
+
+    def _deny_held(self) -> list[Command]:
+        """Give up new orders that wait for the end of a break or halt; returns commands to send."""
+        return [command for order in self._rules.drop_orders() for command in self.on_denied(order)]
 
     def _withdraw(self) -> list[Command]:
         """Cancels of all orders that may still fill."""

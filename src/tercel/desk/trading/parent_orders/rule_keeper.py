@@ -42,6 +42,8 @@ class RuleKeeper:
         self.change_ns = FOREVER_NS
         """When the driver has to hear next that a window begins or ends; set at arrival, in a window."""
         self._closed = False
+        self._asked_ns = 0
+        """Last time of `can_send`; market data may be older."""
 
     def take_status(self) -> Ints:
         """Driver row, int64 (8,), of the window that ends or begins at `change_ns`; the next change is noted."""
@@ -60,6 +62,7 @@ class RuleKeeper:
 
     def can_send(self, now_ns: int) -> bool:
         """Whether something new may be sent: in a window, not shortly before its end, not in a halt."""
+        self._asked_ns = max(self._asked_ns, now_ns)
         return self.rules.next_open_ns(now_ns) <= now_ns and not self._follower.halted
 
     @property
@@ -67,13 +70,20 @@ class RuleKeeper:
         """When the executor has to act next: at `change_ns`, or to send what waits; FOREVER_NS: never."""
         if not self.held or self._follower.halted:
             return self.change_ns
-        return min(self.change_ns, self.rules.next_open_ns(self._follower.now_ns))
+        now_ns = max(self._follower.now_ns, self._asked_ns)
+        return min(self.change_ns, self.rules.next_open_ns(now_ns))
 
     def release(self, now_ns: int) -> list[Command]:
         """Commands that waited, if they may leave now."""
         released = self.held if self.can_send(now_ns) else []
         self.held = self.held[len(released) :]
         return released
+
+    def drop_orders(self) -> list[NewOrder]:
+        """New orders that waited; they wait no more."""
+        orders = [command for command in self.held if isinstance(command, NewOrder)]
+        self.held = [command for command in self.held if not isinstance(command, NewOrder)]
+        return orders
 
     def hold(self, command: Command) -> bool:
         """Keep a cancel, or the order of the horizon, until it may be sent; False for another order."""
@@ -101,11 +111,12 @@ class RuleKeeper:
 
     def fit_replace(self, command: ReplaceOrder) -> CancelOrder | ReplaceOrder:
         """A replace whose total is legal, with fewer lots where it must; the cancel of the order where no total is."""
-        child, cut_lots, filled_qty = self._children.cancel_of(command.cl_ord_id)
+        cut_lots, filled_qty = self._children.cancel_of(command.cl_ord_id)
         odd = (command.lots + cut_lots) % self.rules.round_lots
-        child.lots = (command.lots - odd) // self.rules.round_lots * self.rules.round_lots + odd
-        if child.lots >= self.rules.least_lots and child.lots * ONE > filled_qty:
-            return replace(command, lots=child.lots)
+        lots = (command.lots - odd) // self.rules.round_lots * self.rules.round_lots + odd
+        self._children.cut_further(command.cl_ord_id, command.lots - lots)
+        if lots >= self.rules.least_lots and lots * ONE > filled_qty:
+            return replace(command, lots=lots)
         return CancelOrder(
             command.cl_ord_id,
             command.orig,
