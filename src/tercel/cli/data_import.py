@@ -36,6 +36,11 @@ ExactTick = Annotated[
 
 
 OTHERS = feeds_of_others()
+CHINA = {
+    "shanghai": "Import days of Shanghai, order by order: orders and trades in one sequence, in the columns of two vendors.",
+    "shenzhen": "Import days of Shenzhen, order by order, by the exchange's documented fields; tried on no recording.",
+}
+"""Feeds of orders and trades, and the help of their commands."""
 MAPS = {
     "tardis": "Import Tardis.dev's datasets: incremental_book_L2, book_snapshot_25, quotes, trades.",
     "binance-spot": "Import files of Binance's public archive of spot: aggTrades, trades.",
@@ -102,54 +107,6 @@ def dbn(
     _import_paths(
         lambda: feed_named("dbn"), paths, lake, feed_options(symbol, date, tick), replace, as_json
     )
-
-
-ChineseFiles = Annotated[
-    list[Path],
-    typer.Argument(
-        help="CSV files of orders and of trades, zip, zst, gz or tar files of them, or folders.",
-        metavar="PATHS",
-    ),
-]
-ChineseSymbol = Annotated[
-    str | None, typer.Option(help="One symbol of six digits (default: all).", metavar="SYM")
-]
-ChineseTick = Annotated[
-    float | None,
-    typer.Option(help="Tick size in yuan (default: inferred from the prices).", metavar="T"),
-]
-
-
-def shanghai(
-    paths: ChineseFiles,
-    lake: Lake,
-    symbol: ChineseSymbol = None,
-    date: FileDate = None,
-    tick: ChineseTick = None,
-    replace: Replace = False,
-    as_json: AsJson = False,
-) -> None:
-    """Import days of Shanghai, order by order: orders and trades in one sequence, in the columns of two vendors."""
-    from tercel.feeds.shanghai import ShanghaiFeed
-
-    options = feed_options(symbol, date, tick)
-    _import_paths(ShanghaiFeed, paths, lake, options, replace, as_json)
-
-
-def shenzhen(
-    paths: ChineseFiles,
-    lake: Lake,
-    symbol: ChineseSymbol = None,
-    date: FileDate = None,
-    tick: ChineseTick = None,
-    replace: Replace = False,
-    as_json: AsJson = False,
-) -> None:
-    """Import days of Shenzhen, order by order, by the exchange's documented fields; tried on no recording."""
-    from tercel.feeds.shenzhen import ShenzhenFeed
-
-    options = feed_options(symbol, date, tick)
-    _import_paths(ShenzhenFeed, paths, lake, options, replace, as_json)
 
 
 def binance(
@@ -257,6 +214,40 @@ def csv(
     )
 
 
+def _china_command(name: str) -> Callable[..., None]:
+    """Command that imports an exchange's orders and trades by its feed."""
+
+    def body(
+        paths: Annotated[
+            list[Path],
+            typer.Argument(
+                help="CSV files of orders and of trades, zip, zst, gz or tar files of them, or folders.",
+                metavar="PATHS",
+            ),
+        ],
+        lake: Lake,
+        symbol: Annotated[
+            str | None, typer.Option(help="One symbol of six digits (default: all).", metavar="SYM")
+        ] = None,
+        date: FileDate = None,
+        tick: Annotated[
+            float | None,
+            typer.Option(
+                help="Tick size in yuan (default: inferred from the prices).", metavar="T"
+            ),
+        ] = None,
+        replace: Replace = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Import files by the feed."""
+        options = feed_options(symbol, date, tick)
+        _import_paths(lambda: feed_named(name), paths, lake, options, replace, as_json)
+
+    body.__name__ = name
+    body.__doc__ = CHINA[name]
+    return body
+
+
 def _map_command(name: str) -> Callable[..., None]:
     """Command that imports files by the shipped map `name`."""
 
@@ -345,5 +336,5 @@ def _foreign_feed_command(name: str) -> Callable[..., None]:
     return body
 
 
-add(import_app, lobster, itch, csv, dbn, shanghai, shenzhen, binance, bitstamp)
+add(import_app, lobster, itch, csv, dbn, *map(_china_command, CHINA), binance, bitstamp)
 add(import_app, *map(_map_command, MAPS), *map(_foreign_feed_command, OTHERS))
