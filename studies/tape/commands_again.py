@@ -42,8 +42,7 @@ def record_commands(
     episodes = markets_of(
         strategy, source, task, plan, 0, _most_rows(source, task, plan) + EXTRA_ROWS
     )
-    while episodes.working.any():
-        episodes.work(strategy)
+    episodes.run(strategy)
     return [commands_in(episodes.record(n)) for n in range(len(plan))], episodes.costs()
 
 

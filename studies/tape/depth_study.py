@@ -15,7 +15,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -25,17 +24,21 @@ from tercel import Market, Task
 from tercel.core import Bools, Floats, Ints
 from tercel.execution import BPS, Costs, step
 from tercel.execution.strategies import WRITTEN, build
-from tercel.lab.evaluation import Plan, Scenario, build_market
+from tercel.lab.evaluation import Plan, Scenario, build_market, window_row
 from tercel.market import compile_day
-from tercel.market.simulator import TapeDay, source_of, with_depth_bound, with_strict_bound
+from tercel.market.simulator import (
+    OPTIMISTIC,
+    PESSIMISTIC,
+    TapeDay,
+    source_of,
+    with_depth_bound,
+    with_strict_bound,
+)
 from tercel.market.tape import Events, Instrument, Lake
 
-OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUE = "power_prob"
 """The model between the bounds."""
 ROUNDING_BPS = 1e-9
-LEVELS: Final = (10, 5, 1)
-EVERY_MS: Final = (100, 500, 3000)
 ALL = "all"
 _NS, _PRICE, _LOTS, _PASSIVE, _FORCED = 0, 1, 2, 5, 6
 """Columns of own fills."""
@@ -238,21 +241,19 @@ def _send_to(
     if bound:
         source = with_depth_bound(source, bound)
     commands = [[by_order[n] for n in orders] for by_order in exact.commands]
-    return send_again(source, exact.task, plan_on(exact.plan.take(orders), days), commands)
+    return send_again(
+        source, exact.task, plan_on(exact.plan.take(orders), days, exact.task), commands
+    )
 
 
-def plan_on(plan: Plan, days: Sequence[TapeDay]) -> Plan:
+def plan_on(plan: Plan, days: Sequence[TapeDay], task: Task) -> Plan:
     """The same orders on other recordings of the same days."""
-    rows = plan.rows.copy()
-    for row in rows:
-        day = next(one for one in days if one.open_ns <= row[step.E_START_NS] <= one.close_ns)
-        begin = max(int(row[step.E_START_NS] - row[step.E_WARMUP_NS]), int(day.world_ns[0]))
-        world = max(int(np.searchsorted(day.world_ns, begin, side="right")) - 1, 0)
-        row[step.E_WARMUP_NS] = row[step.E_START_NS] - begin
-        row[step.E_CURSOR] = day.world_row[world]
-        row[step.E_CURSOR_END] = day.last_row
-        row[step.E_WORLD] = day.world[world]
-    return Plan(rows, plan.cluster)
+    columns = [step.E_START_NS, step.E_SIDE, step.E_QUANTITY, step.E_SEED, step.E_INDEX]
+    rows = [
+        window_row(next(day for day in days if day.open_ns <= row[0] <= day.close_ns), task, *row)
+        for row in plan.rows[:, columns].tolist()
+    ]
+    return Plan(np.array(rows, np.int64), plan.cluster)
 
 
 def cost_bounds(
@@ -324,8 +325,8 @@ def _lots_and_prices(
 def compare_depth(
     recorded: Mapping[str, ExactOrders],
     seed: int,
-    levels: Sequence[int] = LEVELS,
-    every_ms: Sequence[int] = EVERY_MS,
+    levels: Sequence[int],
+    every_ms: Sequence[int],
 ) -> Iterator[DepthRow]:
     """Rows for each number of levels and distance of snapshots, whose first moment the seed draws: all symbols, then each."""
     rng = np.random.default_rng(seed)

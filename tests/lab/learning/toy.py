@@ -52,7 +52,7 @@ class VectorToyVec(SameStepVectorEnv):
 
     def __init__(self, n=8, size=2, length=5):
         super().__init__(n, size + 1, vectors(size))
-        self.num_envs, self.action_size, self.length = n, size, length
+        self.action_size, self.length = size, length
 
     def _observe(self):
         return np.column_stack([self.goal, 1 - self.t / self.length]).astype(np.float32)

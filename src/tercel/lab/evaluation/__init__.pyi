@@ -36,6 +36,7 @@ from tercel.lab.evaluation.scenario import Scenario as Scenario
 from tercel.lab.evaluation.training_files import read_metrics as read_metrics
 from tercel.lab.evaluation.windows import placebo_plan as placebo_plan
 from tercel.lab.evaluation.windows import tape_plan as tape_plan
+from tercel.lab.evaluation.windows import window_row as window_row
 
 __all__ = [
     "BATCH",
@@ -75,5 +76,6 @@ __all__ = [
     "streams_plan",
     "tape_plan",
     "task_of",
+    "window_row",
     "without_orders",
 ]

@@ -23,6 +23,8 @@ from tercel.market.simulator.source import reactive as reactive
 from tercel.market.simulator.tape_source import replay as replay_source
 from tercel.market.simulator.source import run_free as run_free
 from tercel.market.simulator.tape_source import source_of as source_of
+from tercel.market.simulator.bounds import OPTIMISTIC as OPTIMISTIC
+from tercel.market.simulator.bounds import PESSIMISTIC as PESSIMISTIC
 from tercel.market.simulator.bounds import with_depth_bound as with_depth_bound
 from tercel.market.simulator.bounds import with_strict_bound as with_strict_bound
 
@@ -30,7 +32,9 @@ __all__ = [
     "AGE_S",
     "NOW",
     "NO_TAPE",
+    "OPTIMISTIC",
     "OWN_ORDERS",
+    "PESSIMISTIC",
     "QUEUE",
     "ROOM_BPS",
     "SIZE_OVER_USUAL",

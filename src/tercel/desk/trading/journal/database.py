@@ -124,7 +124,7 @@ def place_of(location: str | Path, url: str = "") -> JournalPlace:
         The folder has a journal elsewhere than at `url`.
     """
     place = JournalPlace(location)
-    asked = JournalPlace(url or location)
+    asked = JournalPlace(url) if url else place
     refuse_if(
         str(asked) != str(place) and (place.file is None or place.file.is_file()),
         f"the journal that {location} has, {place}",

@@ -15,7 +15,7 @@ from tercel.core.stats import (
 )
 from tercel.lab.evaluation import comparisons, risk_statistics
 from tercel.lab.evaluation.arrivals import LABEL, terciles
-from tercel.lab.evaluation.claims import POOLED, Claim, claim
+from tercel.lab.evaluation.claims import POOLED, Claim, ComparisonsByRegime, claim
 from tercel.lab.evaluation.episodes import regimes_of
 from tercel.lab.evaluation.judge import JudgedEntry, count_lots, judge, paired_correlation
 from tercel.lab.evaluation.market import cached_market
@@ -36,8 +36,6 @@ from tercel.market.simulator.bounds import ALL_BOUNDS, DEPTH_BOUNDS, KIND, by_le
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
-Compared = Mapping[str, Mapping[str, comparisons.Compared]]
-"""Regime -> market -> what was compared there; unchanged markets are the regime `plain`."""
 
 
 def analyse(store: CostStore) -> EvaluationRecord:
@@ -147,7 +145,7 @@ def describe_orders(main: ScenarioCosts) -> tuple[str, dict[str, object], str]:
 
 def by_regime(
     store: CostStore,
-    compared: Compared,
+    compared: ComparisonsByRegime,
     ledger: comparisons.ComparisonLedger,
     rng: np.random.Generator,
 ) -> dict[str, comparisons.ScenarioCell]:
@@ -185,13 +183,17 @@ def _cell_of_episodes(
     )
 
 
-def by_market(store: CostStore, compared: Compared) -> dict[str, comparisons.ScenarioCell]:
+def by_market(
+    store: CostStore, compared: ComparisonsByRegime
+) -> dict[str, comparisons.ScenarioCell]:
     """Cell of each market with its cheapest rule, by market."""
     rules = [rule.key for rule in store.baselines if rule.kind == "baseline"]
     return {market: cell.with_cheapest(rules) for market, (cell, _) in compared[PLAIN].items()}
 
 
-def by_market_and_regime(compared: Compared) -> dict[str, dict[str, comparisons.ScenarioCell]]:
+def by_market_and_regime(
+    compared: ComparisonsByRegime,
+) -> dict[str, dict[str, comparisons.ScenarioCell]]:
     """Cells by market and regime; empty unless regimes were run alone."""
     if len(compared) < 2:
         return {}
@@ -284,7 +286,7 @@ def deflated_gain(store: CostStore, name: str) -> DeflatedScore | None:
 
 def pooled_gains(
     store: CostStore,
-    compared: Compared,
+    compared: ComparisonsByRegime,
     claims: Mapping[str, Claim],
     ledger: comparisons.ComparisonLedger,
     rng: np.random.Generator,
