@@ -9,7 +9,7 @@ import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.core.instrument_rules import InstrumentRules, load_rules
-from tercel.core.venue_rules import NO_RULES, SELLS, TradingWindow, VenueRules
+from tercel.core.venue_rules import NO_RULES, TradingWindow, VenueRules
 from tercel.core.vocabulary import FOREVER_NS
 
 TICKS = ((0, 1), (40, 2), (60, 5))
@@ -36,9 +36,9 @@ def test_a_legal_price_is_the_nearest_that_is_no_worse_for_its_sender(low: int, 
 
 def test_legal_lots_are_the_most_that_the_venue_takes_and_odd_parts_are_sold_at_once() -> None:
     for round_lots, least, side, unsent in product((1, 4), (1, 9), (1, -1), range(1, 31)):
-        for odd_lots in ("", SELLS):
-            rules = VenueRules(round_lots=round_lots, least_lots=least, odd_lots=odd_lots)
-            sells_odd = side < 0 and odd_lots == SELLS
+        for odd_sells in (False, True):
+            rules = VenueRules(round_lots=round_lots, least_lots=least, odd_sells=odd_sells)
+            sells_odd = side < 0 and odd_sells
             for lots in range(1, unsent + 1):
                 fits = [
                     n

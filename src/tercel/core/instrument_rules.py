@@ -13,6 +13,7 @@ Shipped (`tercel/core/shipped_rules`): XNAS, XSHG, XSHE, SHFE, XASX, always. Oth
 """
 
 from fractions import Fraction
+from functools import cache
 from importlib.resources import files
 from math import ceil, floor
 from pathlib import Path
@@ -24,7 +25,7 @@ from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.toml import parse_toml, read_toml
 from tercel.core.trading_session import TradingSession
 from tercel.core.validation import TomlTable, validate_model
-from tercel.core.venue_rules import SELLS, VenueRules
+from tercel.core.venue_rules import VenueRules
 from tercel.core.vocabulary import NS_PER_SECOND
 
 DAYS: Final = 5
@@ -118,7 +119,7 @@ class InstrumentRules(TomlTable):
             stop_ns=round(self.orders.stop_s * NS_PER_SECOND),
             round_lots=max(ceil(sizes[0]), 1),
             least_lots=max(ceil(sizes[1]), 1),
-            odd_lots=SELLS if self.orders.odd_lots == SELLS else "",
+            odd_sells=self.orders.odd_lots == "sells",
             tick_table=tuple((ceil(start), max(int(step), 1)) for start, step in steps),
             low=low if share else 0,
             high=high if share else 0,
@@ -160,7 +161,12 @@ def load_rules(name: str, folder: Path = Path()) -> InstrumentRules:
             repr(name),
             _REMEDY,
         )
-    text = (
-        files("tercel.core").joinpath("shipped_rules", f"{name}.toml").read_text(encoding="utf-8")
-    )
-    return validate_model(InstrumentRules, parse_toml(text, name, _REMEDY), name, "rules")
+    return _read_shipped(name)
+
+
+@cache
+def _read_shipped(name: str) -> InstrumentRules:
+    """Shipped rules; every order of a list asks for those of its day."""
+    path = files("tercel.core").joinpath("shipped_rules", f"{name}.toml")
+    values = parse_toml(path.read_text(encoding="utf-8"), name, _REMEDY)
+    return validate_model(InstrumentRules, values, name, "rules")

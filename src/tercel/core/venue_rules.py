@@ -10,9 +10,6 @@ from typing import Any, Final, NamedTuple
 
 from tercel.core.vocabulary import FOREVER_NS
 
-SELLS: Final = "sells"
-"""Odd lots: those of sells alone, at once."""
-
 
 class TradingWindow(NamedTuple):
     """Continuous trading from `start_ns` (inclusive) to `end_ns` (exclusive); `ends_day`: the last of its trading day."""
@@ -39,8 +36,8 @@ class VenueRules:
         A desk sends nothing new so long before a window ends: what it sends has to arrive.
     round_lots, least_lots : int
         Quantities are multiples of `round_lots`, and at least `least_lots`.
-    odd_lots : str
-        `SELLS`: what a seller has beyond a multiple may be sold too, in one order; "": never.
+    odd_sells : bool
+        Whether what a seller has beyond a multiple may be sold too, in one order.
     tick_table : tuple of (int, int)
         From a price (ticks) on, prices are multiples of so many ticks; by price.
     low, high : int
@@ -59,7 +56,7 @@ class VenueRules:
     stop_ns: int = 0
     round_lots: int = 1
     least_lots: int = 1
-    odd_lots: str = ""
+    odd_sells: bool = False
     tick_table: tuple[tuple[int, int], ...] = ()
     low: int = 0
     high: int = 0
@@ -134,7 +131,7 @@ class VenueRules:
 
     def legal_lots(self, side: int, lots: int, unsent: int) -> int:
         """The most lots up to `lots` that one order may have; 0: none. `unsent`: of its parent, these among them."""
-        sells_odd = side < 0 and self.odd_lots == SELLS
+        sells_odd = side < 0 and self.odd_sells
         if sells_odd and lots == unsent:
             return lots
         odd = unsent % self.round_lots if sells_odd and lots >= unsent % self.round_lots else 0
@@ -150,7 +147,7 @@ class VenueRules:
 
     def lots_fault(self, side: int, lots: int) -> str:
         """Why a venue refuses a quantity; "" if it takes it. Holdings are not known here: of a sell any odd part passes."""
-        if side < 0 and self.odd_lots == SELLS:
+        if side < 0 and self.odd_sells:
             return ""
         if lots % self.round_lots:
             return f"{lots} lots; multiples of {self.round_lots}"

@@ -149,7 +149,12 @@ def read_records(member: Member, ticks: dict[int, float] | None = None) -> r.Rec
         if ticks is not None:
             ticks |= definition_ticks(data)
         return r.Records(
-            np.zeros((0, dbn_kernels.RECORD_WORDS), np.int64), "", {}, 0, member.location
+            np.zeros((0, dbn_kernels.RECORD_WORDS), np.int64),
+            "",
+            {},
+            0,
+            member.location,
+            "definition",
         )
     return r.read_dbn_records(data, metadata, start, member.location)
 

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.feeds import dbn_level_kernels as words
-from tercel.feeds.dbn_csv import read_csv_records
+from tercel.feeds.dbn import read_records
 from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE
-from tercel.feeds.dbn_records import Records, is_csv, metadata_of, read_dbn_records
 from tercel.feeds.members import Member, members
 from tercel.feeds.survey import Findings
 from tercel.feeds.verify_kernels import read_book, run_with_room
@@ -181,7 +180,7 @@ def _read_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArra
 
     Axes: sides, (price in 1e-9, size, orders), levels.
     """
-    records = read_csv_records(member) if is_csv(member) else _read_dbn(member)
+    records = read_records(member)
     if records.schema != "mbp-10":
         raise FeedError(
             "a whole file of the schema mbp-10",
@@ -196,9 +195,3 @@ def _read_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArra
     levels = np.concatenate([shown[:, :, None, :2], counts], axis=2).transpose(0, 3, 2, 1)
     levels[:, :, CT][levels[:, :, CT] == NO_SIZE] = -1
     return rows[:, words.TS_EVENT], levels
-
-
-def _read_dbn(member: Member) -> Records:
-    """Records of a DBN file."""
-    data = member.content()
-    return read_dbn_records(data, *metadata_of(data, member.location), member.location)

@@ -5,11 +5,12 @@ What a venue refuses is written down anew in `Inspector`, from the market's term
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from tests.desk.trading.desk_of_two import WIDE, by_name, csco
+from tests.desk.trading.desk_of_two import WIDE, csco, session_of
 
 from tercel.core.errors import OrderError
 from tercel.core.fixed_point import ONE
@@ -25,15 +26,11 @@ from tercel.core.orders import (
     ReplaceOrder,
     Report,
 )
-from tercel.core.venue_rules import NO_RULES, SELLS, TradingWindow, VenueRules
+from tercel.core.venue_rules import NO_RULES, TradingWindow, VenueRules
 from tercel.core.vocabulary import STATUS
-from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.counterfactual_replay import _trading_ns
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
-from tercel.desk.trading.session_opening import open_session
-from tercel.desk.trading.session_terms import SessionTerms
 from tercel.market.simulator import layout as sim
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
@@ -116,7 +113,7 @@ class Inspector:
             S,
             self.terms.lot,
             self.terms.least,
-            SELLS if self.terms.odd_sells else "",
+            self.terms.odd_sells,
             tuple((max(start, 0), tick) for start, tick in self.bands),
             self.low if self.terms.limit else 0,
             self.high if self.terms.limit else 0,
@@ -221,7 +218,7 @@ class Watched:
 
 def trade(
     name: str, orders: int, seed: int, *, days: int, tells_rules: bool = True
-) -> tuple[Watched, list, int]:
+) -> tuple[Watched, list]:
     """A desk that works random parents of a market until so many orders were sent, or its days are over."""
     rng = np.random.default_rng(seed)
     plain = SimulatedExchange({"X": MarketSpec(csco(), seed)})
@@ -237,12 +234,9 @@ def trade(
     spec = MarketSpec(csco(), seed, rules=rules, began_ns=0)
     exchange = SimulatedExchange({"X": spec}, latency=EntryLatency("constant", LATENCY_NS))
     venue = Watched(exchange, inspector, tells_rules)
-    journal = MemoryJournal()
-    gate = LimitGate(parse(ENDLESS), venue.listings(), ["ann", "bob"])
-    session = open_session(venue, journal, gate, by_name, SessionTerms(warmup_s=60.0))
-    session.follow("X")
+    session = session_of(venue, limits=ENDLESS, warm_s=0)
     session.run_until(began)
-    refused_parents = number = 0
+    number = 0
     while inspector.checked < orders and venue.now_ns < inspector.days[-1][-1][1]:
         at_work = len(session.manager.executors)
         for _ in range(int(rng.integers(0, 3)) if at_work < 6 else 0):
@@ -261,44 +255,37 @@ def trade(
                 limit_price=None if rng.random() < 0.7 else "5bps",
             )  # fmt: skip
             inspector.held[request.id] = lots
-            try:
+            with suppress(OrderError):
                 session.manager.accept(request)
-            except OrderError:
-                refused_parents += 1
         session.run_until(venue.now_ns + int(rng.integers(1, 12)) * S)
-    denials = [e.body for _, e in journal.read(kinds=[kinds.DENIED])]
+    denials = [e.body for _, e in session.journal.read(kinds=[kinds.DENIED])]
     session.close()
-    return venue, denials, refused_parents
+    return venue, denials
 
 
 @pytest.mark.parametrize("name", list(MARKETS))
-def test_no_order_of_a_desk_is_one_that_its_venue_refuses(name: str) -> None:
-    venue, denials, _ = trade(name, 400, seed=5, days=8)
+@pytest.mark.parametrize(
+    ("orders", "seed", "days"), [(400, 5, 8), pytest.param(10_000, 11, 100, marks=pytest.mark.long)]
+)
+def test_no_order_of_a_desk_is_one_that_its_venue_refuses(
+    name: str, orders: int, seed: int, days: int
+) -> None:
+    venue, denials = trade(name, orders, seed, days=days)
     assert venue.inspector.faults == []
     assert venue.refused == []
     assert [denial for denial in denials if "VENUE_RULES" in str(denial)] == []
-    assert venue.inspector.checked >= 400
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", list(MARKETS))
-def test_none_of_ten_thousand_orders_a_market_is_refused(name: str) -> None:
-    venue, denials, _ = trade(name, 10_000, seed=11, days=100)
-    assert venue.inspector.faults == []
-    assert venue.refused == []
-    assert [denial for denial in denials if "VENUE_RULES" in str(denial)] == []
-    assert venue.inspector.checked >= 10_000
+    assert venue.inspector.checked >= orders
 
 
 def test_a_desk_that_is_told_no_rules_breaks_each_and_its_venue_refuses_what_the_inspector_finds() -> (
     None
 ):
-    venue, _, _ = trade("Hong Kong", 300, seed=5, days=2, tells_rules=False)
+    venue, _ = trade("Hong Kong", 300, seed=5, days=2, tells_rules=False)
     kinds_of_faults = {fault.partition(":")[0] for fault in venue.inspector.faults}
     assert {"tick", "lots"} <= kinds_of_faults
     refused = {report.cl_ord_id for report in venue.refused}
     assert all(any(name in fault for fault in venue.inspector.faults) for name in refused)
-    limited, _, _ = trade("futures", 200, seed=5, days=4, tells_rules=False)
+    limited, _ = trade("futures", 200, seed=5, days=4, tells_rules=False)
     assert {"market order", "closed"} <= {
         fault.partition(":")[0] for fault in limited.inspector.faults
     }
@@ -315,9 +302,7 @@ def session_with_break():
         {"X": MarketSpec(csco(), 3, rules=BREAK_RULES)},
         latency=EntryLatency("constant", LATENCY_NS),
     )
-    gate = LimitGate(parse(ENDLESS), exchange.listings(), ["ann", "bob"])
-    session = open_session(exchange, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
-    session.follow("X")
+    session = session_of(exchange, limits=ENDLESS, warm_s=0)
     session.run_until(171 * S)
     return session
 
@@ -385,9 +370,7 @@ def test_a_parent_that_a_person_stops_in_a_halt_sends_no_order_when_it_ends(act:
         {"X": MarketSpec(csco(), 3, rules=rules)}, latency=EntryLatency("constant", LATENCY_NS)
     )
     venue = Watched(exchange, inspector)
-    gate = LimitGate(parse(ENDLESS), venue.listings(), ["ann", "bob"])
-    session = open_session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
-    session.follow("X")
+    session = session_of(venue, limits=ENDLESS, warm_s=0)
     session.run_until(131 * S)
     session.manager.accept(ParentRequest("p", "X", 1, 400, 100 * S, 100, "submit_and_leave", "ann"))
     session.run_until(145 * S)
@@ -408,7 +391,7 @@ def test_a_buy_that_can_never_be_all_traded_is_refused_with_a_size_that_can() ->
     session = session_with_break()
     listing = session.listings["X"]
     session.followers["X"].listing = replace(
-        listing, rules=VenueRules(round_lots=100, odd_lots=SELLS)
+        listing, rules=VenueRules(round_lots=100, odd_sells=True)
     )
     with pytest.raises(OrderError, match=r"250 lots of X.*200 lots"):
         session.manager.accept(ParentRequest("p", "X", 1, 250, 100 * S, 5, "twap_take", "bob"))

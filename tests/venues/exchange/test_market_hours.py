@@ -16,7 +16,7 @@ from tercel.core.orders import (
     Report,
     Tif,
 )
-from tercel.core.venue_rules import SELLS, TradingWindow, VenueRules
+from tercel.core.venue_rules import TradingWindow, VenueRules
 from tercel.core.vocabulary import STATUS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -28,7 +28,7 @@ RULES = VenueRules(
     (TradingWindow(300 * S, 320 * S, False), TradingWindow(380 * S, 400 * S, True)),
     round_lots=100,
     least_lots=200,
-    odd_lots=SELLS,
+    odd_sells=True,
     tick_table=((0, 5),),
 )
 

@@ -390,11 +390,9 @@ FIELDS: Final[dict[type[ScopeLimits], dict[str, LimitField]]] = {
 }
 """Declarations of the limits of each scope, by their key in a file: times are in milliseconds there."""
 LABELS: Final = {
-    key: each.label or key.replace("_", " ")
-    for kind in FIELDS.values()
-    for key, each in kind.items()
+    key: each.label for kind in FIELDS.values() for key, each in kind.items() if each.label
 }
-"""What the console calls each limit, by its key."""
+"""What the console calls limits, by their key; others by their key in words."""
 
 
 @dataclass(frozen=True, slots=True)

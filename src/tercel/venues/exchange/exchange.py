@@ -284,8 +284,7 @@ class SimulatedExchange:
             if stop_bits & kernel_requests.FULL:
                 continue
             if self._hours.next_ns <= self.now_ns:
-                market, status = self._hours.change()
-                self._append_rows(market, status.rows, events)
+                self._append_rows(*self._hours.change(), events)
             elif regime_ns <= self.now_ns:
                 self._markets.change(regime, self._regimes[regime].pop(0))
             elif arrival <= self.now_ns:

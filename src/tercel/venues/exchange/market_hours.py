@@ -6,7 +6,7 @@ opens again; a tape goes on.
 
 import numpy as np
 
-from tercel.core.orders import MARKET_COLUMNS, MarketRows
+from tercel.core.arrays import Ints
 from tercel.core.vocabulary import FOREVER_NS, STATUS
 from tercel.market.simulator import layout as sim
 from tercel.venues.exchange.market import Markets
@@ -40,8 +40,8 @@ class MarketHours:
         """When a market opens or closes next; FOREVER_NS: none does."""
         return self._changes[-1][0] if self._changes else FOREVER_NS
 
-    def change(self) -> tuple[int, MarketRows]:
-        """Open or close the market whose turn it is: its number, and its status as market data."""
+    def change(self) -> tuple[int, Ints]:
+        """Open or close the market whose turn it is: its number, and its status as a row of market data."""
         ns, market = self._changes.pop()
         k = self._markets.states[market]
         is_open = self._rules[market].is_open(ns)
@@ -49,9 +49,7 @@ class MarketHours:
         if not is_open and self._markets.specs[market].source.reacts:
             pause_ns = self._rules[market].next_open_ns(ns) - ns
             k[_OWN_TIMES] = np.minimum(k[_OWN_TIMES], FOREVER_NS - pause_ns) + pause_ns
-        row = np.zeros((1, MARKET_COLUMNS), np.int64)
-        row[0] = ns, STATUS, 0, 0, 1 if is_open else -1, 0, -1
-        return market, MarketRows(self._markets.names[market], row)
+        return market, np.array([[ns, STATUS, 0, 0, 1 if is_open else -1, 0, -1]], np.int64)
 
     def takes_commands(self, market: int, ns: int) -> bool:
         """Whether commands arrive at a market: not in a halt; where it is closed they do, to be refused."""
