@@ -19,12 +19,14 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
+from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds import order_trade_kernels as k, typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
-from tercel.market.book.order_ids import new_ids
+from tercel.feeds.verify_kernels import run_with_room
+from tercel.market.book.order_ids import Ids
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Instrument
@@ -388,11 +390,13 @@ def to_tape(messages: Ints, closes: int, midnight: int) -> tuple[Events, Ints]:
     phases[0, 0] = messages[0, k.NS]  # what is in force then
     rows = np.empty((len(messages) + 2 * trades + len(phases), len(schema.COLUMNS)), np.int64)
     report = np.zeros(k.REPORT, np.int64)
-    prices = messages[:, k.TICKS]
-    lowest = int(prices.min(where=prices > 0, initial=MOST_LOTS))
-    span = int(prices.max()) - lowest + 1
-    book = k.Levels(np.zeros((2, span), np.int64), np.array([-1, span]), lowest)
-    k.to_rows(book, new_ids(len(messages) - trades), messages, phases, rows, report)
+
+    def write(b: Packed, ids: Ids, key_of: Longs) -> None:
+        """Write the rows and the report on the arrays of an empty book."""
+        report[:] = 0
+        k.to_rows(b, ids, key_of, messages, phases, rows, report)
+
+    run_with_room(write)
     events = Events.from_table(rows[: report[k.ROWS]])
     np.add(events.exch_ns, midnight, out=events.exch_ns)
     np.add(events.recv_ns, midnight, out=events.recv_ns)
