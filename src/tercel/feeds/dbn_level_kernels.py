@@ -48,9 +48,7 @@ def read_levels(records: Words, i: int, unit: int, shown: Longs) -> tuple[int, i
             if n > 0 and (ticks - shown[h, 0, n - 1]) * side > 0:
                 return BAD_ORDER, 0
             n = append_level(shown[h], n, ticks, lots)
-        for x in range(n, shown.shape[2]):
-            shown[h, 0, x] = 0
-            shown[h, 1, x] = 0
+        shown[h, :, n:] = 0
     return 0, flags
 
 
