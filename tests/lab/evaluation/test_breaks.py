@@ -12,6 +12,7 @@ from tercel.execution.orders import Order
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.tape_split import Split, curve_lots, cut_of
 from tercel.lab.evaluation.windows import orders_plan, tape_plan
 from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
@@ -81,6 +82,29 @@ def test_windows_are_laid_in_trading_time_and_warm_up_before_the_break(
     begins = [rows[:, kernels.E_START_NS] - rows[:, kernels.E_WARMUP_NS] for rows in plans]
     same = begins[0] != NOON  # a warm-up of the whole afternoon may begin before or after the break
     np.testing.assert_array_equal(later(begins[0])[same], begins[1][same])
+
+
+def test_volume_is_learned_and_expected_in_trading_time(
+    joined: Events, apart: Events, days: tuple[CompiledDay, CompiledDay]
+) -> None:
+    whole, parted = (
+        (day.instrument, events) for day, events in zip(days, (joined, apart), strict=True)
+    )
+    curve = curve_lots(*whole)
+    np.testing.assert_array_equal(curve, curve_lots(*parted))
+    assert cut_of(*parted)[2] == later(np.array(cut_of(*whole)[2]))
+    for lots in (whole, parted):
+        hours = {DATE: [(OPEN + 100 * MINUTE, OPEN + 110 * MINUTE)]}
+        found = Split([DATE], [DATE], 0, [lots], hours).curve
+        assert found[5:7] == [pytest.approx(np.mean(np.delete(curve, [5, 6])))] * 2
+    quantities = []
+    for day in days:
+        _, [tape_day] = source_of([day])
+        plan = tape_plan(
+            [tape_day], replace(TASK, quantity=None, share=0.1), curve, every_ns=5 * MINUTE
+        )
+        quantities.append(plan.rows[:, kernels.E_QUANTITY])
+    np.testing.assert_array_equal(*quantities)
 
 
 @pytest.mark.parametrize("name", ["twap_take", "twap_passive", "peg_behind", "imbalance_peg"])

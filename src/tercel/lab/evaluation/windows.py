@@ -21,6 +21,7 @@ from tercel.lab.evaluation.plans import Plan
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay
 from tercel.market.tape.local_times import midnight_ns
+from tercel.market.tape.recorded_rules import trading_times
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""
@@ -63,10 +64,13 @@ def _usable_hours(day: TapeDay, earliest_ns: int, latest_ns: int) -> tuple[int, 
 
 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
-    """Volume expected in `[start, start + horizon)`, lots, from a curve of lots over equal parts of the session."""
-    edges = np.linspace(day.open_ns, day.close_ns, len(curve) + 1)
+    """Volume expected in `[start, start + horizon)`, lots, from a curve of lots over equal parts of the session's trading
+    time."""
+    times = np.array([day.close_ns, start_ns, start_ns + horizon_ns])
+    whole_ns, *bounds_ns = trading_times(day.hours, day.open_ns, times).tolist()
+    edges = np.linspace(0, whole_ns, len(curve) + 1)
     total = np.concatenate([[0.0], np.cumsum(curve)])
-    cumulative_lots = np.interp([start_ns, start_ns + horizon_ns], edges, total)
+    cumulative_lots = np.interp(bounds_ns, edges, total)
     return float(cumulative_lots[1] - cumulative_lots[0])
 
 

@@ -3,6 +3,9 @@
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
+from tercel.core.arrays import Ints
 from tercel.core.instrument_rules import load_rules
 from tercel.core.venue_rules import NO_RULES, VenueRules, windows_of
 from tercel.market.tape.events import Instrument
@@ -59,3 +62,17 @@ def recorded_hours(instrument: Instrument) -> VenueRules:
     """
     windows = recorded_rules(instrument).windows
     return VenueRules(windows) if windows else NO_RULES
+
+
+def trading_times(hours: VenueRules, opening: int, ns: Ints) -> Ints:
+    """Trading time from an opening until each of some times, ns; none passes before it and in breaks.
+
+    >>> trading_times(VenueRules(windows_of([(0, 10), (90, 99)])), 5, np.array([4, 7, 50, 91]))
+    array([0, 2, 5, 6])
+    """
+    if not hours.windows:
+        return np.maximum(ns - opening, 0)
+    return np.sum(
+        [np.maximum(np.minimum(ns, w.end_ns) - max(w.start_ns, opening), 0) for w in hours.windows],
+        axis=0,
+    )
