@@ -27,7 +27,9 @@ from tercel.feeds.csv_columns import in_order
 from tercel.feeds.csv_levels import levels_of, orders_of
 from tercel.feeds.csv_map import CsvMap, FileMap
 from tercel.feeds.csv_rows import ROUNDED
+from tercel.feeds.csv_trading_day import rows_of_trading_day
 from tercel.feeds.members import Member
+from tercel.feeds.recording_notes import recording_notes
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Extra, Instrument
@@ -39,8 +41,6 @@ MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
 
-MOST_DAYS_OFF: Final = 12
-"""Days between the evening on which a trading day begins and its date, at most: the longest holidays."""
 APART_NS: Final = 30 * 60 * NS_PER_SECOND
 """Distance of the first times of two files from which one of them may be of another zone."""
 LEAST_COPY: Final = 20
@@ -124,8 +124,11 @@ class CsvDay:
         )
 
         open_ns, close_ns = instrument_map.session_ns(self.date)
-        if open_ns and any(file.trading_day for _, file in self.parts):  # after a weekend
-            open_ns -= round((open_ns - min(firsts)[0]) / DAY_NS) * DAY_NS
+        if open_ns and any(file.trading_day for _, file in self.parts):
+            first_ns = min(firsts)[0]
+            after_weekend = open_ns - round((open_ns - first_ns) / DAY_NS) * DAY_NS
+            has_night = first_ns < day_ns(self.date, instrument_map.timezone)[0]
+            open_ns = after_weekend if has_night else first_ns
         quotes, trades, direct = (
             in_order(self._drop_copies(pl.concat(items[sort]), report, notes))
             if items[sort]
@@ -181,6 +184,7 @@ class CsvDay:
             "cleaning": dict(report),
             "clock_backwards": back,
         }
+        extra |= {"rules": instrument_map.rules} if instrument_map.rules else {}
         if instrument_map.lot < 1:
             extra["lot_size"] = f"{Decimal(str(instrument_map.lot)):f}"
         instrument = Instrument(
@@ -203,6 +207,7 @@ class CsvDay:
             price_origin=origin,
         )
         rows = quotes.height + trades.height + direct.height
+        notes += recording_notes(instrument, events)
         return Imported(
             instrument, events, tuple(self._warnings(report, back, rows, extra) + notes)
         )
@@ -227,15 +232,21 @@ class CsvDay:
         start, stop = day_ns(self.date, zone, self.map.instrument.begins_s)
         for number, (member, file) in enumerate(self.parts):
             text = r.read_text(member, file, self.map.instrument, self.date, self.symbol)
-            inside, changed = self._rows_of_day(text, file, start, stop)
+            inside, changed = self._rows_of_day(text, file, start, stop, report)
             report["rows of another day"] += text.frame.height - inside.height
             report.update({"rows of other symbols": text.others} if text.others else ())
             report.update(
                 {"times before that of the row above, set to it": changed} if changed else ()
             )
             text = replace(text, frame=inside)
-            back += int((text.frame[csv_columns.NS].diff() < 0).sum())
+            steps = text.frame[csv_columns.NS].diff()
+            back += int((steps < 0).sum())
             notes += sequence_notes(text, file)
+            if (least := int(steps.min() or 0)) < -APART_NS:
+                notes.append(
+                    f"the clock goes back by {-least / (60 * NS_PER_SECOND):,.0f} minutes in row "
+                    f"{inside[csv_columns.ROW][steps.arg_min() or 0]} of {text.location}; rows were put in order of time"
+                )
             if inside.height:
                 firsts.append(
                     (int(inside[csv_columns.NS].to_numpy().min()), text.location, text.zone)
@@ -255,7 +266,12 @@ class CsvDay:
         return items, back, firsts
 
     def _rows_of_day(
-        self, text: csv_columns.TextRows, file: FileMap, start: int, stop: int
+        self,
+        text: csv_columns.TextRows,
+        file: FileMap,
+        start: int,
+        stop: int,
+        report: csv_rows.RuleCounts,
     ) -> tuple[pl.DataFrame, int]:
         """Rows of a file that belong to the day from `start` to `stop`, ns, and how many of their times were set to that of
         the row above; FeedError for a file of a trading day that does not end on that day.
@@ -263,17 +279,7 @@ class CsvDay:
         by_receipt = file.time.order == "receipt"
         frame = text.frame
         if file.trading_day:
-            midnight, _ = day_ns(self.date, self.map.instrument.timezone)
-            times = frame[csv_columns.NS]
-            wrong = (times >= midnight + DAY_NS) | (times < midnight - MOST_DAYS_OFF * DAY_NS)
-            ends = not frame.height or int(times.to_numpy().max()) >= midnight
-            if wrong.any() or not ends:
-                row = int(wrong.arg_max() or 0) if wrong.any() else frame.height - 1
-                raise FeedError(
-                    f"rows of the trading day {self.date}, which end on that date",
-                    f"{np.datetime64(int(times[row]), 'ns')} UTC in row {frame[csv_columns.ROW][row]} of {text.location}",
-                    "name the file, or `date=`, after the day on which its last row is",
-                )
+            frame = rows_of_trading_day(text, self.date, self.map.instrument, report)
         else:
             clock = csv_columns.RECEIVED if by_receipt else csv_columns.NS
             frame = frame.filter(pl.col(clock).is_between(start, stop, closed="left"))

@@ -26,6 +26,7 @@ from tercel.feeds import order_trade_kernels as k, typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
+from tercel.feeds.recording_notes import recording_notes
 from tercel.feeds.verify_kernels import run_with_room
 from tercel.market.book.order_ids import Ids
 from tercel.market.feed import FeedOptions, Imported
@@ -372,12 +373,14 @@ class OrderTradeDay(c.TypedDay):
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
             extra={**about, "executions": int(report[k.EXECUTED]), **counts},
         )
-        return Imported(instrument, events, (*self.notes, *warnings, *back_notes))
+        missing = recording_notes(instrument, events)
+        return Imported(instrument, events, (*self.notes, *warnings, *back_notes, *missing))
 
 
 def closing_ns(rows: pl.DataFrame) -> int:
-    """When continuous trading ends, ns since midnight: 14:57, or 15:00 for a day with trades of an aggressor after that."""
-    late = (pl.col("what") == k.TRADE) & (pl.col("side") != 0) & (pl.col("ns") > CALLS + _SLACK)
+    """When continuous trading ends, ns since midnight: 14:57, or 15:00 for a day with trades of an aggressor between."""
+    is_late = pl.col("ns").is_between(CALLS + _SLACK, CLOSES)  # at 15:05 trades STAR at its close
+    late = (pl.col("what") == k.TRADE) & (pl.col("side") != 0) & is_late
     return CLOSES if rows.filter(late).height else CALLS
 
 

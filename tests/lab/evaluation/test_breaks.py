@@ -22,7 +22,7 @@ from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.market.tape.compiled import CompiledDay, compile_day
 from tercel.market.tape.day_breaks import with_breaks
 from tercel.market.tape.local_times import local_ns
-from tercel.market.tape.recorded_rules import recorded_hours
+from tercel.market.tape.recorded_rules import recorded_hours, recorded_rules
 
 S = 10**9
 MINUTE = 60 * S
@@ -176,3 +176,37 @@ def test_cost_analysis_has_no_quote_in_the_break(tmp_path, apart: Events) -> Non
     assert day.quote_before(NOON - MINUTE)[0] > 0
     assert day.quote_before(NOON + 10 * MINUTE) == (0, 0)
     assert day.quote_before(NOON + PAUSE + MINUTE)[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbol", "share", "legal"),
+    [
+        ("SSE", "600519", 0.1, [0, 100, 200]),
+        ("SSE", "688981", 0.2, [0, 0, 201]),
+        ("SSE", "689009", 0.2, [0, 0, 201]),
+        ("SZSE", "000001", 0.1, [0, 100, 200]),
+        ("SZSE", "300750", 0.2, [0, 100, 200]),
+        ("SZSE", "301236", 0.2, [0, 100, 200]),
+    ],
+)
+def test_rules_of_a_stock_are_those_of_its_board(
+    venue: str, symbol: str, share: float, legal: list[int]
+) -> None:
+    """STAR: 200 shares or any number above; ChiNext: lots of 100; both 20 % a day."""
+    rules = recorded_rules(replace(instrument(venue, CLOSE + PAUSE), symbol=symbol), "", 100.0)
+    assert (rules.low, rules.high) == (10_000 * (1 - share), 10_000 * (1 + share))
+    assert [rules.legal_lots(1, lots, 1000) for lots in (99, 199, 201)] == legal
+
+
+@pytest.mark.parametrize(
+    ("symbol", "minutes"),
+    [("rb2510", 120), ("au2508", 330), ("cu2507", 240), ("JD509", 0), ("IF2506", 0)],
+)
+def test_nights_of_futures_are_those_of_their_product(symbol: str, minutes: int) -> None:
+    evening = local_ns(DATE, ZONE, 0) - 3 * 3600 * S
+    day = replace(
+        instrument("SHFE", evening + 18 * 3600 * S), symbol=symbol, session_open_ns=evening
+    )
+    windows = recorded_hours(day).windows
+    night = [round((w.end_ns - w.start_ns) / MINUTE) for w in windows if w.start_ns == evening]
+    assert night == [minutes] * bool(minutes)

@@ -1,5 +1,6 @@
 """Rules of recorded days: those of their venue, with windows within the session that was recorded."""
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -10,14 +11,19 @@ from tercel.core.instrument_rules import load_rules
 from tercel.core.venue_rules import NO_RULES, VenueRules, windows_of
 from tercel.market.tape.events import Instrument
 
-RULES_OF_VENUES: Final = {
-    "SSE": "XSHG",
-    "XSHG": "XSHG",
-    "SZSE": "XSHE",
-    "XSHE": "XSHE",
-    "SHFE": "SHFE",
+# Nights by product: "Trading hours" of SHFE, INE, DCE, CZCE and CFFEX, as of 2025.
+RULES_OF_SYMBOLS: Final = {
+    r"(SSE|XSHG) 68[89]\d{3}": "XSHG-STAR",
+    r"(SSE|XSHG) .*": "XSHG",
+    r"(SZSE|XSHE) 30[01]\d{3}": "XSHE-ChiNext",
+    r"(SZSE|XSHE) .*": "XSHE",
+    r"SHFE (AU|AG|SC)\d+": "SHFE-0230",
+    r"SHFE (CU|AL|ZN|PB|NI|SN|SS|AO|AD|BC)\d+": "SHFE-0100",
+    r"SHFE I[FHCM]\d+": "CCFX",
+    r"SHFE (WR|EC|JD|LH|FB|BB|RR|LG|AP|CJ|PK|SF|SM|UR|WH|PM|RI|LR|JR|RS|SI|LC|PS)\d+": "SHFE-day",
+    r"SHFE .*": "SHFE",
 }
-"""Rules of venues whose days have breaks; another instrument names its own in `extra["rules"]`."""
+"""Rules by venue and symbol, the first that matches, where days have breaks; others are named in `extra["rules"]`."""
 
 
 def recorded_rules(
@@ -36,9 +42,9 @@ def recorded_rules(
     previous_close : float
         Price that daily limits are of; 0: they are not kept.
     """
-    if not (
-        name := rules or instrument.extra.get("rules") or RULES_OF_VENUES.get(instrument.venue)
-    ):
+    key = f"{instrument.venue} {instrument.symbol.upper()}"
+    of_symbol = (name for shape, name in RULES_OF_SYMBOLS.items() if re.fullmatch(shape, key))
+    if not (name := rules or instrument.extra.get("rules") or next(of_symbol, "")):
         return NO_RULES
     declared = load_rules(str(name))
     session = declared.session.model_copy(update={"calendar": ""})
