@@ -56,6 +56,10 @@ OPENS, BREAKS, RESUMES, CALLS, CLOSES = (
 """Continuous trading, ns since midnight: it opens, breaks for lunch, resumes, and ends in a closing call (or without one)."""
 TIMEZONE: Final = "Asia/Shanghai"
 _DATE: Final = "MDDate"
+_EMPTY: Final = "has a header and no rows"
+_MONEY: Final = "TradeMoney"
+_MOST_WORTH: Final = 50
+"""Times the money of a trade that price times shares may be: a bond's shares may be lots."""
 _FIRST: Final = 9 * 3600 * NS_PER_SECOND
 _LAST: Final = 16 * 3600 * NS_PER_SECOND
 _SLACK: Final = NS_PER_SECOND
@@ -156,6 +160,8 @@ class Exchange:
             "price": c.price_units(column["price"], UNITS_PER_DOLLAR),
             "lots": c.whole_number(column["lots"], 1, MOST_LOTS - 1),
         }
+        if _MONEY in header:
+            fields["money"] = c.or_zero(c.Field(_MONEY, pl.Float64))
         if _DATE in header:
             fields["date"] = c.Field(_DATE, pl.Categorical)
         elif len(time) == len("20230711093000010"):
@@ -236,8 +242,11 @@ class OrderTradeFeed:
             traded = {
                 date for (_, date), parts in days.items() for part in parts if _is_trades(part)
             }
+            is_empty = any(note.endswith(_EMPTY) for note in notes)
             yield [
-                self._make_day(files, key, days[key], key[1] in traded, options.tick, notes)
+                self._make_day(
+                    files, key, days[key], is_empty or key[1] in traded, options.tick, notes
+                )
                 for key in keys
             ]
 
@@ -251,7 +260,9 @@ class OrderTradeFeed:
         if not fields:
             return
         rows, cut = files.read(number, fields)
-        notes += cut
+        notes += cut if rows.height else [f"{member.location} {_EMPTY}"]
+        if not rows.height:
+            return
         if "date" not in fields:
             named = c.date_named(member.location)
             if date is None and named is None:
@@ -263,6 +274,16 @@ class OrderTradeFeed:
             if named not in (None, date or named):
                 notes.append(f"{member.location} is named {named} and imported as {date}")
             rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
+        if "money" in fields:
+            worth = pl.col("price") * pl.col("lots") / UNITS_PER_DOLLAR
+            is_scaled = (pl.col("money") > 0) & (worth > _MOST_WORTH * pl.col("money"))
+            scaled = rows.filter(is_scaled).with_columns(pl.col("price") / UNITS_PER_DOLLAR)
+            files.refuse(
+                scaled,
+                "price",
+                f"prices in yuan, which times the shares are {_MONEY},",
+                "write the prices of orders and of trades in yuan: divide them by 100, 1,000 or 10,000",
+            )
         if "buy" in fields:
             rows = rows.with_columns(what=pl.lit(k.TRADE, pl.Int8))
         else:
@@ -287,7 +308,7 @@ class OrderTradeFeed:
     ) -> "OrderTradeDay":
         """One day from its parts of files; FeedError where one kind of rows, or its one channel, is missing.
 
-        `has_traded`: other symbols have trades on that day.
+        `has_traded`: other symbols have trades on that day, or a file was given that has none.
         """
         symbol, date = key
         kinds = {_is_trades(part) for part in parts}

@@ -176,6 +176,10 @@ def test_cost_analysis_has_no_quote_in_the_break(tmp_path, apart: Events) -> Non
     assert day.quote_before(NOON - MINUTE)[0] > 0
     assert day.quote_before(NOON + 10 * MINUTE) == (0, 0)
     assert day.quote_before(NOON + PAUSE + MINUTE)[0] > 0
+    assert not day.is_stale(NOON + 30 * MINUTE), "a break is no age of the quote before it"
+    early = day.ns < NOON - 10 * MINUTE
+    quiet = replace(day, ns=day.ns[early], book_ns=day.book_ns[early], age_ns=5 * MINUTE)
+    assert [quiet.is_stale(NOON + n * MINUTE) for n in (-6, 30)] == [False, True]
 
 
 @pytest.mark.parametrize(
