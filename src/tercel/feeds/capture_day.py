@@ -88,7 +88,6 @@ class Capture:
         self, venue: str, symbol: str, tick: int, stated: bool, extra: Extra
     ) -> Instrument:
         """A market of the capture, dated 2000-01-01 until its day is set; its tick, in 1e-10, was `stated` or else inferred."""
-        rule = "stated" if stated else "inferred"
         return Instrument(
             venue,
             symbol,
@@ -96,7 +95,7 @@ class Capture:
             float(format_decimal(tick)),
             timezone="UTC",
             source=self.source,
-            tick_rule=rule,
+            tick_rule="stated" if stated else "inferred",
             extra=extra,
         )
 
