@@ -39,6 +39,8 @@ class CaptureDay:
 
     Parameters
     ----------
+    symbol, date, source : str, str, tuple of str
+        Name of the instrument, day of UTC, names of the files.
     imported : Imported
         What :meth:`read` gives.
     updates : int64[rows]
@@ -47,24 +49,12 @@ class CaptureDay:
         Best quotes that the venue sent beside its updates: the reference for a rebuilt book.
     """
 
+    symbol: str
+    date: str
+    source: tuple[str, ...]
     imported: Imported
     updates: Ints
     quotes: tuple[Any, ...] = ()
-
-    @property
-    def symbol(self) -> str:
-        """Name of the instrument."""
-        return self.imported.instrument.symbol
-
-    @property
-    def date(self) -> str:
-        """Day of UTC."""
-        return self.imported.instrument.date
-
-    @property
-    def source(self) -> tuple[str, ...]:
-        """Names of the files."""
-        return self.imported.instrument.source
 
     def read(self) -> Imported:
         """The imported day, which was translated before."""
@@ -195,7 +185,8 @@ def days_of(
         instrument = replace(
             base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last
         )
-        yield CaptureDay(Imported(instrument, part, warnings), update, tuple(quotes))
+        imported = Imported(instrument, part, warnings)
+        yield CaptureDay(base.symbol, day, base.source, imported, update, tuple(quotes))
 
 
 def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
