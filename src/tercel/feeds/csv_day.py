@@ -33,7 +33,7 @@ from tercel.feeds.recording_notes import recording_notes
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Extra, Instrument
-from tercel.market.tape.local_times import day_ns
+from tercel.market.tape.local_times import day_ns, midnight_ns
 
 MOST_BLANK: Final = 0.1
 """Share of quotes that may lack a side before the key that keeps it is named."""
@@ -126,9 +126,9 @@ class CsvDay:
         open_ns, close_ns = instrument_map.session_ns(self.date)
         if open_ns and any(file.trading_day for _, file in self.parts):
             first_ns = min(firsts)[0]
-            after_weekend = open_ns - round((open_ns - first_ns) / DAY_NS) * DAY_NS
-            has_night = first_ns < day_ns(self.date, instrument_map.timezone)[0]
-            open_ns = after_weekend if has_night else first_ns
+            if first_ns < midnight_ns(self.date, instrument_map.timezone):  # after a weekend
+                first_ns = open_ns - round((open_ns - first_ns) / DAY_NS) * DAY_NS
+            open_ns = first_ns
         quotes, trades, direct = (
             in_order(self._drop_copies(pl.concat(items[sort]), report, notes))
             if items[sort]
@@ -183,8 +183,8 @@ class CsvDay:
             "map": self.map.about,
             "cleaning": dict(report),
             "clock_backwards": back,
+            **({"rules": instrument_map.rules} if instrument_map.rules else {}),
         }
-        extra |= {"rules": instrument_map.rules} if instrument_map.rules else {}
         if instrument_map.lot < 1:
             extra["lot_size"] = f"{Decimal(str(instrument_map.lot)):f}"
         instrument = Instrument(
@@ -207,10 +207,8 @@ class CsvDay:
             price_origin=origin,
         )
         rows = quotes.height + trades.height + direct.height
-        notes += recording_notes(instrument, events)
-        return Imported(
-            instrument, events, tuple(self._warnings(report, back, rows, extra) + notes)
-        )
+        notes += self._warnings(report, back, rows, extra) + recording_notes(instrument, events)
+        return Imported(instrument, events, tuple(notes))
 
     def _nothing_left(self, report: csv_rows.RuleCounts) -> FeedError:
         """Error for a day without rows."""
@@ -242,11 +240,11 @@ class CsvDay:
             steps = text.frame[csv_columns.NS].diff()
             back += int((steps < 0).sum())
             notes += sequence_notes(text, file)
-            if (least := int(steps.min() or 0)) < -APART_NS:
-                notes.append(
-                    f"the clock goes back by {-least / (60 * NS_PER_SECOND):,.0f} minutes in row "
-                    f"{inside[csv_columns.ROW][steps.arg_min() or 0]} of {text.location}; rows were put in order of time"
-                )
+            notes += [
+                f"the clock goes back by {-steps[row] / (60 * NS_PER_SECOND):,.0f} minutes in row "
+                f"{inside[csv_columns.ROW][row]} of {text.location}; rows were put in order of time"
+                for row in (steps < -APART_NS).arg_true()[:1]
+            ]
             if inside.height:
                 firsts.append(
                     (int(inside[csv_columns.NS].to_numpy().min()), text.location, text.zone)

@@ -11,21 +11,18 @@ from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.feeds.csv_columns import NS, RECEIVED, ROW, TextRows
 from tercel.feeds.csv_map import InstrumentMap
 from tercel.feeds.csv_rows import RuleCounts
-from tercel.market.tape.local_times import day_ns
+from tercel.market.tape.local_times import midnight_ns
 
 MOST_DAYS_OFF: Final = 12
 """Days between the evening on which a trading day begins and its date, at most: the longest holidays."""
 EARLY_NS: Final = 3 * 3600 * NS_PER_SECOND
 """Before the session of the evening, from when on rows are of its trading day."""
-NIGHT_NS: Final = 4 * 3600 * NS_PER_SECOND
-"""After midnight, until when a night may go on."""
-STAMPED: Final = "times of the night stamped with the trading day, set to its evening"
 
 
 def rows_of_trading_day(
     text: TextRows, date: str, instrument: InstrumentMap, report: RuleCounts
 ) -> pl.DataFrame:
-    """Rows of a file of one trading day; a night that is stamped with its date is set to the evening of the weekday before.
+    """Rows of a file of one trading day; an evening that is stamped with its date is set to that of the weekday before.
 
     Raises
     ------
@@ -33,26 +30,27 @@ def rows_of_trading_day(
         For rows of another trading day, or none on the date.
     """
     frame = text.frame
-    midnight, _ = day_ns(date, instrument.timezone)
+    midnight = midnight_ns(date, instrument.timezone)
     evening = midnight + instrument.begins_s * NS_PER_SECOND
     next_evening = evening + DAY_NS
-    nights = frame.filter(pl.col(NS) < midnight)[NS].to_numpy()
-    is_late = frame[NS] >= next_evening
+    times = frame[NS].to_numpy()
+    nights = times[times < midnight]
     if len(nights):  # the last evening with rows: a weekend may lie between
-        evening += min((int(nights.max()) - evening) // DAY_NS, 0) * DAY_NS
-    elif is_late.any() and frame[NS].to_numpy().max() < midnight + DAY_NS:
-        days = 3 if calendar_date.fromisoformat(date).weekday() == 0 else 1
-        after_midnight = pl.when(pl.col(NS) < midnight + NIGHT_NS).then(days - 1).otherwise(0)
-        back = pl.when(is_late).then(days).otherwise(after_midnight)
-        frame = frame.with_columns(pl.col(NS, RECEIVED) - back * DAY_NS)
-        report[STAMPED] += int(is_late.sum())
-        evening = next_evening - days * DAY_NS
-    times = frame[NS]
-    earliest = max(evening - EARLY_NS, midnight - MOST_DAYS_OFF * DAY_NS)
-    wrong = (times >= next_evening) | (times < earliest)
-    ends = not frame.height or int(times.to_numpy().max()) >= midnight
-    if wrong.any() or not ends:
-        row = int(wrong.arg_max() or 0) if wrong.any() else frame.height - 1
+        days_off = (evening - int(nights.max())) // DAY_NS + 1
+        evening -= min(max(days_off, 0), MOST_DAYS_OFF) * DAY_NS
+    elif next_evening <= times.max(initial=0) < midnight + DAY_NS:
+        evening -= (2 if calendar_date.fromisoformat(date).weekday() == 0 else 0) * DAY_NS
+        is_late = pl.col(NS) >= next_evening
+        frame = frame.with_columns(
+            pl.col(NS, RECEIVED) - pl.when(is_late).then(next_evening - evening).otherwise(0)
+        )
+        report["times of the evening stamped with the trading day, set to it"] += int(
+            (times >= next_evening).sum()
+        )
+        times = frame[NS].to_numpy()
+    wrong = (times >= next_evening) | (times < evening - EARLY_NS)
+    if wrong.any() or times.max(initial=midnight) < midnight:
+        row = int(wrong.argmax()) if wrong.any() else frame.height - 1
         raise FeedError(
             f"rows of the trading day {date} alone, which end on that date",
             f"{np.datetime64(int(times[row]), 'ns')} UTC in row {frame[ROW][row]} of {text.location}",

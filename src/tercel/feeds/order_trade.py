@@ -56,7 +56,6 @@ OPENS, BREAKS, RESUMES, CALLS, CLOSES = (
 """Continuous trading, ns since midnight: it opens, breaks for lunch, resumes, and ends in a closing call (or without one)."""
 TIMEZONE: Final = "Asia/Shanghai"
 _DATE: Final = "MDDate"
-_EMPTY: Final = "has a header and no rows"
 _MONEY: Final = "TradeMoney"
 _MOST_WORTH: Final = 50
 """Times the money of a trade that price times shares may be: a bond's shares may be lots."""
@@ -159,9 +158,12 @@ class Exchange:
             ),
             "price": c.price_units(column["price"], UNITS_PER_DOLLAR),
             "lots": c.whole_number(column["lots"], 1, MOST_LOTS - 1),
+            **{
+                name: c.or_zero(c.Field(_MONEY, pl.Float64))
+                for name in ("money",)
+                if _MONEY in header
+            },
         }
-        if _MONEY in header:
-            fields["money"] = c.or_zero(c.Field(_MONEY, pl.Float64))
         if _DATE in header:
             fields["date"] = c.Field(_DATE, pl.Categorical)
         elif len(time) == len("20230711093000010"):
@@ -242,11 +244,8 @@ class OrderTradeFeed:
             traded = {
                 date for (_, date), parts in days.items() for part in parts if _is_trades(part)
             }
-            is_empty = any(note.endswith(_EMPTY) for note in notes)
             yield [
-                self._make_day(
-                    files, key, days[key], is_empty or key[1] in traded, options.tick, notes
-                )
+                self._make_day(files, key, days[key], key[1] in traded, options.tick, notes)
                 for key in keys
             ]
 
@@ -260,9 +259,7 @@ class OrderTradeFeed:
         if not fields:
             return
         rows, cut = files.read(number, fields)
-        notes += cut if rows.height else [f"{member.location} {_EMPTY}"]
-        if not rows.height:
-            return
+        notes += cut
         if "date" not in fields:
             named = c.date_named(member.location)
             if date is None and named is None:
@@ -275,11 +272,10 @@ class OrderTradeFeed:
                 notes.append(f"{member.location} is named {named} and imported as {date}")
             rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
         if "money" in fields:
-            worth = pl.col("price") * pl.col("lots") / UNITS_PER_DOLLAR
-            is_scaled = (pl.col("money") > 0) & (worth > _MOST_WORTH * pl.col("money"))
-            scaled = rows.filter(is_scaled).with_columns(pl.col("price") / UNITS_PER_DOLLAR)
+            price = pl.col("price") / UNITS_PER_DOLLAR
+            far = price * pl.col("lots") > _MOST_WORTH * pl.col("money")
             files.refuse(
-                scaled,
+                rows.filter(far & (pl.col("money") > 0)).with_columns(price),
                 "price",
                 f"prices in yuan, which times the shares are {_MONEY},",
                 "write the prices of orders and of trades in yuan: divide them by 100, 1,000 or 10,000",
@@ -308,7 +304,7 @@ class OrderTradeFeed:
     ) -> "OrderTradeDay":
         """One day from its parts of files; FeedError where one kind of rows, or its one channel, is missing.
 
-        `has_traded`: other symbols have trades on that day, or a file was given that has none.
+        `has_traded`: other symbols have trades on that day.
         """
         symbol, date = key
         kinds = {_is_trades(part) for part in parts}
@@ -394,14 +390,15 @@ class OrderTradeDay(c.TypedDay):
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
             extra={**about, "executions": int(report[k.EXECUTED]), **counts},
         )
-        missing = recording_notes(instrument, events)
-        return Imported(instrument, events, (*self.notes, *warnings, *back_notes, *missing))
+        warnings += back_notes + recording_notes(instrument, events)
+        return Imported(instrument, events, (*self.notes, *warnings))
 
 
 def closing_ns(rows: pl.DataFrame) -> int:
     """When continuous trading ends, ns since midnight: 14:57, or 15:00 for a day with trades of an aggressor between."""
-    is_late = pl.col("ns").is_between(CALLS + _SLACK, CLOSES)  # at 15:05 trades STAR at its close
-    late = (pl.col("what") == k.TRADE) & (pl.col("side") != 0) & is_late
+    # after 15:05 STAR trades at its close
+    between = pl.col("ns").is_between(CALLS + _SLACK, CLOSES)
+    late = (pl.col("what") == k.TRADE) & (pl.col("side") != 0) & between
     return CLOSES if rows.filter(late).height else CALLS
 
 

@@ -339,14 +339,6 @@ def test_prices_that_agree_with_the_money_are_read_as_without_it(tmp_path: Path)
     assert read(feed, [orders, trades]).events == plain.events
 
 
-def test_a_file_of_trades_without_rows_is_told(tmp_path: Path) -> None:
-    feed, (orders, trades) = with_paths(tmp_path)
-    orders.write_text("".join(lines_of(orders)[:6]))
-    trades.write_text(lines_of(trades)[0])
-    found = " ".join(read(feed, [orders, trades]).warnings)
-    assert re.search(r"trades.csv has a header and no rows .* has no trade on 2023-07-11", found)
-
-
 def first_trade(trades: Path, flag: str) -> int:
     """Row of the first trade with a flag."""
     return next(n for n, line in enumerate(lines_of(trades), 1) if line.split(",")[6] == flag)

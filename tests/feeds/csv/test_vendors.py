@@ -324,7 +324,7 @@ def test_a_night_that_is_stamped_with_its_trading_day_is_of_the_evening_before(
     stamped = read([written(path, moved(frame, 72))], "shfe")
     assert stamped.instrument.session_open_ns == plain.instrument.session_open_ns
     np.testing.assert_array_equal(stamped.events.to_frame(), plain.events.to_frame())
-    assert "2 times of the night stamped with the trading day" in stamped.warnings[0]
+    assert "2 times of the evening stamped with the trading day" in stamped.warnings[0]
 
 
 def test_a_trading_day_without_a_night_opens_with_its_first_row(tmp_path: Path) -> None:

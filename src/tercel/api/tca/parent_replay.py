@@ -110,8 +110,9 @@ class ReplayRuns:
         key = source_day.key, task.horizon_ns.bit_length(), not earlier_days
         if key not in self._estimates_of:
             source, day = self._load(source_day)
-            opening = max(day.open_ns, int(day.world_ns[0]))
-            session = day.hours.trading_ns(opening, min(day.close_ns, day.last_ns))
+            session = day.hours.trading_ns(
+                max(day.open_ns, int(day.world_ns[0])), min(day.close_ns, day.last_ns)
+            )
             horizon_s = min(task.horizon_s, session / NS_PER_SECOND / 3)
             pilot_task = replace(task, horizon_s=horizon_s, warmup_s=min(task.warmup_s, horizon_s))
             every_ns = max(

@@ -109,19 +109,18 @@ def curve_lots(instrument: Instrument, events: Events) -> Floats:
     """Lots traded in each thirteenth of a session's trading time, float64 (13,)."""
     opening, closing = session_of(instrument, events)
     ns = events.exch_ns
-    printed = events.kind == (TRADE if has_level_totals(events) else EXECUTE)
-    printed &= (ns >= opening) & (ns <= closing)
-    parts = _thirteenths_of(instrument, events, ns[printed])
-    lots = np.bincount(np.minimum(parts, CURVE_BINS - 1), events.qty_lots[printed], CURVE_BINS)
-    return lots.astype(np.float64)
+    kind = TRADE if has_level_totals(events) else EXECUTE
+    inside = (events.kind == kind) & (ns >= opening) & (ns <= closing)
+    parts = np.minimum(_thirteenths_of(instrument, events, ns[inside]), CURVE_BINS - 1)
+    return np.bincount(parts, events.qty_lots[inside], CURVE_BINS)
 
 
 def _thirteenths_of(instrument: Instrument, events: Events, ns: Ints) -> Ints:
     """Thirteenths of a session's trading time that times lie in, from 0; the close and later ones lie in none of them."""
     opening, closing = session_of(instrument, events)
     hours = recorded_hours(instrument)
-    times = trading_times(hours, opening, ns) * CURVE_BINS
-    return times // max(hours.trading_ns(opening, closing), 1)
+    session_ns = max(hours.trading_ns(opening, closing), 1)
+    return trading_times(hours, opening, ns) * CURVE_BINS // session_ns
 
 
 def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[list[str], list[str]]:
@@ -199,8 +198,10 @@ def _has_window(hours: Hours, instruments: Iterable[Instrument], task: Task) -> 
             *sorted(hours.get(instrument.date, ())),
             (instrument.session_close_ns, instrument.session_close_ns),
         ]:
-            free_ns = recorded_hours(instrument).trading_ns(free_from_ns, begin)
-            if free_ns >= task.horizon_ns + task.warmup_ns:
+            if (
+                recorded_hours(instrument).trading_ns(free_from_ns, begin)
+                >= task.horizon_ns + task.warmup_ns
+            ):
                 return True
             free_from_ns = max(free_from_ns, end)
     return False

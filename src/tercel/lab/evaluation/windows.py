@@ -66,11 +66,11 @@ def _usable_hours(day: TapeDay, earliest_ns: int, latest_ns: int) -> tuple[int, 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
     """Volume expected in `[start, start + horizon)`, lots, from a curve of lots over equal parts of the session's trading
     time."""
-    times = np.array([day.close_ns, start_ns, start_ns + horizon_ns])
-    whole_ns, *bounds_ns = trading_times(day.hours, day.open_ns, times).tolist()
-    edges = np.linspace(0, whole_ns, len(curve) + 1)
+    times = np.array([start_ns, start_ns + horizon_ns, day.close_ns])
+    traded_ns = trading_times(day.hours, day.open_ns, times)
+    edges = np.linspace(0, traded_ns[2], len(curve) + 1)
     total = np.concatenate([[0.0], np.cumsum(curve)])
-    cumulative_lots = np.interp(bounds_ns, edges, total)
+    cumulative_lots = np.interp(traded_ns[:2], edges, total)
     return float(cumulative_lots[1] - cumulative_lots[0])
 
 

@@ -102,8 +102,7 @@ class RuleKeeper:
             price = self._farthest_price(order.side)
         legal_price = None if price is None else self.rules.legal_price(order.side, price)
         lots = self.rules.legal_lots(order.side, order.lots, unsent)
-        is_priced = legal_price is not None or (price is None and self.rules.market_orders)
-        if not lots or not is_priced:
+        if not lots or (legal_price is None and not (price is None and self.rules.market_orders)):
             return None
         child = self._children.child_of(order.cl_ord_id)
         child.new = replace(order, lots=lots, price=legal_price)
@@ -131,6 +130,5 @@ class RuleKeeper:
         """Price of an order that takes whatever is there; None without a daily limit or a touch."""
         limit = self.rules.high if side > 0 else self.rules.low
         touch = self._follower.touch[side > 0]
-        if limit or touch in (NO_BID, NO_ASK):
-            return limit or None
-        return max(touch + side * (touch // SWEEP_PARTS + 1), 1)
+        sweep = max(touch + side * (touch // SWEEP_PARTS + 1), 1)
+        return limit or (None if touch in (NO_BID, NO_ASK) else sweep)
