@@ -126,9 +126,11 @@ class CsvDay:
         open_ns, close_ns = instrument_map.session_ns(self.date)
         if open_ns and any(file.trading_day for _, file in self.parts):
             first_ns = min(firsts)[0]
-            if first_ns < midnight_ns(self.date, instrument_map.timezone):  # after a weekend
-                first_ns = open_ns - round((open_ns - first_ns) / DAY_NS) * DAY_NS
-            open_ns = first_ns
+            open_ns = (  # after a weekend, or without a night
+                open_ns - round((open_ns - first_ns) / DAY_NS) * DAY_NS
+                if first_ns < midnight_ns(self.date, instrument_map.timezone)
+                else first_ns
+            )
         quotes, trades, direct = (
             in_order(self._drop_copies(pl.concat(items[sort]), report, notes))
             if items[sort]
@@ -241,7 +243,7 @@ class CsvDay:
             back += int((steps < 0).sum())
             notes += sequence_notes(text, file)
             notes += [
-                f"the clock goes back by {-steps[row] / (60 * NS_PER_SECOND):,.0f} minutes in row "
+                f"the clock goes back by {-int(steps.to_numpy()[row]) / (60 * NS_PER_SECOND):,.0f} minutes in row "
                 f"{inside[csv_columns.ROW][row]} of {text.location}; rows were put in order of time"
                 for row in (steps < -APART_NS).arg_true()[:1]
             ]

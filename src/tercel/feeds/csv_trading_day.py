@@ -36,13 +36,11 @@ def rows_of_trading_day(
     times = frame[NS].to_numpy()
     nights = times[times < midnight]
     if len(nights):  # the last evening with rows: a weekend may lie between
-        days_off = (evening - int(nights.max())) // DAY_NS + 1
-        evening -= min(max(days_off, 0), MOST_DAYS_OFF) * DAY_NS
+        evening -= min(max(-((int(nights.max()) - evening) // DAY_NS), 0), MOST_DAYS_OFF) * DAY_NS
     elif next_evening <= times.max(initial=0) < midnight + DAY_NS:
         evening -= (2 if calendar_date.fromisoformat(date).weekday() == 0 else 0) * DAY_NS
-        is_late = pl.col(NS) >= next_evening
         frame = frame.with_columns(
-            pl.col(NS, RECEIVED) - pl.when(is_late).then(next_evening - evening).otherwise(0)
+            pl.col(NS, RECEIVED) - (pl.col(NS) >= next_evening) * (next_evening - evening)
         )
         report["times of the evening stamped with the trading day, set to it"] += int(
             (times >= next_evening).sum()

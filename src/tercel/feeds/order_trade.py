@@ -396,9 +396,11 @@ class OrderTradeDay(c.TypedDay):
 
 def closing_ns(rows: pl.DataFrame) -> int:
     """When continuous trading ends, ns since midnight: 14:57, or 15:00 for a day with trades of an aggressor between."""
-    # after 15:05 STAR trades at its close
-    between = pl.col("ns").is_between(CALLS + _SLACK, CLOSES)
-    late = (pl.col("what") == k.TRADE) & (pl.col("side") != 0) & between
+    late = (  # after 15:05 STAR trades at its close
+        (pl.col("what") == k.TRADE)
+        & (pl.col("side") != 0)
+        & pl.col("ns").is_between(CALLS + _SLACK, CLOSES)
+    )
     return CLOSES if rows.filter(late).height else CALLS
 
 

@@ -50,9 +50,9 @@ def recording_notes(instrument: Instrument, events: Events) -> list[str]:
     gaps = np.diff(trading_times(hours, opening, ns))
     longest = int(gaps.argmax())
     if gaps[longest] > max(SLACK_NS, USUAL_GAPS * float(np.median(gaps))):
-        clocks = [format_clock(at, zone) for at in ns[longest : longest + 2].tolist()]
         notes.append(
-            f"no row from {' to '.join(clocks)}, {gaps[longest] / MINUTE_NS:.0f} minutes of trading: unless it was halted, rows "
+            f"no row from {format_clock(int(ns[longest]), zone)} to {format_clock(int(ns[longest + 1]), zone)}, "
+            f"{gaps[longest] / MINUTE_NS:.0f} minutes of trading: unless it was halted, rows "
             "are missing; import the whole day again with `replace=True`"
         )
     return notes

@@ -41,10 +41,9 @@ def rest_after_matching(rows: pl.DataFrame) -> pl.DataFrame:
     is_its_own = ~pl.col("is_order") & (larger_id == pl.col("latest"))
     continuous = pl.col("ns").is_between(OPENS, CALLS)
     follows = (pl.col("is_order") | is_its_own).shift() & (pl.col("ns") == pl.col("latest_ns"))
-    is_unrested = (pl.col("latest_what") == MARKET) & follows
     rows = rows.with_columns(
         is_immediate=is_its_own & ~pl.col("is_cancel") & continuous,
-        is_dropped=is_its_own & pl.col("is_cancel") & is_unrested,
+        is_dropped=is_its_own & pl.col("is_cancel") & (pl.col("latest_what") == MARKET) & follows,
     )
     goes_at_once = pl.col("is_immediate") | pl.col("is_dropped")
     last_price = pl.col("price").filter("is_immediate").last().over("group").fill_null(0)

@@ -109,8 +109,8 @@ def curve_lots(instrument: Instrument, events: Events) -> Floats:
     """Lots traded in each thirteenth of a session's trading time, float64 (13,)."""
     opening, closing = session_of(instrument, events)
     ns = events.exch_ns
-    kind = TRADE if has_level_totals(events) else EXECUTE
-    inside = (events.kind == kind) & (ns >= opening) & (ns <= closing)
+    printed = events.kind == (TRADE if has_level_totals(events) else EXECUTE)
+    inside = printed & (ns >= opening) & (ns <= closing)
     parts = np.minimum(_thirteenths_of(instrument, events, ns[inside]), CURVE_BINS - 1)
     return np.bincount(parts, events.qty_lots[inside], CURVE_BINS)
 
@@ -119,8 +119,8 @@ def _thirteenths_of(instrument: Instrument, events: Events, ns: Ints) -> Ints:
     """Thirteenths of a session's trading time that times lie in, from 0; the close and later ones lie in none of them."""
     opening, closing = session_of(instrument, events)
     hours = recorded_hours(instrument)
-    session_ns = max(hours.trading_ns(opening, closing), 1)
-    return trading_times(hours, opening, ns) * CURVE_BINS // session_ns
+    times = trading_times(hours, opening, np.append(ns, closing))
+    return times[:-1] * CURVE_BINS // max(int(times[-1]), 1)
 
 
 def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[list[str], list[str]]:

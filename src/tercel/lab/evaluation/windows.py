@@ -68,9 +68,8 @@ def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[
     time."""
     times = np.array([start_ns, start_ns + horizon_ns, day.close_ns])
     traded_ns = trading_times(day.hours, day.open_ns, times)
-    edges = np.linspace(0, traded_ns[2], len(curve) + 1)
     total = np.concatenate([[0.0], np.cumsum(curve)])
-    cumulative_lots = np.interp(traded_ns[:2], edges, total)
+    cumulative_lots = np.interp(traded_ns[:2], np.linspace(0, traded_ns[2], len(curve) + 1), total)
     return float(cumulative_lots[1] - cumulative_lots[0])
 
 

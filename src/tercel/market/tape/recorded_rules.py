@@ -9,6 +9,7 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.instrument_rules import load_rules
 from tercel.core.venue_rules import NO_RULES, VenueRules, windows_of
+from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.tape.events import Instrument
 
 # Nights by product: "Trading hours" of SHFE, INE, DCE, CZCE and CFFEX, as of 2025.
@@ -42,8 +43,11 @@ def recorded_rules(
     previous_close : float
         Price that daily limits are of; 0: they are not kept.
     """
-    key = f"{instrument.venue} {instrument.symbol.upper()}"
-    of_symbol = (name for shape, name in RULES_OF_SYMBOLS.items() if re.fullmatch(shape, key))
+    of_symbol = (
+        name
+        for shape, name in RULES_OF_SYMBOLS.items()
+        if re.fullmatch(shape, f"{instrument.venue} {instrument.symbol.upper()}")
+    )
     if not (name := rules or instrument.extra.get("rules") or next(of_symbol, "")):
         return NO_RULES
     declared = load_rules(str(name))
@@ -76,9 +80,6 @@ def trading_times(hours: VenueRules, opening: int, ns: Ints) -> Ints:
     >>> trading_times(VenueRules(windows_of([(0, 10), (90, 99)])), 5, np.array([4, 7, 50, 91]))
     array([0, 2, 5, 6])
     """
-    if not hours.windows:
-        return np.maximum(ns - opening, 0)
-    return np.sum(
-        [np.maximum(np.minimum(ns, w.end_ns) - max(w.start_ns, opening), 0) for w in hours.windows],
-        axis=0,
-    )
+    windows = hours.windows or windows_of([(opening, FOREVER_NS)])
+    spans = [np.minimum(ns, w.end_ns) - max(w.start_ns, opening) for w in windows]
+    return np.asarray(np.sum(np.maximum(spans, 0), axis=0), np.int64)
