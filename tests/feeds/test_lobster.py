@@ -260,10 +260,10 @@ GOOD = "34200.0,1,7,10,1000000,1"
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("34200.0,1,7,10,1000000", "5 in row 2"),
-        ("34200.0,1,7,10,1000000,1,1", "7 in row 2"),
-        ("34200.0,1,7,ten,1000000,1", "an integer as size; received 'ten' in row 2"),
-        ("nan,1,7,10,1000000,1", "a number as time; received 'nan' in row 2|0 to 86400"),
+        ("34200.0,1,7,10,1000000", "direction; received '' in column direction, row 2"),
+        ("34200.0,1,7,10,1000000,1,1", "rows of 6 fields; received more in row 2"),
+        ("34200.0,1,7,ten,1000000,1", "an integer as size; received 'ten' in column size, row 2"),
+        ("nan,1,7,10,1000000,1", "a number as time; received 'nan' in column time, row 2"),
         ("34200.0,1,,10,1000000,1", "order id"),
         ("34199.0,1,7,10,1000000,1", "not before the row above; received time 34199.0 in row 2"),
         ("99999.0,1,7,10,1000000,1", "0 to 86400"),
@@ -441,8 +441,8 @@ def test_a_bad_row_beside_a_seventh_column_is_told(tmp_path: Path) -> None:
     made.messages = [[*message, "NITE"] for message in made.messages]
     whole = made.messages[4]
     for broken, said in (
-        ([*whole[:3], "many", *whole[4:]], "'many' in row 5"),
-        (whole[:4], "4 in row 5"),
+        ([*whole[:3], "many", *whole[4:]], "'many' in column size, row 5"),
+        (whole[:4], "'' in column price, row 5"),
     ):
         made.messages[4] = broken
         with pytest.raises(FeedError, match=said):

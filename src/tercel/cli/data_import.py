@@ -1,21 +1,19 @@
 """`tercel data import ...`: feed files into a lake, one command per feed (that of ITCH is in `data_import_itch`)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tercel.cli.commands import add
-from tercel.cli.data_import_itch import FileDate, MaybeLake, itch
+from tercel.cli.data_import_itch import MaybeLake, itch
 from tercel.cli.imported_days import feed_options, import_days, no_lake_as_source, print_days
 from tercel.cli.options import AsJson, Lake, Replace
 from tercel.cli.output import hand_over, result_console
 from tercel.core.errors import ConfigError, FeedError, TercelError
 from tercel.market.feed import Feed, FeedOptions, feed_named, feeds_of_others
-
-if TYPE_CHECKING:
-    pass
 
 import_app = typer.Typer(
     help="Import feed files into a lake, one command per feed.", no_args_is_help=True
@@ -48,65 +46,6 @@ MAPS = {
     "shfe": "Import snapshots of Chinese futures, 5 levels each 500 ms, a file a trading day (Parquet or CSV).",
 }
 """Shipped maps that have a command of their own, and its help."""
-
-
-def lobster(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.",
-            metavar="PATHS",
-        ),
-    ],
-    lake: Lake,
-    symbol: Annotated[
-        str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")
-    ] = None,
-    date: FileDate = None,
-    tick: Annotated[
-        float | None,
-        typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T"),
-    ] = None,
-    replace: Replace = False,
-    as_json: AsJson = False,
-) -> None:
-    """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
-    _import_paths(
-        lambda: feed_named("lobster"),
-        paths,
-        lake,
-        feed_options(symbol, date, tick),
-        replace,
-        as_json,
-    )
-
-
-def dbn(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Databento files: .dbn, .dbn.zst, .csv, archives of them, or folders.",
-            metavar="PATHS",
-        ),
-    ],
-    lake: Lake,
-    symbol: Annotated[
-        str | None, typer.Option(help="One symbol or instrument id (default: all).", metavar="SYM")
-    ] = None,
-    date: UtcDate = None,
-    tick: Annotated[
-        float | None,
-        typer.Option(
-            help="Tick size (default: from a definition file, else inferred).", metavar="T"
-        ),
-    ] = None,
-    replace: Replace = False,
-    as_json: AsJson = False,
-) -> None:
-    """Import Databento days of orders (mbo), levels or trades (mbp-10, mbp-1, tbbo, trades), every instrument in the files."""
-    _import_paths(
-        lambda: feed_named("dbn"), paths, lake, feed_options(symbol, date, tick), replace, as_json
-    )
 
 
 def binance(
@@ -187,7 +126,6 @@ def csv(
     as_json: AsJson = False,
 ) -> None:
     """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""
-    from tercel.feeds.csv_feed import CsvFeed
     from tercel.feeds.csv_map import load_map, map_path, shipped_maps
 
     if not map:
@@ -209,70 +147,57 @@ def csv(
         raise ConfigError(
             "files to import and a lake to put them in", f"no {missing}", f"add {missing}"
         )
-    _import_paths(
-        lambda: CsvFeed(map), paths, lake, feed_options(symbol, date, tick), replace, as_json
-    )
+    options = feed_options(symbol, date, tick)
+    _import_paths(partial(_mapped_feed, map), paths, lake, options, replace, as_json)
 
 
-def _china_command(name: str) -> Callable[..., None]:
-    """Command that imports an exchange's orders and trades by its feed."""
+def _command(
+    name: str,
+    about: str,
+    paths_help: str = "Files, archives or folders.",
+    symbol_help: str = "Default: as the files say.",
+    date_help: str = "Default: as the files say.",
+    tick_help: str = "Default: as the feed knows.",
+) -> Callable[..., None]:
+    """Command that imports with the feed or the shipped map `name`: its help, and that of its options.
+
+    A foreign feed's package is imported when the command runs; other errors than Tercel's name its packages.
+    """
 
     def body(
-        paths: Annotated[
-            list[Path],
-            typer.Argument(
-                help="CSV files of orders and of trades, zip, zst, gz or tar files of them, or folders.",
-                metavar="PATHS",
-            ),
-        ],
+        paths: Annotated[list[Path], typer.Argument(help=paths_help, metavar="PATHS")],
         lake: Lake,
-        symbol: Annotated[
-            str | None, typer.Option(help="One symbol of six digits (default: all).", metavar="SYM")
-        ] = None,
-        date: FileDate = None,
-        tick: Annotated[
-            float | None,
-            typer.Option(
-                help="Tick size in yuan (default: inferred from the prices).", metavar="T"
-            ),
-        ] = None,
+        symbol: Annotated[str | None, typer.Option(help=symbol_help, metavar="SYM")] = None,
+        date: Annotated[str | None, typer.Option(help=date_help, metavar="YYYY-MM-DD")] = None,
+        tick: Annotated[float | None, typer.Option(help=tick_help, metavar="T")] = None,
         replace: Replace = False,
         as_json: AsJson = False,
     ) -> None:
         """Import files by the feed."""
-        options = feed_options(symbol, date, tick)
-        _import_paths(lambda: feed_named(name), paths, lake, options, replace, as_json)
+        feed = partial(_mapped_feed if name in MAPS else feed_named, name)
+        try:
+            _import_paths(feed, paths, lake, feed_options(symbol, date, tick), replace, as_json)
+        except Exception as error:
+            if name not in OTHERS or isinstance(error, TercelError | OSError):
+                raise
+            # only its authors know the cause: the error names them and the files
+            files = ", ".join(getattr(error, "__notes__", map(str, paths)))
+            raise FeedError(
+                "days, or an error with file, row and field",
+                f"{type(error).__name__}: {error}, in {files}, from the feed of {' and '.join(OTHERS[name])}",
+                "tell its people",
+            ) from error
 
     body.__name__ = name
-    body.__doc__ = CHINA[name]
+    body.__doc__ = about
     return body
 
 
-def _map_command(name: str) -> Callable[..., None]:
-    """Command that imports files by the shipped map `name`."""
+def _mapped_feed(name: str) -> "Feed":
+    """Feed of CSV files by a map."""
+    from tercel.feeds.csv_feed import CsvFeed
 
-    def body(
-        paths: Annotated[
-            list[Path],
-            typer.Argument(help="Files, compressed or not, archives or folders.", metavar="PATHS"),
-        ],
-        lake: Lake,
-        symbol: Annotated[
-            str | None, typer.Option(help="Default: as the files say.", metavar="SYM")
-        ] = None,
-        date: Annotated[
-            str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")
-        ] = None,
-        tick: ExactTick = None,
-        replace: Replace = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Import files by the map."""
-        csv(paths, name, lake, False, symbol, date, tick, replace, as_json)
-
-    body.__name__ = name
-    body.__doc__ = MAPS[name]
-    return body
+    return CsvFeed(name)
 
 
 def _import_paths(
@@ -293,48 +218,50 @@ def _import_paths(
     hand_over({"lake": lake.root, "days": rows}, as_json, lambda: print_days(rows))
 
 
-def _foreign_feed_command(name: str) -> Callable[..., None]:
-    """Command that imports with a feed of another package; the package is imported when the command runs."""
-
-    packages = " and ".join(OTHERS[name])
-
-    def body(
-        paths: Annotated[
-            list[Path], typer.Argument(help="Files, archives or folders.", metavar="PATHS")
-        ],
-        lake: Lake,
-        symbol: Annotated[
-            str | None, typer.Option(help="Default: as the files say.", metavar="SYM")
-        ] = None,
-        date: Annotated[
-            str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")
-        ] = None,
-        tick: Annotated[
-            float | None, typer.Option(help="Default: as the feed knows.", metavar="T")
-        ] = None,
-        replace: Replace = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Import paths into a lake with the feed `name`; other errors than Tercel's name the feed's packages."""
-        try:
-            options = feed_options(symbol, date, tick)
-            _import_paths(lambda: feed_named(name), paths, lake, options, replace, as_json)
-        except (TercelError, OSError):
-            raise
-        except (
-            Exception
-        ) as error:  # only its authors know the cause: the error names them and the files
-            files = ", ".join(getattr(error, "__notes__", map(str, paths)))
-            raise FeedError(
-                "days, or an error with file, row and field",
-                f"{type(error).__name__}: {error}, in {files}, from the feed of {packages}",
-                "tell its people",
-            ) from error
-
-    body.__name__ = name
-    body.__doc__ = f"Import with a feed of another package: {packages}."
-    return body
-
-
-add(import_app, lobster, itch, csv, dbn, *map(_china_command, CHINA), binance, bitstamp)
-add(import_app, *map(_map_command, MAPS), *map(_foreign_feed_command, OTHERS))
+add(
+    import_app,
+    _command(
+        "lobster",
+        "Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone.",
+        "Message and orderbook CSVs, zip, zst or tar files of them, or folders.",
+        "Default: read from the file names.",
+        "Default: read from the file names.",
+        "Tick size in dollars (default: inferred from the prices).",
+    ),
+    itch,
+    csv,
+    _command(
+        "dbn",
+        "Import Databento days of orders (mbo), levels or trades (mbp-10, mbp-1, tbbo, trades), every instrument in the files.",
+        "Databento files: .dbn, .dbn.zst, .csv, archives of them, or folders.",
+        "One symbol or instrument id (default: all).",
+        "One day of UTC (default: all).",
+        "Tick size (default: from a definition file, else inferred).",
+    ),
+)
+for name, about in CHINA.items():
+    add(
+        import_app,
+        _command(
+            name,
+            about,
+            "CSV files of orders and of trades, zip, zst, gz or tar files of them, or folders.",
+            "One symbol of six digits (default: all).",
+            "Default: read from the file names.",
+            "Tick size in yuan (default: inferred from the prices).",
+        ),
+    )
+add(import_app, binance, bitstamp)
+for name, about in MAPS.items():
+    add(
+        import_app,
+        _command(
+            name,
+            about,
+            "Files, compressed or not, archives or folders.",
+            tick_help="Tick size (default: inferred, exactly).",
+        ),
+    )
+for name, packages in OTHERS.items():
+    about = f"Import with a feed of another package: {' and '.join(packages)}."
+    add(import_app, _command(name, about))

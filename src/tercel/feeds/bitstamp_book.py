@@ -18,6 +18,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -320,9 +321,9 @@ def _merge_channels(
     """Messages of several channels in order of the venue's time, each channel in its own order; times going back are counted."""
     keyed: list[tuple[int, OrderEvent | OrderTrade | OrderBookAnswer]] = []
     for parts in channels:
-        clock = 0
-        for part in parts:
-            counts.clock_back += part.exch_ns < clock
-            clock = max(clock, part.exch_ns)
-            keyed.append((clock, part))
+        clocks = [*accumulate((part.exch_ns for part in parts), max)]
+        counts.clock_back += sum(
+            part.exch_ns < clock for part, clock in zip(parts, clocks, strict=True)
+        )
+        keyed += zip(clocks, parts, strict=True)
     return [part for _, part in sorted(keyed, key=lambda keyed_part: keyed_part[0])]

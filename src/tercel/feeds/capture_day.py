@@ -14,6 +14,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
+from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import DAY_NS
 from tercel.feeds.captures import (
     CaptureLine,
@@ -24,6 +25,9 @@ from tercel.feeds.captures import (
 )
 from tercel.feeds.members import members
 from tercel.feeds.opening_rows import opening_rows
+from tercel.feeds.verify_kernels import run_with_room
+from tercel.market.book.order_ids import Ids
+from tercel.market.book.tape_kernels import apply_rows
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Extra, Instrument
@@ -35,6 +39,8 @@ class CaptureDay:
 
     Parameters
     ----------
+    symbol, date, source : str, str, tuple of str
+        Name of the instrument, day of UTC, names of the files.
     imported : Imported
         What :meth:`read` gives.
     updates : int64[rows]
@@ -43,24 +49,12 @@ class CaptureDay:
         Best quotes that the venue sent beside its updates: the reference for a rebuilt book.
     """
 
+    symbol: str
+    date: str
+    source: tuple[str, ...]
     imported: Imported
     updates: Ints
     quotes: tuple[Any, ...] = ()
-
-    @property
-    def symbol(self) -> str:
-        """Name of the instrument."""
-        return self.imported.instrument.symbol
-
-    @property
-    def date(self) -> str:
-        """Day of UTC."""
-        return self.imported.instrument.date
-
-    @property
-    def source(self) -> tuple[str, ...]:
-        """Names of the files."""
-        return self.imported.instrument.source
 
     def read(self) -> Imported:
         """The imported day, which was translated before."""
@@ -84,7 +78,6 @@ class Capture:
         self, venue: str, symbol: str, tick: int, stated: bool, extra: Extra
     ) -> Instrument:
         """A market of the capture, dated 2000-01-01 until its day is set; its tick, in 1e-10, was `stated` or else inferred."""
-        rule = "stated" if stated else "inferred"
         return Instrument(
             venue,
             symbol,
@@ -92,7 +85,7 @@ class Capture:
             float(format_decimal(tick)),
             timezone="UTC",
             source=self.source,
-            tick_rule=rule,
+            tick_rule="stated" if stated else "inferred",
             extra=extra,
         )
 
@@ -192,30 +185,23 @@ def days_of(
         instrument = replace(
             base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last
         )
-        yield CaptureDay(Imported(instrument, part, warnings), update, tuple(quotes))
+        imported = Imported(instrument, part, warnings)
+        yield CaptureDay(base.symbol, day, base.source, imported, update, tuple(quotes))
 
 
 def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
     """The book after the rows `[0, stop)` of a tape: (side, price, lots) by order id, or by (side, price) for rows without.
 
-    Orders by id, in order of priority, or levels (of an L2 tape) by side and price.
+    They are in the order in which they came to rest.
     """
-    book: dict[Any, tuple[int, int, int]] = {}
-    columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
-    for kind, number, side, price, lots in zip(
-        *(column[:stop].tolist() for column in columns), strict=True
-    ):
-        key = number or (side, price)
-        if kind == schema.CLEAR:
-            book.clear()
-        elif kind == schema.ADD or (kind == schema.LEVEL_SET and lots):
-            book[key] = side, price, lots
-        elif kind == schema.LEVEL_SET:
-            book.pop(key, None)
-        elif kind in (schema.REDUCE, schema.DELETE, schema.EXECUTE) and key in book:
-            remaining = book[key][2] - lots
-            if remaining > 0 and kind != schema.DELETE:
-                book[key] = side, price, remaining
-            else:
-                del book[key]
-    return book
+    rows = events.slice(0, stop).columns()
+
+    def replay(b: Packed, ids: Ids, key_of: Longs) -> None:
+        """Apply the rows on the arrays of an empty book."""
+        apply_rows(b, ids, key_of, *rows[3:8], 0, stop, np.zeros(4, np.int64))
+
+    orders = run_with_room(replay).orders()
+    return {
+        number or (side, price): (side, price, lots)
+        for number, side, price, lots, _ in orders[np.argsort(orders[:, 4])].tolist()
+    }

@@ -5,14 +5,14 @@ import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from tercel.feeds.ccxt_events import BookChanges, public_trades
-from tercel.feeds.ccxt_messages import kinds_of
+from tercel.feeds.ccxt_messages import Message, kinds_of
 
 FIRST_S = 0.1
 LONGEST_S = 5.0
@@ -78,8 +78,13 @@ class CcxtStreams:
 
     def watch(self, name: str, symbol: str) -> None:
         """Start watching book and trades of a symbol, under our name and ccxt's symbol."""
-        for coroutine in (self._book_of(name, symbol), self._trades_of(name, symbol)):
-            self.loop.call_soon_threadsafe(self._start, coroutine)
+        for call, messages_of in (
+            (self.exchange.watch_order_book, self._books.messages),
+            (self.exchange.watch_trades, public_trades),
+        ):
+            take = partial(self._hand_over_market, name, messages_of)
+            stream = self._watch_stream(name, partial(call, symbol), take)
+            self.loop.call_soon_threadsafe(self._start, stream)
 
     def resend_book(self, name: str) -> None:
         """Forget the symbol's book, so that its next change comes with the whole book; nothing is sent now."""
@@ -122,6 +127,13 @@ class CcxtStreams:
         self.received.append((kind, payload))
         with suppress(OSError):
             self._sender.send(b".")
+
+    def _hand_over_market(
+        self, name: str, messages_of: Callable[[str, Any, int], Iterator[Message]], part: Any
+    ) -> None:
+        """Hand over the "market" messages of a symbol's new book or trades."""
+        for message in messages_of(name, part, self.now_ms()):
+            self.hand_over("market", message)
 
     def _guard(self, allow: Callable[[str], object]) -> None:
         """Make the exchange's connector call `allow` with the URL before it connects; an error of `allow` prevents that."""
@@ -227,23 +239,3 @@ class CcxtStreams:
         elif reason:
             self._books.lose(name)
             self.hand_over("lost", reason)
-
-    async def _book_of(self, name: str, symbol: str) -> None:
-        """Watch a symbol's book until cancelled, and hand over its changes as "market" messages."""
-
-        def take(book: Mapping[str, Any]) -> None:
-            """Hand over the messages of a new state of the book."""
-            for message in self._books.messages(name, book, self.now_ms()):
-                self.hand_over("market", message)
-
-        await self._watch_stream(name, lambda: self.exchange.watch_order_book(symbol), take)
-
-    async def _trades_of(self, name: str, symbol: str) -> None:
-        """Watch a symbol's public trades until cancelled, and hand them over as "market" messages."""
-
-        def take(rows: Sequence[Mapping[str, Any]]) -> None:
-            """Hand over the messages of new trades."""
-            for message in public_trades(name, rows, self.now_ms()):
-                self.hand_over("market", message)
-
-        await self._watch_stream(name, lambda: self.exchange.watch_trades(symbol), take)

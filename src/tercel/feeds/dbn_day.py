@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -194,13 +195,10 @@ def with_opening_auction(events: Events) -> Events:
     ends = np.flatnonzero(events.flags & schema.MESSAGE_END)
     after = int(ends[np.searchsorted(ends, cross)]) + 1
     head = int(np.count_nonzero(events.flags & schema.OPENING))
-    statuses = Events.empty(2)
-    statuses.kind[:] = schema.STATUS
-    statuses.price_ticks[:] = (0, 1)
-    statuses.flags[:] = schema.MESSAGE_END
-    statuses.exch_ns[:] = events.exch_ns[[head, after - 1]]
-    statuses.recv_ns[:] = events.recv_ns[[head, after - 1]]
-    statuses.seq[:] = events.seq[head], events.seq[after - 1] + 2
+    seq = events.seq[head], events.seq[after - 1] + 2
+    times = (events.exch_ns[[head, after - 1]], events.recv_ns[[head, after - 1]])
+    columns = np.broadcast_arrays(*times, seq, schema.STATUS, 0, 0, (0, 1), 0, schema.MESSAGE_END)
+    statuses = Events.from_table(np.stack(columns, axis=1))
     events.seq[head:] += 1
     events.seq[after:] += 1
     parts = [
@@ -249,15 +247,10 @@ def event_ends(records: dbn_kernels.Words) -> Bytes:
 
 
 def pieces(ends: Bytes, size: int) -> list[tuple[int, int]]:
-    """(start, stop) of runs of `size` records or more, the last maybe fewer, that end with whole events."""
+    """(start, stop) of runs that end with whole events, each with the first event that ends `size` records or more further."""
     stops = np.flatnonzero(ends) + 1
-    runs = []
-    start = 0
-    while start < len(ends):
-        stop = int(stops[min(int(np.searchsorted(stops, start + size)), len(stops) - 1)])
-        runs.append((start, stop))
-        start = stop
-    return runs
+    next_stops = np.searchsorted(stops, np.arange(size, len(ends) + size, size))
+    return [*pairwise([0, *np.unique(stops[next_stops.clip(max=len(stops) - 1)]).tolist()])]
 
 
 def translate(

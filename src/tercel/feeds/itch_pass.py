@@ -54,9 +54,7 @@ class ItchStore:
 
 def _empty_table(orders: int) -> NDArray[np.int64]:
     """Empty map of references for so many orders, int64[2 * orders, 2]."""
-    table = np.zeros((2 * orders, 2), np.int64)
-    table[:, 1] = -1
-    return table
+    return np.full((2 * orders, 2), (0, -1), np.int64)
 
 
 class Sink(Protocol):
@@ -215,13 +213,12 @@ class Staging:
 
     def __init__(self, in_memory: int = IN_MEMORY, keep: bool = True) -> None:
         self._keep = keep
-        self.counts = np.zeros(itch_format.LOCATES, np.int64)
         self.active = np.zeros(itch_format.LOCATES, np.int64)
         self.broken_trades = np.zeros(itch_format.LOCATES, np.int64)
         self._room = in_memory
         self._rows = np.empty((CHUNK_ROWS, itch_state.ROW), np.int64)
         self._filled = 0
-        self._chunks: list[tuple[NDArray[np.int64] | int, NDArray[np.int32]]] = []
+        self._chunks: list[tuple[NDArray[np.int64], NDArray[np.int32]]] = []
         self._file: IO[bytes] | None = None
 
     def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
@@ -241,42 +238,29 @@ class Staging:
             return
         counts = np.zeros(itch_format.LOCATES, np.int64)
         f.tally(rows, counts, self.active)
-        self.counts += counts
         last = int(np.flatnonzero(counts)[-1]) + 1
         starts = np.zeros(last + 1, np.int64)
         np.cumsum(counts[:last], out=starts[1:])
         ordered = np.empty_like(rows)
         f.gather(rows, starts.copy(), ordered)
         self._room -= ordered.nbytes
-        if self._room >= 0:
-            self._chunks.append((ordered, starts.astype(np.int32)))
-            return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="tercel-itch-")  # noqa: SIM115 - closed with the days
-        offset = self._file.seek(0, os.SEEK_END)
-        self._file.write(ordered.data)
-        self._chunks.append((offset, starts.astype(np.int32)))
+        if self._room < 0:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="tercel-itch-")  # noqa: SIM115 - closed with the days
+            offset = self._file.seek(0, os.SEEK_END)
+            self._file.write(ordered.data)
+            self._file.flush()
+            ordered = np.memmap(self._file, np.int64, "r", offset, ordered.shape)
+        self._chunks.append((ordered, starts.astype(np.int32)))
 
     def rows_of(self, locate: int) -> NDArray[np.int64]:
         """All rows of one symbol in chunks that were closed (:meth:`close`), int64[n, 4], in file order."""
-        rows = np.empty((int(self.counts[locate]), itch_state.ROW), np.int64)
-        filled = 0
-        for chunk, starts in self._chunks:
-            if locate + 1 >= len(starts) or starts[locate] == starts[locate + 1]:
-                continue
-            first = int(starts[locate])
-            stop = int(starts[locate + 1])
-            if isinstance(chunk, int):
-                assert self._file is not None
-                self._file.seek(chunk + first * itch_state.ROW * 8)
-                part = np.frombuffer(
-                    self._file.read((stop - first) * itch_state.ROW * 8), np.int64
-                ).reshape(-1, itch_state.ROW)
-            else:
-                part = chunk[first:stop]
-            rows[filled : filled + len(part)] = part
-            filled += len(part)
-        return rows
+        parts = [
+            chunk[starts[locate] : starts[locate + 1]]
+            for chunk, starts in self._chunks
+            if locate + 1 < len(starts)
+        ]
+        return np.concatenate([np.empty((0, itch_state.ROW), np.int64), *parts])
 
     def forget(self) -> None:
         """Free the memory and the temporary file."""

@@ -24,6 +24,7 @@ from tercel.feeds.lobster_tick import (
 )
 from tercel.feeds.members import Member
 from tercel.feeds.opening_rows import opening_rows
+from tercel.feeds.typed_csv import ticks_away
 from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, TIMEZONE, VENUE
 from tercel.market.book import Book
 from tercel.market.feed import Imported
@@ -207,9 +208,7 @@ class LobsterDay:
         """Tape of the messages alone, one row each; FeedError, with its row, for an invalid message."""
         halt = m.type == lobster_kernels.HALT_TYPE
         cross = m.type == 6
-        ticks, rest = np.divmod(m.price, unit)
-        off = (rest != 0) & ~halt
-        ticks += off & (m.direction < 0)
+        ticks, off = ticks_away(m.price, unit, m.direction)
         least = np.where(cross, 0, 1)
         problems: dict[int, tuple[NDArray[Any], NDArray[np.bool_]]] = {
             lobster_kernels.BAD_TIME: (
@@ -235,21 +234,19 @@ class LobsterDay:
             if code == lobster_kernels.FINE_TICK:
                 value = f"{value} (tick {unit / UNITS_PER_DOLLAR})"
             raise row_error(code, value, row, self.messages.location)
-        rows = Events.empty(len(m.time))
-        rows.exch_ns[:] = midnight_ns(self.date, TIMEZONE) + np.rint(m.time * 1e9).astype(np.int64)
-        rows.recv_ns[:] = rows.exch_ns
-        rows.seq[:] = np.arange(1, rows.n + 1)
-        rows.kind[:] = _KINDS[m.type]
-        nobodys = (rows.kind == schema.TRADE_HIDDEN) | halt
-        masked = (rows.kind == schema.TRADE_HIDDEN) & (self.date >= HIDDEN_SIDE_MASKED_FROM)
-        rows.order_id[:] = np.where(nobodys, 0, m.order_id)
-        rows.side[:] = np.where(halt | cross | masked, 0, m.direction)
-        rows.price_ticks[:] = np.where(
-            halt, m.price, np.maximum(ticks, least)
-        )  # a bid below one tick: on the first
-        rows.qty_lots[:] = np.where(halt, 0, m.size)
-        rows.flags[:] = schema.MESSAGE_END | np.where(off, schema.OFF_TICK, 0)
-        return rows
+        ns = midnight_ns(self.date, TIMEZONE) + np.rint(m.time * 1e9).astype(np.int64)
+        kind = _KINDS[m.type]
+        is_hidden = kind == schema.TRADE_HIDDEN
+        masked = is_hidden & (self.date >= HIDDEN_SIDE_MASKED_FROM)
+        return Events.of_messages(
+            ns,
+            kind,
+            np.where(is_hidden | halt, 0, m.order_id),
+            np.where(halt | cross | masked, 0, m.direction),
+            np.where(halt, m.price, ticks),
+            np.where(halt, 0, m.size),
+            np.where(off & ~halt, schema.OFF_TICK, 0),
+        )
 
     def _read_orderbook(self, messages: int) -> Longs:
         """Columns of the orderbook file; FeedError if levels or rows do not fit the messages."""
@@ -356,11 +353,13 @@ def _open_levels(
     if kind <= schema.EXECUTE:
         h = 0 if side > 0 else 1
         inverse = schema.REDUCE if kind == schema.ADD else schema.ADD
-        price = int(plain.price_ticks[0])
-        lots = int(plain.qty_lots[0])
-        p = state[h, 0]
         count[h] = lobster_kernels.apply_message(
-            p[0], p[1], p[2], int(count[h]), side, inverse, price, lots
+            state[h, 0],
+            int(count[h]),
+            side,
+            inverse,
+            int(plain.price_ticks[0]),
+            int(plain.qty_lots[0]),
         )
     report[:] = 0
 

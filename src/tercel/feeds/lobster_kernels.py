@@ -84,16 +84,16 @@ def read_levels(
 
 @kernel
 def apply_message(
-    prices: Packed,
-    lots: Packed,
-    off_tick: Packed,
+    shown: Packed,
     n: int,
     side: int,
     kind: int,
     price: int,
     qty: int,
 ) -> int:
-    """Apply one row of the tape to a side's levels in place: ADD adds lots, any other kind takes them; number of levels."""
+    """Apply one row of the tape to a side's levels, as `read_levels` gives them, in place: ADD adds lots, any other kind takes
+    them; number of levels."""
+    prices, lots, off_tick = shown
     k = 0
     while k < n and (prices[k] - price) * side > 0:
         k += 1
@@ -248,10 +248,9 @@ def roll_rows(
             report[ROW] = i
             return i, row
         if message_half >= 0:
-            p = state[message_half, 0]
             before = count[message_half]
             count[message_half] = apply_message(
-                p[0], p[1], p[2], before, side, kind, ticks, messages[i, LOTS]
+                state[message_half, 0], before, side, kind, ticks, messages[i, LOTS]
             )
             if count[message_half] < before:
                 removed = ticks

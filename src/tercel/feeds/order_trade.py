@@ -10,21 +10,24 @@ A row of orders and one of trades (600519, 1 February 2023), which `BizIndex` pu
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
+from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds import order_trade_kernels as k, typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
-from tercel.market.book.order_ids import new_ids
+from tercel.feeds.verify_kernels import run_with_room
+from tercel.market.book.order_ids import Ids
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Instrument
@@ -179,125 +182,134 @@ def _if_open(seconds: pl.Expr, ns: pl.Expr) -> pl.Expr:
     return time.map_batches(lambda x: x.set(~x.is_between(_FIRST, _LAST), None), pl.Int64)
 
 
-def order_trade_days(
-    exchange: Exchange, paths: Sequence[Path], options: FeedOptions
-) -> Iterator[list["OrderTradeDay"]]:
-    """Yield once, for a feed's context, the days in files that the options select, by symbol and date.
-
-    Raises
-    ------
-    FeedError
-        For a cell that does not fit, an unknown date, or a symbol of which one kind of rows or one channel is missing.
-    UnknownNameError
-        When the options select no day.
-    """
-    with members(paths) as opened:
-        files = c.CsvFiles(opened)
-        days: dict[tuple[str, str], list[pl.DataFrame]] = {}
-        notes: list[str] = []
-        for number in range(len(opened)):
-            for key, part in _read_parts(exchange, files, number, options.date, notes):
-                days.setdefault(key, []).append(part)
-        if paths and not days:
-            raise FeedError(
-                "CSV files of orders and of trades",
-                ", ".join(member.location for member in opened[:3]),
-                "check the path, and the columns of the files",
-            )
-        keys = [
-            (symbol, date)
-            for symbol, date in sorted(days)
-            if options.symbol in (None, symbol) and options.date in (None, date)
-        ]
-        if days and not keys:
-            raise UnknownNameError(
-                "a symbol and day of the files",
-                f"`symbol={options.symbol}`, `date={options.date}`",
-                f"give one of {', '.join(' '.join(key) for key in sorted(days)[:8])}",
-            )
-        traded = {date for (_, date), parts in days.items() for part in parts if _is_trades(part)}
-        yield [
-            _make_day(exchange, files, key, days[key], key[1] in traded, options.tick, notes)
-            for key in keys
-        ]
-
-
-def _read_parts(
-    exchange: Exchange, files: c.CsvFiles, number: int, date: str | None, notes: list[str]
-) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:
-    """Yield the rows of each (symbol, date) in a file, with `what`, `side` (of a trade its code), `buy` and `sell`; none
-    of a file of another kind. `date` is that of a file without one; `notes` takes warnings."""
-    member = files.members[number]
-    fields = exchange.fields_of(member)
-    if not fields:
-        return
-    rows, cut = files.read(number, fields)
-    notes += cut
-    if "date" not in fields:
-        named = c.date_named(member.location)
-        if date is None and named is None:
-            raise FeedError(
-                "a date, in a column or in the name of the file or its folder",
-                member.location,
-                "give `date=YYYY-MM-DD`",
-            )
-        if named not in (None, date or named):
-            notes.append(f"{member.location} is named {named} and imported as {date}")
-        rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
-    if "buy" in fields:
-        rows = rows.with_columns(what=pl.lit(k.TRADE, pl.Int8))
-    else:
-        ids = {name: pl.when(side=sign).then("id").otherwise(0) for name, sign in _SIDES}
-        rows = rows.with_columns(**ids).drop("id")
-    for name, shape, expected in _KEYS:
-        for text in rows[name].unique().cast(pl.String):
-            if not shape.fullmatch(text):
-                files.refuse(rows.filter(pl.col(name).cast(pl.String) == text), name, expected)
-    parts = rows.select("symbol", "date", *_ROWS).partition_by("symbol", "date", as_dict=True)
-    for (symbol, day), part in parts.items():
-        yield (symbol[:6], c.date_named(day) or ""), part.select(_ROWS)
-
-
 def _is_trades(rows: pl.DataFrame) -> bool:
     """Whether rows are of a file of trades."""
     return bool(rows["what"][0] == k.TRADE)
 
 
-def _make_day(
-    exchange: Exchange,
-    files: c.CsvFiles,
-    key: tuple[str, str],
-    parts: Sequence[pl.DataFrame],
-    has_traded: bool,
-    tick: float | None,
-    notes: Sequence[str],
-) -> "OrderTradeDay":
-    """One day from its parts of files; FeedError where one kind of rows, or its one channel, is missing.
+class OrderTradeFeed:
+    """Files of an exchange's orders and trades as a :class:`tercel.market.feed.Feed`; a subclass names the exchange."""
 
-    `has_traded`: other symbols have trades on that day.
-    """
-    symbol, date = key
-    kinds = {_is_trades(part) for part in parts}
-    if kinds == {True} or (kinds == {False} and not has_traded):
-        present, missing = ("trades", "orders") if True in kinds else ("orders", "trades")
-        raise FeedError(
-            f"orders and trades of {symbol} on {date}",
-            f"{present} alone, in {files.place(parts[0][ROW][0])}",
-            f"give the file of {missing} of that day too",
+    exchange: ClassVar[Exchange]
+
+    @property
+    def name(self) -> str:
+        """Name of the feed."""
+        return self.exchange.name
+
+    @contextmanager
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list["OrderTradeDay"]]:
+        """Context with a day for each symbol and date in the files, which are read here, as only they know their days.
+
+        Raises
+        ------
+        FeedError
+            For a cell that does not fit, an unknown date, or a symbol of which one kind of rows or one channel is missing.
+        UnknownNameError
+            When the options select no day.
+        """
+        with members(paths) as opened:
+            files = c.CsvFiles(opened)
+            days: dict[tuple[str, str], list[pl.DataFrame]] = {}
+            notes: list[str] = []
+            for number in range(len(opened)):
+                for key, part in self._read_parts(files, number, options.date, notes):
+                    days.setdefault(key, []).append(part)
+            if paths and not days:
+                raise FeedError(
+                    "CSV files of orders and of trades",
+                    ", ".join(member.location for member in opened[:3]),
+                    "check the path, and the columns of the files",
+                )
+            keys = [
+                (symbol, date)
+                for symbol, date in sorted(days)
+                if options.symbol in (None, symbol) and options.date in (None, date)
+            ]
+            if days and not keys:
+                raise UnknownNameError(
+                    "a symbol and day of the files",
+                    f"`symbol={options.symbol}`, `date={options.date}`",
+                    f"give one of {', '.join(' '.join(key) for key in sorted(days)[:8])}",
+                )
+            traded = {
+                date for (_, date), parts in days.items() for part in parts if _is_trades(part)
+            }
+            yield [
+                self._make_day(files, key, days[key], key[1] in traded, options.tick, notes)
+                for key in keys
+            ]
+
+    def _read_parts(
+        self, files: c.CsvFiles, number: int, date: str | None, notes: list[str]
+    ) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:
+        """Yield the rows of each (symbol, date) in a file, with `what`, `side` (of a trade its code), `buy` and `sell`; none
+        of a file of another kind. `date` is that of a file without one; `notes` takes warnings."""
+        member = files.members[number]
+        fields = self.exchange.fields_of(member)
+        if not fields:
+            return
+        rows, cut = files.read(number, fields)
+        notes += cut
+        if "date" not in fields:
+            named = c.date_named(member.location)
+            if date is None and named is None:
+                raise FeedError(
+                    "a date, in a column or in the name of the file or its folder",
+                    member.location,
+                    "give `date=YYYY-MM-DD`",
+                )
+            if named not in (None, date or named):
+                notes.append(f"{member.location} is named {named} and imported as {date}")
+            rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
+        if "buy" in fields:
+            rows = rows.with_columns(what=pl.lit(k.TRADE, pl.Int8))
+        else:
+            ids = {name: pl.when(side=sign).then("id").otherwise(0) for name, sign in _SIDES}
+            rows = rows.with_columns(**ids).drop("id")
+        for name, shape, expected in _KEYS:
+            for text in rows[name].unique().cast(pl.String):
+                if not shape.fullmatch(text):
+                    files.refuse(rows.filter(pl.col(name).cast(pl.String) == text), name, expected)
+        parts = rows.select("symbol", "date", *_ROWS).partition_by("symbol", "date", as_dict=True)
+        for (symbol, day), part in parts.items():
+            yield (symbol[:6], c.date_named(day) or ""), part.select(_ROWS)
+
+    def _make_day(
+        self,
+        files: c.CsvFiles,
+        key: tuple[str, str],
+        parts: Sequence[pl.DataFrame],
+        has_traded: bool,
+        tick: float | None,
+        notes: Sequence[str],
+    ) -> "OrderTradeDay":
+        """One day from its parts of files; FeedError where one kind of rows, or its one channel, is missing.
+
+        `has_traded`: other symbols have trades on that day.
+        """
+        symbol, date = key
+        kinds = {_is_trades(part) for part in parts}
+        if kinds == {True} or (kinds == {False} and not has_traded):
+            present, missing = ("trades", "orders") if True in kinds else ("orders", "trades")
+            raise FeedError(
+                f"orders and trades of {symbol} on {date}",
+                f"{present} alone, in {files.place(parts[0][ROW][0])}",
+                f"give the file of {missing} of that day too",
+            )
+        rows, again = files.in_sequence(pl.concat(parts))
+        channel = rows["channel"][0]
+        files.refuse(
+            rows.filter(pl.col("channel") != channel),
+            "channel",
+            f"channel {channel} for all rows of {symbol}, as numbers count within a channel,",
+            "give its orders and trades of one channel",
         )
-    rows, again = files.in_sequence(pl.concat(parts))
-    channel = rows["channel"][0]
-    files.refuse(
-        rows.filter(pl.col("channel") != channel),
-        "channel",
-        f"channel {channel} for all rows of {symbol}, as numbers count within a channel,",
-        "give its orders and trades of one channel",
-    )
-    unpriced = rows.filter((pl.col("price") == 0) & pl.col("what").is_in(exchange.priced))
-    files.refuse(unpriced, "price", "a price above 0")
-    silent = f"{symbol} has no trade on {date}: if it traded, a channel or a file is missing"
-    day_notes = (*notes, *again, *[silent][: len(kinds) == 1])
-    return OrderTradeDay(files, symbol, date, rows, tick, day_notes, exchange)
+        unpriced = rows.filter((pl.col("price") == 0) & pl.col("what").is_in(self.exchange.priced))
+        files.refuse(unpriced, "price", "a price above 0")
+        silent = f"{symbol} has no trade on {date}: if it traded, a channel or a file is missing"
+        day_notes = (*notes, *again, *[silent][: len(kinds) == 1])
+        return OrderTradeDay(files, symbol, date, rows, tick, day_notes, self.exchange)
 
 
 @dataclass(frozen=True, eq=False)
@@ -388,11 +400,13 @@ def to_tape(messages: Ints, closes: int, midnight: int) -> tuple[Events, Ints]:
     phases[0, 0] = messages[0, k.NS]  # what is in force then
     rows = np.empty((len(messages) + 2 * trades + len(phases), len(schema.COLUMNS)), np.int64)
     report = np.zeros(k.REPORT, np.int64)
-    prices = messages[:, k.TICKS]
-    lowest = int(prices.min(where=prices > 0, initial=MOST_LOTS))
-    span = int(prices.max()) - lowest + 1
-    book = k.Levels(np.zeros((2, span), np.int64), np.array([-1, span]), lowest)
-    k.to_rows(book, new_ids(len(messages) - trades), messages, phases, rows, report)
+
+    def write(b: Packed, ids: Ids, key_of: Longs) -> None:
+        """Write the rows and the report on the arrays of an empty book."""
+        report[:] = 0
+        k.to_rows(b, ids, key_of, messages, phases, rows, report)
+
+    run_with_room(write)
     events = Events.from_table(rows[: report[k.ROWS]])
     np.add(events.exch_ns, midnight, out=events.exch_ns)
     np.add(events.recv_ns, midnight, out=events.recv_ns)

@@ -5,11 +5,14 @@ from both orders. A trade at another price than its order's, and what it has bey
 outside the book.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from tercel.core.jit import Longs, kernel
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.feeds.tape_rows import end_message, put_row
-from tercel.market.book.order_ids import Ids, entry_of, find_entry, remove_entry
+from tercel.market.book.book_records import best, order_at
+from tercel.market.book.order_ids import Ids, find_entry
+from tercel.market.book.tape_kernels import add_id, take_id
 from tercel.market.tape import schema
 
 MESSAGE_FIELDS: Final = ("ns", "what", "side", "buy", "sell", "price", "lots")
@@ -37,14 +40,6 @@ EXECUTED, ROWS, REPORT = range(2 * len(COUNTS), 2 * len(COUNTS) + 3)
 """Executions against resting orders; rows written; the length of the report."""
 
 
-class Levels(NamedTuple):
-    """Shares at each price from `lowest` ticks on, int64[2 sides, prices], and the place of each side's best, int64[2]."""
-
-    shares: Longs
-    best: Longs
-    lowest: int
-
-
 @kernel
 def count(report: Longs, slot: int, message: int) -> None:
     """Count an oddity in `report`, and store the number of the message where it came first."""
@@ -54,31 +49,8 @@ def count(report: Longs, slot: int, message: int) -> None:
 
 
 @kernel
-def change_level(book: Levels, side: int, ticks: int, lots: int) -> None:
-    """Add shares to a level, or take them, and move its side's best price."""
-    half = 0 if side > 0 else 1
-    place = ticks - book.lowest
-    shares = book.shares[half]
-    shares[place] += lots
-    if shares[place] > 0 and (place - book.best[half]) * side > 0:
-        book.best[half] = place
-    while 0 <= book.best[half] < shares.shape[0] and shares[book.best[half]] == 0:
-        book.best[half] -= side
-
-
-@kernel
-def _take(book: Levels, ids: Ids, messages: Longs, entry: int, lots: int) -> None:
-    """Take shares from a resting order; its id goes with the last."""
-    order = ids[entry].slot
-    change_level(book, messages[order, SIDE], messages[order, TICKS], -lots)
-    messages[order, LOTS] -= lots
-    if messages[order, LOTS] == 0:
-        remove_entry(ids, entry)
-
-
-@kernel
 def _trade(
-    book: Levels, ids: Ids, messages: Longs, i: int, side: int, rows: Longs, row: int, report: Longs
+    b: Packed, ids: Ids, messages: Longs, i: int, side: int, rows: Longs, row: int, report: Longs
 ) -> int:
     """Take a trade's shares from its order on `side`; returns the next place.
 
@@ -93,9 +65,9 @@ def _trade(
     if entry < 0:
         count(report, UNKNOWN_TRADE, i)
     else:
-        order = ids[entry].slot
-        price = messages[order, TICKS]
-        have = messages[order, LOTS]
+        order = order_at(b, ids[entry].slot)
+        price = order.price
+        have = order.qty
         taken = min(left, have)
         if taken < left:
             count(report, OVER, i)
@@ -107,10 +79,10 @@ def _trade(
             kind = schema.EXECUTE
             left -= taken
             report[EXECUTED] += 1
-            if price - book.lowest != book.best[0 if side > 0 else 1]:
+            if price != best(b, side):
                 count(report, BEHIND, i)
         row = put_row(rows, row, kind, key, side, price, taken, 0)
-        _take(book, ids, messages, entry, taken)
+        take_id(b, ids, entry, taken)
     if left > 0 and not is_auction:
         row = put_row(rows, row, schema.TRADE_HIDDEN, 0, side, ticks, left, 0)
     return row
@@ -118,34 +90,34 @@ def _trade(
 
 @kernel
 def _add(
-    book: Levels, ids: Ids, messages: Longs, i: int, rows: Longs, row: int, report: Longs
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    messages: Longs,
+    i: int,
+    rows: Longs,
+    row: int,
+    report: Longs,
 ) -> int:
     """Rest an order; returns the next place."""
     side = messages[i, SIDE]
     key = messages[i, BUY] if side > 0 else messages[i, SELL]
-    if messages[i, TICKS] == 0:
-        best = book.best[0 if side > 0 else 1]
-        if best < 0 or best >= book.shares.shape[1]:
-            count(report, NO_BEST, i)
-            return row
-        messages[i, TICKS] = best + book.lowest
+    ticks = messages[i, TICKS] or best(b, side)
+    if ticks == NO_BID or ticks == NO_ASK:
+        count(report, NO_BEST, i)
+        return row
     if messages[i, LOTS] < 0:
         count(report, OVER, i)
         return row
-    entry = entry_of(ids, key)
-    if ids[entry].slot >= 0:
+    if find_entry(ids, key) >= 0:
         count(report, DUPLICATE, i)
-        _take(book, ids, messages, entry, messages[ids[entry].slot, LOTS])
-        entry = entry_of(ids, key)
-    ids[entry].key = key
-    ids[entry].slot = i
-    change_level(book, side, messages[i, TICKS], messages[i, LOTS])
-    return put_row(rows, row, schema.ADD, key, side, messages[i, TICKS], messages[i, LOTS], 0)
+    add_id(b, ids, key_of, key, side, ticks, messages[i, LOTS])
+    return put_row(rows, row, schema.ADD, key, side, ticks, messages[i, LOTS], 0)
 
 
 @kernel
 def _delete(
-    book: Levels, ids: Ids, messages: Longs, i: int, rows: Longs, row: int, report: Longs
+    b: Packed, ids: Ids, messages: Longs, i: int, rows: Longs, row: int, report: Longs
 ) -> int:
     """Delete an order, or one that is not known as it came, so that a replay counts it too; returns the next place."""
     side = messages[i, SIDE]
@@ -158,19 +130,23 @@ def _delete(
         return put_row(
             rows, row, schema.DELETE, key, side, messages[i, TICKS], messages[i, LOTS], 0
         )
-    order = ids[entry].slot
-    lots = messages[order, LOTS]
-    if lots != messages[i, LOTS]:
+    order = order_at(b, ids[entry].slot)
+    row = put_row(rows, row, schema.DELETE, key, order.side, order.price, order.qty, 0)
+    if order.qty != messages[i, LOTS]:
         count(report, OTHER_LOTS, i)
-    _take(book, ids, messages, entry, lots)
-    return put_row(
-        rows, row, schema.DELETE, key, messages[order, SIDE], messages[order, TICKS], lots, 0
-    )
+    take_id(b, ids, entry, order.qty)
+    return row
 
 
 @kernel
 def to_rows(
-    book: Levels, ids: Ids, messages: Longs, phases: Longs, rows: Longs, report: Longs
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    messages: Longs,
+    phases: Longs,
+    rows: Longs,
+    report: Longs,
 ) -> None:
     """Write messages int64[n, MESSAGE] as rows of a tape into `rows` int64[rows, 9]; `report` int64[REPORT] gathers counts.
 
@@ -192,20 +168,20 @@ def to_rows(
         first = row
         side = messages[i, SIDE]
         if messages[i, WHAT] == ADD:
-            row = _add(book, ids, messages, i, rows, row, report)
+            row = _add(b, ids, key_of, messages, i, rows, row, report)
         elif messages[i, WHAT] == DELETE:
-            row = _delete(book, ids, messages, i, rows, row, report)
+            row = _delete(b, ids, messages, i, rows, row, report)
         elif side == 0:
             row = put_row(rows, row, schema.CROSS, 0, 0, messages[i, TICKS], messages[i, LOTS], 0)
-            row = _trade(book, ids, messages, i, 1, rows, row, report)
-            row = _trade(book, ids, messages, i, -1, rows, row, report)
+            row = _trade(b, ids, messages, i, 1, rows, row, report)
+            row = _trade(b, ids, messages, i, -1, rows, row, report)
         else:
-            row = _trade(book, ids, messages, i, -side, rows, row, report)
+            row = _trade(b, ids, messages, i, -side, rows, row, report)
         if row == first:
             continue
         seq += 1
         rows[first, 8] |= messages[i, MARK]
         end_message(rows, first, row, ns, seq)
-        if trading == 1 and book.best[0] >= book.best[1]:
+        if trading == 1 and best(b, 1) >= best(b, -1):
             count(report, CROSSED, i)
     report[ROWS] = row

@@ -5,40 +5,28 @@ its trades alone (B or S names it), so a trade takes from the resting order alon
 both. Limits of aggressors and market orders are not told.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
-
-from tercel.feeds.order_trade import Exchange, OrderTradeDay, order_trade_days
+from tercel.feeds.order_trade import Exchange, OrderTradeFeed
 from tercel.feeds.order_trade_kernels import ADD, DELETE
-from tercel.market.feed import FeedOptions
-
-SHANGHAI: Final = Exchange(
-    name="shanghai",
-    venue="SSE",
-    types={"A": ADD, "D": DELETE, "2": ADD, "10": DELETE},
-    sides={"B": 1, "S": -1, "1": 1, "2": -1},
-    flags={"B": 1, "S": -1, "N": 0, "1": 1, "2": -1, "0": 0},
-    id=("OrderNO",),
-    flag=("TradeBSFlag",),
-    settle=lambda rows: rows,
-)
 
 
-class ShanghaiFeed:
+class ShanghaiFeed(OrderTradeFeed):
     """Shanghai's orders and trades as a :class:`tercel.market.feed.Feed`.
 
     Examples
     --------
+    >>> from tercel.feeds import FeedOptions
     >>> with ShanghaiFeed().days([], FeedOptions()) as days:
     ...     len(days)
     0
     """
 
-    name = "shanghai"
-
-    @contextmanager
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[OrderTradeDay]]:
-        """Context with a day for each symbol and date in the files, which are read here, as only they know their days."""
-        yield from order_trade_days(SHANGHAI, paths, options)
+    exchange = Exchange(
+        name="shanghai",
+        venue="SSE",
+        types={"A": ADD, "D": DELETE, "2": ADD, "10": DELETE},
+        sides={"B": 1, "S": -1, "1": 1, "2": -1},
+        flags={"B": 1, "S": -1, "N": 0, "1": 1, "2": -1, "0": 0},
+        id=("OrderNO",),
+        flag=("TradeBSFlag",),
+        settle=lambda rows: rows,
+    )

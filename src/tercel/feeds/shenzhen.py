@@ -6,16 +6,12 @@ Shanghai's stream has it: trades that follow an order of continuous trading at o
 A market order (type 1) rests with what is left at the price of its last trade, one at its own side's best price (U) there.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from tercel.feeds.order_trade import CALLS, OPENS, Exchange, OrderTradeDay, order_trade_days
+from tercel.feeds.order_trade import CALLS, OPENS, Exchange, OrderTradeFeed
 from tercel.feeds.order_trade_kernels import ADD, DELETE, TRADE
-from tercel.market.feed import FeedOptions
 
 MARKET: Final = 3
 OWN_BEST: Final = 4
@@ -74,32 +70,25 @@ def rest_after_matching(rows: pl.DataFrame) -> pl.DataFrame:
     return left.sort("group", "place", maintain_order=True)
 
 
-SHENZHEN: Final = Exchange(
-    name="shenzhen",
-    venue="SZSE",
-    types={"1": MARKET, "2": ADD, "U": OWN_BEST, "3": OWN_BEST},
-    sides={"1": 1, "2": -1, "B": 1, "S": -1},
-    flags={"F": _TRADED, "4": _CANCELLED, "0": _TRADED, "1": _CANCELLED},
-    id=("ApplSeqNum",),
-    flag=("ExecType", "TradeType"),
-    settle=rest_after_matching,
-    priced=(ADD,),
-)
-
-
-class ShenzhenFeed:
+class ShenzhenFeed(OrderTradeFeed):
     """Shenzhen's orders and trades as a :class:`tercel.market.feed.Feed`.
 
     Examples
     --------
+    >>> from tercel.feeds import FeedOptions
     >>> with ShenzhenFeed().days([], FeedOptions()) as days:
     ...     len(days)
     0
     """
 
-    name = "shenzhen"
-
-    @contextmanager
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[OrderTradeDay]]:
-        """Context with a day for each symbol and date in the files, which are read here, as only they know their days."""
-        yield from order_trade_days(SHENZHEN, paths, options)
+    exchange = Exchange(
+        name="shenzhen",
+        venue="SZSE",
+        types={"1": MARKET, "2": ADD, "U": OWN_BEST, "3": OWN_BEST},
+        sides={"1": 1, "2": -1, "B": 1, "S": -1},
+        flags={"F": _TRADED, "4": _CANCELLED, "0": _TRADED, "1": _CANCELLED},
+        id=("ApplSeqNum",),
+        flag=("ExecType", "TradeType"),
+        settle=rest_after_matching,
+        priced=(ADD,),
+    )

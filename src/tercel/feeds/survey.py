@@ -9,7 +9,6 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.book_records import best, order_at
 from tercel.market.book.ladder import first_at, lots_at
-from tercel.market.book.layout import HIGH
 from tercel.market.book.order_ids import Ids, find_entry
 from tercel.market.book.tape_kernels import apply_row
 from tercel.market.tape import schema
@@ -67,8 +66,18 @@ COUNTS: Final = (
     HIDDEN_AGAIN,
     CLEARED,
 ) = range(len(COUNTS))
-
-
+_KINDS: Final = {
+    **dict.fromkeys(COUNTS[PRINTS:HIDDEN], (schema.EXECUTE, schema.TRADE)),
+    **dict.fromkeys(
+        ("executed_behind_best", "executed_off_head", "lots_executed"), (schema.EXECUTE,)
+    ),
+    **dict.fromkeys(COUNTS[HIDDEN:AUCTIONS], (schema.TRADE_HIDDEN,)),
+    **dict.fromkeys(COUNTS[AUCTIONS:HALTS], (schema.CROSS,)),
+    **dict.fromkeys(COUNTS[REPEATS:ADDED], (schema.LEVEL_SET,)),
+    **dict.fromkeys(COUNTS[SHOWN:CLEARED], (schema.ROLL_IN, schema.ROLL_OUT)),
+    "lots_cleared": (schema.CLEAR,),
+}
+"""Kinds of rows of which a tape must have one that a count is told; the others are told of every tape."""
 Findings = dict[str, Any]
 """Results of a verification, the JSON of `tercel data verify`; `explained` is its verdict."""
 
@@ -184,15 +193,6 @@ def survey(
             report[ONE_SIDED] += (bid == NO_BID) != (ask == NO_ASK)
 
 
-@kernel
-def resting_lots(b: Packed) -> int:
-    """Sum of the lots of all orders in a book."""
-    total = 0
-    for slot in range(b[HIGH]):
-        total += order_at(b, slot).qty
-    return total
-
-
 def describe_tape(events: Events) -> str:
     """Kind of a tape as text: "level totals", "orders", or "orders within a window".
 
@@ -218,23 +218,12 @@ def clock_oddities(events: Events) -> dict[str, int]:
 
 def findings(events: Events, report: NDArray[np.int64], resting: int) -> Findings:
     """Counts of a survey's report by name, without those that cannot occur on this kind of tape; lots unaccounted for."""
-    counts = {name: int(report[i]) for i, name in enumerate(COUNTS)}
     kinds = set(np.unique(events.kind).tolist())
-    if not kinds & {schema.EXECUTE, schema.TRADE}:
-        for name in COUNTS[PRINTS:HIDDEN]:
-            del counts[name]
-    elif schema.EXECUTE not in kinds:
-        del counts["executed_behind_best"], counts["executed_off_head"], counts["lots_executed"]
-    if schema.TRADE_HIDDEN not in kinds:
-        del counts["hidden_prints"], counts["hidden_outside_quotes"]
-    if schema.CROSS not in kinds:
-        del counts["auction_prints"], counts["auction_lots"]
-    if schema.LEVEL_SET not in kinds:
-        del counts["level_repeats"], counts["levels_gone_unknown"]
-    if not kinds & {schema.ROLL_IN, schema.ROLL_OUT}:
-        del counts["lots_shown"], counts["lots_hidden_again"]
-    if schema.CLEAR not in kinds:
-        del counts["lots_cleared"]
+    counts = {
+        name: count
+        for name, count in zip(COUNTS, report.tolist(), strict=True)
+        if name not in _KINDS or not kinds.isdisjoint(_KINDS[name])
+    }
     signs = {"lots_added": 1, "lots_shown": 1}
     accounted = sum(
         signs.get(name, -1) * n for name, n in counts.items() if name.startswith("lots_")

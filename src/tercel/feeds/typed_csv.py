@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -95,16 +96,7 @@ class CsvFiles:
         """
         member = self.members[number]
         source = member.path or member.content()
-        names = list(dict.fromkeys(field.column for field in fields.values()))
-        try:
-            types = {field.column: field.dtype for field in fields.values()}
-            frame = pl.read_csv(source, columns=names, schema_overrides=types)
-            frame = frame.select(**{name: f.value(pl.col(f.column)) for name, f in fields.items()})
-            is_torn = any(frame.null_count().row(0))
-        except pl.exceptions.PolarsError:
-            is_torn = True
-        if is_torn:  # the text says where
-            frame = _read_text(source, member.location, names, fields)
+        frame = read_fields(source, member.location, fields)
         first = (number << FILE_SHIFT) + 2
         frame = frame.with_columns(pl.int_range(first, first + frame.height).alias(ROW))
         note = f"{self.place(first + frame.height - 1)} ends without a line end: it may be cut, compare it with the source"
@@ -182,21 +174,54 @@ class TypedDay:
         ]
 
 
-def _read_text(
-    source: Path | bytes, location: str, names: Sequence[str], fields: Mapping[str, Field]
+def read_fields(
+    source: Path | bytes, location: str, fields: Mapping[str, Field], header: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """The fields of a file, read as text; FeedError for the first cell or row that does not fit."""
+    """The fields of a file by name; `header`: its columns, where the file has no line of them.
+
+    Raises
+    ------
+    FeedError
+        For the first cell or row that does not fit.
+    """
+    types = {field.column: field.dtype for field in fields.values()}
+    read = partial(pl.read_csv, source, columns=list(types))
+    if header:
+        read = partial(pl.read_csv, source, has_header=False, new_columns=header, quote_char=None)
     try:
-        text = pl.read_csv(source, columns=names, infer_schema=False, encoding="utf8-lossy")
+        frame = _without_blank_end(read(schema_overrides=types))
+        frame = frame.select(**{name: f.value(pl.col(f.column)) for name, f in fields.items()})
+        is_torn = any(frame.null_count().row(0))
+    except pl.exceptions.PolarsError:
+        is_torn = True
+    if not is_torn:
+        return frame
+    text = _without_blank_end(_read_text(read, source, location))
+    return TextRows(text.with_row_index(ROW, 1 if header else 2), location).to_typed(
+        {name: _of_text(field) for name, field in fields.items()}, []
+    )
+
+
+def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows without the empty lines at the end of a file."""
+    if not any(frame.tail(1).null_count().row(0)):
+        return frame
+    is_blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series().reverse()
+    return frame.head(frame.height - (is_blank.arg_min() or 0))
+
+
+def _read_text(
+    read: Callable[..., pl.DataFrame], source: Path | bytes, location: str
+) -> pl.DataFrame:
+    """A file's cells as text; FeedError for a row of more fields than the first."""
+    try:
+        return read(infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.PolarsError as error:
         lines = (source.read_bytes() if isinstance(source, Path) else source).split(b"\n")
         commas = lines[0].count(b",")
         wide = next((row for row, line in enumerate(lines, 1) if line.count(b",") > commas), 0)
         received = f"more in row {wide:,} of {location}" if wide else f"{location}: {error}"
         raise FeedError(f"rows of {commas + 1} fields", received, TORN) from error
-    return TextRows(text.with_row_index(ROW, 2), location).to_typed(
-        {name: _of_text(field) for name, field in fields.items()}, []
-    )
 
 
 def _of_text(field: Field) -> TypedColumn:

@@ -75,7 +75,7 @@ def staged(
 
 def rows_of(store: ItchStore, staging: Staging) -> dict[str, list[Row]]:
     found = {}
-    for locate in np.flatnonzero(staging.counts):
+    for locate in np.flatnonzero(store.names):
         rows = []
         for ns, key, lots_price, meta in staging.rows_of(int(locate)).tolist():
             kind, side, flags = (meta >> 16) & 255, ((meta >> 8) & 255) - 1, meta & 127
@@ -86,7 +86,7 @@ def rows_of(store: ItchStore, staging: Staging) -> dict[str, list[Row]]:
                 Row(ns, kind, key, side, price, lots_price >> 32, bool(flags & schema.MESSAGE_END))
             )
         found[itch_format.unpacked_name(int(store.names[locate]))] = rows
-    return found
+    return {stock: rows for stock, rows in found.items() if rows}
 
 
 class TestItchKeepsTheContract(FeedContract):

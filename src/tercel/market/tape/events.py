@@ -331,7 +331,14 @@ class Events:
 
     @classmethod
     def of_messages(
-        cls, ns: Ints, kind: Ints, order_id: Ints, side: Ints, price: Ints, lots: Ints
+        cls,
+        ns: Ints,
+        kind: Ints,
+        order_id: Ints,
+        side: Ints,
+        price: Ints,
+        lots: Ints,
+        flags: Ints | int = 0,
     ) -> Events:
         """Rows of one message each, received when they happened.
 
@@ -339,8 +346,8 @@ class Events:
         [1, 2]
         """
         n = len(ns)
-        flags = np.full(n, schema.MESSAGE_END)
-        columns = ns, ns, np.arange(1, n + 1), kind, order_id, side, price, lots, flags
+        marks = np.full(n, schema.MESSAGE_END) | flags
+        columns = ns, ns, np.arange(1, n + 1), kind, order_id, side, price, lots, marks
         return cls.from_columns(dict(zip(schema.COLUMN_NAMES, columns, strict=True)))
 
     @classmethod
