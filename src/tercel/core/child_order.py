@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tercel.core.fixed_point import ONE, format_decimal
-from tercel.core.lifecycle import LIVE, acknowledges, next_base_state, update_count
+from tercel.core.lifecycle import (
+    LIVE,
+    acknowledges,
+    answers_earlier,
+    next_base_state,
+    update_count,
+)
 from tercel.core.orders import (
     HELD,
     TERMINAL,
@@ -382,8 +388,8 @@ def apply_reject(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, l
     remaining = order.pending
     if reject.cl_ord_id in names:
         index = names.index(reject.cl_ord_id)
-        is_known = reject.status in TERMINAL and reject.status is not OrdStatus.REJECTED
-        answered = order.done and is_known and not remaining[index].lots
+        is_probe = order.done and not remaining[index].lots
+        answered = is_probe and answers_earlier(reject.status, order.base)
         remaining = (
             remaining[index + 1 :] if answered else (*remaining[:index], *remaining[index + 1 :])
         )
