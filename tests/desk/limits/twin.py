@@ -237,7 +237,9 @@ class Twin:
                     one.requested.pop(words[0].cl_ord_id, None)
                     before = one.probes.pop(words[0].cl_ord_id, 0) * one.dead
                     # A venue says of an order that it does not know what it says of one that it rejected.
-                    if words[0].status in (TERMINAL if one.rejected else TERMINAL - {OrdStatus.REJECTED}):
+                    if words[0].status in (
+                        TERMINAL if one.rejected else TERMINAL - {OrdStatus.REJECTED}
+                    ):
                         for name in [
                             n for n, (turn, *_) in one.requested.items() if turn <= before
                         ]:
