@@ -213,9 +213,9 @@ class RandomVenue:
         order.name = command.cl_ord_id
         order.lots = max(command.lots, -(-order.cum_qty // ONE))
         order.status = _status(order)
-        self._say(self._report(order, ExecType.REPLACED, ns, orig=before), ns)
         if shown:
             self._show(REDUCE if order.shown else DELETE, order, shown - order.shown, ns)
+        self._say(self._report(order, ExecType.REPLACED, ns, orig=before), ns)
 
     # -- what the venue does
 
