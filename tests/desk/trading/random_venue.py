@@ -175,7 +175,8 @@ class RandomVenue:
             order.status = OrdStatus.REJECTED
             self._say(self._report(order, ExecType.REJECTED, ns), ns)
             return
-        self._say(self._report(order, ExecType.NEW, ns), ns)
+        # A row names the order only after the report that gives its number: other reports come after that one too.
+        self.last_ns["report"] = self._say(self._report(order, ExecType.NEW, ns), ns)
         far = self._touch(new.side)
         if new.tif is Tif.IOC or new.price is None or (new.price - far) * new.side >= 0:
             left = int(self.rng.integers(0, new.lots + 1)) if self.rng.random() < 0.4 else new.lots
@@ -297,7 +298,8 @@ class RandomVenue:
             f"x{self.count}", kind, order.status, *names, new.side, *qty, ns, order.rests, "", ref
         )
 
-    def _say(self, event: Report | CancelReject, ns: int) -> None:
+    def _say(self, event: Report | CancelReject, ns: int) -> int:
+        """Put an event on its way; returns when it leaves."""
         delay_ns = int(self.rng.integers(*self.faults.report_ms)) * MS
         leaves_ns = self.last_ns["report"] = max(self.last_ns["report"], ns + delay_ns)
         if self.rng.random() < self.faults.reordered:
@@ -305,6 +307,7 @@ class RandomVenue:
         self._put(self.leaving, leaves_ns, event)
         if isinstance(event, Report) and self.rng.random() < self.faults.repeated:
             self._put(self.leaving, leaves_ns + int(self.rng.integers(0, 3000)) * MS, event)
+        return leaves_ns
 
     def _show(self, kind: int, order: Held, lots: int, ns: int) -> None:
         """A row of market data on an own order, not before the reports so far."""
