@@ -150,7 +150,7 @@ def tca(request: Tca) -> None:
             strategies=AGAINST.get(request.against, request.against),
             agents=tuple(request.agent or ()),
             impact=request.impact,
-            **impact_terms(request.passive_impact, request.impact_scale),
+            impact_terms=impact_terms(request.passive_impact, request.impact_scale),
             seed=request.seed,
             quote_age_s=request.quote_age,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -239,8 +239,7 @@ def own_costs(
     strategies: Sequence[str] | str | None = None,
     agents: Sequence[str] = (),
     impact: str = "square_root",
-    passive_impact: float = 1.0,
-    impact_scale: float = 1.0,
+    impact_terms: Mapping[str, Any] | None = None,
     seed: int = 1,
     quote_age_s: float | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -265,8 +264,8 @@ def own_costs(
         Policies to re-simulate them with, such as "default".
     impact : str
         Impact of the strategies' own trades on the tape's prices: "none", "square_root", "propagator".
-    passive_impact, impact_scale : float
-        Impact of a resting fill to that of a take, from 0 to 1, and a factor of the law, above 0.
+    impact_terms : mapping of name to float, optional
+        `passive_impact` and `impact_scale` of the law, as in :func:`tercel.load_market`; 1 where it has none.
     seed : int
         Seed of draws and resamples.
     quote_age_s : float or None
@@ -317,12 +316,7 @@ def own_costs(
     if resimulates:
         from tercel.execution.market import Market
 
-        market = Market(
-            lake=str(lake),
-            impact=impact,
-            passive_impact=passive_impact,
-            impact_scale=impact_scale,
-        )
+        market = Market(lake=str(lake), impact=impact, **(impact_terms or {}))
     analysis = analyse(
         file.fills,
         requested,
