@@ -23,6 +23,17 @@ Impact = Annotated[
 ]
 
 
+PassiveImpact = Annotated[
+    float | None,
+    typer.Option(
+        help="Impact of a resting fill to that of a take, 0 to 1 (default: 1; not known, look at both ends).",
+        metavar="X",
+    ),
+]
+ImpactScale = Annotated[
+    float | None,
+    typer.Option(help="Factor of the law's impact, above 0 (default: 1).", metavar="X"),
+]
 Bound = Annotated[
     str | None,
     typer.Option(
@@ -33,6 +44,12 @@ Bound = Annotated[
         metavar="kind|strict|undercut",
     ),
 ]
+
+
+def impact_terms(passive_impact: float | None, impact_scale: float | None) -> dict[str, float]:
+    """What was typed of `--passive-impact` and `--impact-scale`, as fields of a market."""
+    typed = {"passive_impact": passive_impact, "impact_scale": impact_scale}
+    return {name: value for name, value in typed.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,8 @@ class MarketOptions:
     ] = None
     symbol: Symbols = None
     impact: Impact = None
+    passive_impact: PassiveImpact = None
+    impact_scale: ImpactScale = None
     bound: Bound = None
 
     def __post_init__(self) -> None:
@@ -123,6 +142,7 @@ class MarketOptions:
 
         names = self.presets
         law = self.impact or ""
+        terms |= impact_terms(self.passive_impact, self.impact_scale)
         if self.tape is None:
             terms["impact"] = law
             names = names or [DEFAULT]

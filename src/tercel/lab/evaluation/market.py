@@ -222,7 +222,7 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
     curve = split.curve
     is_one_source = split.cut_ns or split.hours
     queue = scenario.market.queue
-    law = tape_law(split.days, scenario.market.impact)
+    law = scenario.market.scaled(tape_law(split.days, scenario.market.impact))
     replay_days = partial(
         replay, lake, symbol, queue=queue, impact=law, bound=scenario.market.bound
     )

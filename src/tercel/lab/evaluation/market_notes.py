@@ -26,7 +26,8 @@ def describe_impact(market: Source) -> list[str]:
     )
     return [
         f"Impact: the book is translated, {shape}; {law.scale_ticks:.3g} ticks after one mean trade of "
-        f"{law.mean_trade_lots:.3g} lots. The law is a prior."
+        f"{law.mean_trade_lots:.3g} lots; a resting fill counts "
+        f"{law.passive_impact:g} of a take. The law is a prior, the ratio an assumption."
     ]
 
 
