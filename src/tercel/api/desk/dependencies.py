@@ -9,6 +9,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Venue
+from tercel.core.venue_rules import VenueRules
 from tercel.desk.engine.assembly import DependencyFactory, DeskDependencies
 from tercel.desk.engine.config import REPLAY, SHADOW, DeskConfig
 from tercel.desk.gate.process import FOLDER, connect_venue
@@ -38,7 +39,7 @@ def refuse_short_day(config: DeskConfig, file_folder: Path | None) -> None:
         venue = data.venue or None
         longest = lake.longest(name, venue)
         date = data.date or longest
-        available_s = lake.span_s(name, date, venue)
+        available_s = lake.span_s(name, date, venue, instrument.rules)
         needed_s = desk.warmup_s + desk.rounds * desk.round_s
         if available_s < needed_s:
             rounds_fit = int((available_s - desk.warmup_s) // desk.round_s)
@@ -92,7 +93,7 @@ def recorded_exchange(
             spec,
             source=source,
             index=number,
-            volume_per_s=traded_per_s(source.tape),
+            volume_per_s=traded_per_s(source.tape, spec.rules),
             currency=instrument.currency,
         )
     if data_only:
@@ -107,10 +108,10 @@ def latency_of(config: DeskConfig) -> EntryLatency:
     return EntryLatency("constant", round(config.desk.latency_ms * 1e6))
 
 
-def traded_per_s(tape: Ints) -> float:
-    """Traded lots per second of a tape: the scale of random orders, known only after the day."""
+def traded_per_s(tape: Ints, hours: VenueRules) -> float:
+    """Lots that a tape trades per second of trading time: the scale of random orders, known only after the day."""
     traded = (tape[:, sim.T_KIND] == schema.TRADE) | (tape[:, sim.T_KIND] == schema.EXECUTE)
-    span = float(tape[-1, sim.T_NS] - tape[0, sim.T_NS]) / 1e9 if len(tape) else 0.0
+    span = hours.trading_ns(int(tape[0, sim.T_NS]), int(tape[-1, sim.T_NS])) / 1e9 if len(tape) else 0
     return float(tape[traded, sim.T_LOTS].sum()) / span if span > 0 else 0.0
 
 

@@ -11,13 +11,14 @@ update the shares. Second by second the monitors get market data, postures are u
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tercel.core.errors import OrderError
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.engine.agent_slot import AgentSlot
 from tercel.desk.engine.config import CLOSING_S, DeskConfig
 from tercel.desk.engine.forecasts import DeskForecasts
@@ -107,7 +108,8 @@ class DeskLoop(DeskObserver):
                 name,
             )
         # The warm-up, without orders: monitors see the market.
-        self._run_until(self.session.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
+        now_ns = self.session.now_ns
+        self._run_until(self._trading_span(now_ns, self.config.desk.warmup_s)[1])
         # What parents of earlier sessions cost: as journaled, or computed now that the market is seen again.
         booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
         for parent in list(self.session.ledger.parents):
@@ -123,9 +125,11 @@ class DeskLoop(DeskObserver):
     def round(self) -> None:
         """Run the next round to its end: size, trade, measure costs, update the agents' shares."""
         number = self.rounds
-        at_ns = self._next_ns
-        self._begin_round(number, at_ns)
-        self.wait(round(self.config.desk.round_s * NS_PER_SECOND))
+        begin_ns, end_ns = self._trading_span(self._next_ns, self.config.desk.round_s)
+        if begin_ns > self._next_ns:  # closed until then
+            self.wait(begin_ns - self._next_ns)
+        self._begin_round(number, begin_ns)
+        self.wait(end_ns - begin_ns)
         now = self.session.now_ns
         self._ends_ns.append(now)
         for name, state in self._states.items():
@@ -153,6 +157,16 @@ class DeskLoop(DeskObserver):
         """Advance time by `span_ns` after :meth:`begin`, working open parents."""
         self._next_ns += span_ns
         self._run_until(self._next_ns)
+
+    def _trading_span(self, from_ns: int, span_s: float) -> tuple[int, int]:
+        """Begin and end, ns, of the next `span_s` of trading: until the last instrument has had them, or its trading day ends;
+        in wall time where no window is left."""
+        rules = [replace(self.session.listings[name].rules, stop_ns=0) for name in self._states]
+        opens_ns = min(hours.next_open_ns(from_ns) for hours in rules)
+        begin_ns = opens_ns if opens_ns < FOREVER_NS else from_ns
+        span_ns = round(span_s * NS_PER_SECOND)
+        end_ns = max(hours.ends_ns(begin_ns, span_ns) for hours in rules)
+        return begin_ns, end_ns if end_ns > begin_ns else begin_ns + span_ns
 
     def cost_bps(self) -> float:
         """Cost of all orders received so far, bps of arrival value over all instruments, open lots marked at the mid; 0
