@@ -15,7 +15,7 @@ from tercel.cli.data_import import import_app
 from tercel.cli.imported_days import ImportedDay, print_days
 from tercel.cli.interrupts import BoundedClock, on_interrupt
 from tercel.cli.options import AsJson, Lake, Symbol, check_date
-from tercel.cli.output import hand_over, print_table, say
+from tercel.cli.output import hand_over, print_rows, print_table, say
 from tercel.core.errors import FeedError, VenueError, refuse_if
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _print_verdict(instrument: "Instrument", findings: dict[str, Any], explained
             rows += [(f"{key}: {name}", _value_text(count)) for name, count in value.items()]
         else:
             rows.append((key, _value_text(value)))
-    print_table(" ".join(instrument.key), ("what", "count"), rows)
+    print_rows(" ".join(instrument.key), ("what", "count"), rows)
     if not explained and findings["first_mismatch"] is not None:
         say("the tape and the file do not agree; the first mismatch is in the table")
     elif not explained and findings.get("illegal_rolls"):

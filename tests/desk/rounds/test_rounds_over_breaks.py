@@ -12,7 +12,7 @@ import tercel as tc
 from tercel.core.errors import ConfigError
 from tercel.market.flow.registry import load
 from tercel.market.simulator.days import simulated_session
-from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.local_times import local_ns
 
 S = 10**9

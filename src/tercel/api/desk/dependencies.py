@@ -111,7 +111,9 @@ def latency_of(config: DeskConfig) -> EntryLatency:
 def traded_per_s(tape: Ints, hours: VenueRules) -> float:
     """Lots that a tape trades per second of trading time: the scale of random orders, known only after the day."""
     traded = (tape[:, sim.T_KIND] == schema.TRADE) | (tape[:, sim.T_KIND] == schema.EXECUTE)
-    span = hours.trading_ns(int(tape[0, sim.T_NS]), int(tape[-1, sim.T_NS])) / 1e9 if len(tape) else 0
+    span = (
+        hours.trading_ns(int(tape[0, sim.T_NS]), int(tape[-1, sim.T_NS])) / 1e9 if len(tape) else 0
+    )
     return float(tape[traded, sim.T_LOTS].sum()) / span if span > 0 else 0.0
 
 

@@ -296,15 +296,16 @@ class JudgedTable:
     def _fit_columns(self, width: int) -> tuple[list[Column], bool]:
         """Columns that fit into `width` characters, in the order of the table, and whether the paired differences do.
 
-        They are taken in the order in which a reader would miss them. Each costs its cells and three characters.
+        They are taken in the order in which a reader would miss them, the optimistic cost never without the pessimistic one.
+        Each costs its cells and three characters.
         """
         priority = (
             "is_bps",
             "kind_bps",
             "strict_bps",
             "undercut_bps",
-            "optimistic_bps",
             "pessimistic_bps",
+            "optimistic_bps",
             "passive_share",
             *RARE,
             "timing_risk_bps",
@@ -327,11 +328,14 @@ class JudgedTable:
         remaining = width - need("strategy", [self._label(name) for name in self.names])
         fitting = []
         versus = False
+        hidden: list[str] = []  # the column before, if it did not fit
         for column in sorted(self.columns, key=lambda column: rank[column.key]):
             room = need(column.heading, [self._cell(name, column) for name in self.names])
-            if room <= remaining or column.key == "is_bps":
+            is_one_sided = column.key == "optimistic_bps" and hidden == ["pessimistic_bps"]
+            if (room <= remaining and not is_one_sided) or column.key == "is_bps":
                 fitting.append(column)
                 remaining -= room
+            hidden = [column.key] * (column not in fitting)
             if column.key == "is_bps":
                 room = need(
                     f"vs {self.benchmark_label}", [self._versus(name) for name in self.names]

@@ -289,9 +289,7 @@ class Lake:
                 "rules; `tercel data list` and `tercel data verify` do too (in Python Lake(..., below_zero=True))",
             )
 
-    def span_s(
-        self, symbol: str, date: str, venue: str | None = None, rules: str = ""
-    ) -> float:
+    def span_s(self, symbol: str, date: str, venue: str | None = None, rules: str = "") -> float:
         """Trading time of a day, s, from its opening or first event to its last event; only their times are read.
 
         `rules`: name of others than its venue's, as `recorded_rules` takes them.
