@@ -57,6 +57,20 @@ def refuse_short_day(config: DeskConfig, file_folder: Path | None) -> None:
             )
 
 
+def recorded_days(config: DeskConfig, file_folder: Path | None) -> dict[str, str]:
+    """Recorded day of each instrument of a desk, the longest where its file names none; {} for a desk without a lake.
+
+    Raises
+    ------
+    TercelError
+        No such lake or symbol.
+    """
+    data = config.data
+    lake = Lake((file_folder or Path()) / data.lake)
+    names = [instrument.name for instrument in config.instrument if data.lake]
+    return {name: data.date or lake.longest(name, data.venue or None) for name in names}
+
+
 def recorded_exchange(
     config: DeskConfig,
     file_folder: Path | None,
