@@ -391,10 +391,16 @@ def _print(
     )
 
     headings, rows = agent_rows(outcome)
-    title = f"desk {config.desk.name}, seed {outcome.seed}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
     leaves = (headings[-1], "share of the flow", "input shift, sd", "strategy")
     print_sentences(silence_sentences(outcome))
-    print_table(title, headings, rows, leaves, left_aligned=("strategy",), wraps=headings[-1:])
+    print_table(
+        f"desk {config.desk.name}, seed {outcome.seed}: {config.desk.rounds} rounds of {config.desk.round_s:g} s",
+        headings,
+        rows,
+        leaves,
+        left_aligned=("strategy",),
+        wraps=headings[-1:],
+    )
     print_sentences(answer_sentences(outcome))
     _print_open(outcome.open_parents)
     print_sentences(forecast_sentences(outcome.forecasts))

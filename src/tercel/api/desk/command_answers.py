@@ -63,11 +63,10 @@ def _describe_horizon(wall_ns: int, asked_ns: int | None) -> str:
     '176 min, to the end of the trading day: 240 min were asked for'
     """
     wall, asked = (f"{ns / 60e9:.4g} min" for ns in (wall_ns, asked_ns or wall_ns))
-    if asked_ns is None or asked_ns == wall_ns:
-        return f"{wall_ns / 60e9:g} min"
-    if asked_ns > wall_ns:
+    if (asked_ns or wall_ns) > wall_ns:
         return f"{wall}, to the end of the trading day: {asked} were asked for"
-    return f"{asked} of trading time at most, which end in {wall}, after a break"
+    after_break = f"{asked} of trading time at most, which end in {wall}, after a break"
+    return after_break if asked != wall else f"{wall_ns / 60e9:g} min"
 
 
 def _describe_time_left(

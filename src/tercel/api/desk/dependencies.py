@@ -49,9 +49,8 @@ def refuse_short_day(config: DeskConfig, file_folder: Path | None) -> None:
                 else "shorten warmup_s and round_s in [desk]"
             )
             remedy += f", name {longest}, the longest day" * (date != longest)
-            expected = f"{needed_s:,g} s of events: a warm-up of {desk.warmup_s:g} s, {desk.rounds} rounds of "
             raise ConfigError(
-                f"{expected}{desk.round_s:g} s",
+                f"{needed_s:,g} s of events: a warm-up of {desk.warmup_s:g} s, {desk.rounds} rounds of {desk.round_s:g} s",
                 f"{available_s:,.1f} s, all that {name} has on {date}",
                 f"{remedy}, or record a longer day",
             )
@@ -88,13 +87,11 @@ def recorded_exchange(
     data = config.data
     specs: dict[str, MarketSpec] = {}
     for number, instrument in enumerate(config.instrument):
-        lake = (file_folder or Path()) / data.lake
-        seed = config.desk.seed
         specs |= recorded_market(
-            lake,
+            (file_folder or Path()) / data.lake,
             instrument.name,
             data.date or None,
-            seed,
+            config.desk.seed,
             levels=True,
             queue=data.queue,
             venue=data.venue or None,

@@ -328,14 +328,14 @@ class JudgedTable:
         remaining = width - need("strategy", [self._label(name) for name in self.names])
         fitting = []
         versus = False
-        hidden: list[str] = []  # the column before, if it did not fit
         for column in sorted(self.columns, key=lambda column: rank[column.key]):
             room = need(column.heading, [self._cell(name, column) for name in self.names])
-            is_one_sided = column.key == "optimistic_bps" and hidden == ["pessimistic_bps"]
+            is_one_sided = column.key == "optimistic_bps" and "pessimistic_bps" in {
+                other.key for other in self.columns if other not in fitting
+            }
             if (room <= remaining and not is_one_sided) or column.key == "is_bps":
                 fitting.append(column)
                 remaining -= room
-            hidden = [column.key] * (column not in fitting)
             if column.key == "is_bps":
                 room = need(
                     f"vs {self.benchmark_label}", [self._versus(name) for name in self.names]

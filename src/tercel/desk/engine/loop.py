@@ -100,16 +100,15 @@ class DeskLoop(DeskObserver):
         if self._forecasts is not None:
             self._forecasts.refresh(self.session.now_ns)
         for name in sorted(self._unlearned):
-            span = f"the first {self._states[name].monitor.warm_s} s"
             self.alert(
                 "info",
                 "LEARNS_BASELINE",
-                f"the baseline of {name} is learned from {span}; until then its risk state is cautious",
+                f"the baseline of {name} is learned from the first {self._states[name].monitor.warm_s} s; "
+                "until then its risk state is cautious",
                 name,
             )
         # The warm-up, without orders: monitors see the market.
-        now_ns = self.session.now_ns
-        self._run_until(self._trading_span(now_ns, self.config.desk.warmup_s)[1])
+        self._run_until(self._trading_span(self.session.now_ns, self.config.desk.warmup_s)[1])
         # What parents of earlier sessions cost: as journaled, or computed now that the market is seen again.
         booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
         for parent in list(self.session.ledger.parents):
@@ -216,7 +215,6 @@ class DeskLoop(DeskObserver):
     def _begin_round(self, number: int, at_ns: int) -> None:
         """Start a round: add its orders, take forecasts and postures, size each instrument's lots and send them as
         parents."""
-        is_last = number == self.config.desk.rounds - 1
         if self._targets is not None:
             self._orders[number] += self._targets.due(number)
         for order in self._orders[number]:
@@ -258,7 +256,13 @@ class DeskLoop(DeskObserver):
             )
             waiting = max(state.flow.open_lots - at_work, 0)
             ahead = None if state.outlook is None else state.outlook.within_round
-            lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, is_last)
+            lots = state.sizing.lots(
+                state.flow.side,
+                waiting,
+                ahead,
+                state.posture,
+                is_last=number == self.config.desk.rounds - 1,
+            )
             self._share_lots(name, state, lots, number)
 
     def _share_lots(self, name: str, state: DeskInstrument, lots: int, number: int) -> None:
@@ -278,11 +282,10 @@ class DeskLoop(DeskObserver):
             for agent, part in lots_by_agent.items()
         }
         rules = self.session.listings[name].rules
-        side = state.flow.side
         parts = {
             agent: legal
             for agent, part in sized.items()
-            if (legal := rules.legal_lots(side, part, part))
+            if (legal := rules.legal_lots(state.flow.side, part, part))
         }
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
@@ -299,11 +302,10 @@ class DeskLoop(DeskObserver):
                 strategy=slot.strategy_name,
                 agent=agent,
             )
-            alpha = state.alpha.expected_bps if state.alpha is not None else None
-            reasons = (
-                "; ".join(state.posture.reasons) or "calm" if state.posture is not None else "off"
+            self._explained[order.id] = (
+                None if state.alpha is None else state.alpha.expected_bps,
+                "off" if state.posture is None else "; ".join(state.posture.reasons) or "calm",
             )
-            self._explained[order.id] = (alpha, reasons)
             try:
                 self.session.manager.accept(order, slot.strategies_in(name)[0])
             except OrderError as error:
@@ -348,8 +350,7 @@ class DeskLoop(DeskObserver):
             return
         if name in self._unlearned:
             self._unlearned.remove(name)
-            entry = baseline_entry(name, at_ns, monitor.baseline, monitor.warm_s)
-            self._write_entries([entry])
+            self._write_entries([baseline_entry(name, at_ns, monitor.baseline, monitor.warm_s)])
         if state.posture is not None and not state.posture.reasons:
             monitor.keep_ordinary_second()
 

@@ -139,8 +139,7 @@ def tape_plan(
             )
             for side in sides:
                 rows.append(window_row(day, task, start, side, quantity, seed, len(rows)))
-                one_day = len(days) == 1
-                cluster.append((start - day.open_ns) // BLOCK_NS if one_day else number)
+                cluster.append((start - day.open_ns) // BLOCK_NS if len(days) == 1 else number)
     if not rows:
         _refuse_no_window(days, task, earliest_ns, latest_ns)
     return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
@@ -174,9 +173,9 @@ def _refuse_no_window(
     ]
     if task.start and room:
         remedy = f"choose a start from {room[0]}; or {remedy}"
-    start_text = f" from {task.start}" if task.start else ""
     raise ConfigError(
-        f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon{start_text} inside the tape",
+        f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon"
+        f"{f' from {task.start}' * bool(task.start)} inside the tape",
         received,
         remedy,
     )
