@@ -252,6 +252,8 @@ class TypedOrder:
         """The task with the typed options applied; a feed latency may come from the market's tape."""
         from tercel.api.orders import task_of
         from tercel.execution.market import latency_of
+        from tercel.execution.orders import horizon_until
+        from tercel.market.tape import Lake
 
         late = {
             "latency": (self.latency, "latency"),
@@ -262,7 +264,12 @@ class TypedOrder:
             for field, (text, name) in late.items()
             if text is not None
         }
-        return task_of(task, self.values | laws)
+        typed = self.values | laws
+        if market.on_tape and self.start and self.end and not self.horizon:
+            horizon_s = horizon_until(Lake(market.lake), market.symbol, self.start, self.end)
+            if horizon_s is not None:  # the end is by the clock, a horizon in trading time
+                typed |= {"end": None, "horizon": str(horizon_s)}
+        return task_of(task, typed)
 
 
 NOT_TYPED = TypedOrder()

@@ -544,4 +544,9 @@ def test_the_headline_compares_with_no_strategy_that_left_more_than_one_in_a_hun
     none = verdict_sentence(
         replace(found, strategies={"submit_and_leave": rows["submit_and_leave"]}, clusters=4)
     )
-    assert "no strategy filled enough to be compared; there is no verdict below 5 clusters" in none
+    unmet = "no strategy filled enough to be compared, so no verdict of the table counts; "
+    assert f"{unmet}there is no verdict below 5 clusters" in none
+    many = verdict_sentence(
+        replace(found, strategies={"submit_and_leave": rows["submit_and_leave"]})
+    )
+    assert f"{unmet}left out, with more than 1 % unfilled: submit_and_leave." in many

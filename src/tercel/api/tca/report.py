@@ -377,12 +377,12 @@ def verdict_sentence(counterfactual: "Counterfactual", unit: str = "bps") -> str
         f"{name} would have cost {result.cost_bps:.2f} {unit} where yours cost {counterfactual.own_bps:.2f} (saves "
         f"{format_interval(result.saves, signed=True)})"
         for name, result in compared.items()
-    ][:1] or ["no strategy filled enough to be compared"]
+    ][:1] or ["no strategy filled enough to be compared, so no verdict of the table counts"]
     remarks = {
         f"of {len(compared)} strategies {verdict_names.count('cheaper')} are cheaper, "
         f"{verdict_names.count('more expensive')} more expensive, "
-        f"{verdict_names.count('no significant difference')} without a significant difference": counterfactual.clusters
-        >= LEAST_CLUSTERS,
+        f"{verdict_names.count('no significant difference')} without a significant difference": compared
+        and counterfactual.clusters >= LEAST_CLUSTERS,
         f"there is no verdict below {LEAST_CLUSTERS} clusters": counterfactual.clusters
         < LEAST_CLUSTERS,
         f"left out, with more than 1 % unfilled: {', '.join(counterfactual.incomplete)}": counterfactual.incomplete,
