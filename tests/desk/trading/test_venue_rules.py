@@ -288,9 +288,9 @@ def test_a_desk_that_is_told_no_rules_breaks_each_and_its_venue_refuses_what_the
     refused = {report.cl_ord_id for report in venue.refused}
     assert all(any(name in fault for fault in venue.inspector.faults) for name in refused)
     limited, _ = trade("futures", 200, seed=5, days=4, tells_rules=False)
-    assert {"market order", "closed"} <= {
-        fault.partition(":")[0] for fault in limited.inspector.faults
-    }
+    faults = Counter(fault.partition(":")[0] for fault in limited.inspector.faults)
+    assert faults["market order"]
+    assert not faults["halted"]  # the venue announces its halts, and breaks as such
     assert limited.refused
 
 

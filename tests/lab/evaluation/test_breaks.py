@@ -1,19 +1,26 @@
 """Recorded days with a lunch break: windows, orders and episodes run in trading time, as on the same day without the break."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tercel.api.tca.market_day import read_day
+from tercel.cli.order import TypedOrder
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BREAK
 from tercel.execution import step as kernels
-from tercel.execution.orders import Order
+from tercel.execution.market import Market
+from tercel.execution.orders import Order, horizon_until
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.pipeline.judged_tables import title_of
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tape_split import Split, curve_lots, cut_of
-from tercel.lab.evaluation.windows import orders_plan, tape_plan
+from tercel.lab.evaluation.windows import clock_hours, orders_plan, tape_plan
 from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_session
@@ -143,6 +150,53 @@ def test_an_order_whose_horizon_meets_the_break_ends_as_much_later(
     _, [tape_day] = source_of([days[1]])
     row = orders_plan([tape_day], TASK, [order]).rows[0]
     assert row[kernels.E_HORIZON_NS] == 60 * MINUTE
+
+
+def test_a_start_in_the_break_is_refused_with_starts_that_do(
+    days: tuple[CompiledDay, CompiledDay],
+) -> None:
+    _, tape_days = source_of([days[1]])
+    hours = r"none fits into 09:30 to 11:30 or 13:00 to 14:57 of 2030-01-02"
+    starts = (
+        "choose a start from 09:30 to 11:29 or 13:00 to 14:26; or"  # the tape ends before the close
+    )
+    for start in ("12:00", "12:45", "11:30", "14:28"):
+        with pytest.raises(ConfigError, match=hours) as refused:
+            tape_plan(tape_days, replace(TASK, start=start), [3000.0] * 13)
+        assert starts in str(refused.value)
+    for start in ("09:30", "11:29", "13:00", "14:26"):
+        assert len(tape_plan(tape_days, replace(TASK, start=start), [3000.0] * 13))
+
+
+def test_an_order_by_the_clock_is_told_with_the_hours_it_is_worked_in(
+    days: tuple[CompiledDay, CompiledDay], tmp_path: Path, apart: Events
+) -> None:
+    task = replace(TASK, start="11:00", horizon_s=3600.0)
+    plain, broken = (source_of([day])[1][0] for day in days)
+    assert clock_hours(broken, task) == "11:00 to 13:30"
+    assert clock_hours(plain, task) == clock_hours(broken, TASK) == ""
+    told = title_of("TOY replay", {**task.to_dict(), "hours": clock_hours(broken, task)})
+    assert told == "TOY replay: buy 400 lots, 11:00 to 13:30"
+    lake = Lake(tmp_path)
+    lake.write(instrument("SSE", CLOSE + PAUSE), apart)
+    market = Market("", str(tmp_path), "TOY")
+    typed = TypedOrder(start="11:00", end="13:30").task(TASK, market)
+    assert (typed.start, typed.horizon_s) == ("11:00", 3600.0)
+    assert horizon_until(lake, "TOY", "13:30", "11:00") is None
+
+
+def test_orders_of_a_list_that_arrive_in_the_break_are_counted(
+    tmp_path: Path, apart: Events
+) -> None:
+    lake = Lake(tmp_path)
+    lake.write(instrument("SSE", CLOSE + PAUSE), apart)
+    orders = tuple(
+        Order(f"2030-01-02 {clock}", "TOY", "buy", 50, "10min") for clock in ("11:00", "12:00")
+    )
+    built = build_market(Scenario(Market("", str(tmp_path), "TOY"), TASK, orders), quick=True)
+    [note] = [note for note in built.notes if note.startswith("The orders")]
+    assert "2 of a list" in note
+    assert note.endswith("; 1 arrives in a break and is worked after it.")
 
 
 def test_a_world_of_the_break_is_halted_and_begins_after_its_first_row(

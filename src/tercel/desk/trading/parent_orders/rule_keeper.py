@@ -61,9 +61,9 @@ class RuleKeeper:
         return row
 
     def can_send(self, now_ns: int) -> bool:
-        """Whether something new may be sent: in a window, not shortly before its end, not in a halt."""
+        """As `Follower.can_send`, noting the time."""
         self._asked_ns = max(self._asked_ns, now_ns)
-        return self.rules.next_open_ns(now_ns) <= now_ns and not self._follower.halted
+        return self._follower.can_send(now_ns)
 
     @property
     def due_ns(self) -> int:
