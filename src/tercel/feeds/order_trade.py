@@ -273,9 +273,10 @@ class OrderTradeFeed:
             rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
         if "money" in fields:
             price = pl.col("price") / UNITS_PER_DOLLAR
-            far = price * pl.col("lots") > _MOST_WORTH * pl.col("money")
             files.refuse(
-                rows.filter(far & (pl.col("money") > 0)).with_columns(price),
+                rows.filter(
+                    pl.col("money") > 0, price * pl.col("lots") > _MOST_WORTH * pl.col("money")
+                ).with_columns(price),
                 "price",
                 f"prices in yuan, which times the shares are {_MONEY},",
                 "write the prices of orders and of trades in yuan: divide them by 100, 1,000 or 10,000",

@@ -125,8 +125,11 @@ def _delete(
     entry = find_entry(ids, key)
     if entry < 0:
         last = max(i - 1, 0)
-        own = max(messages[last, BUY], messages[last, SELL]) == key
-        if own and messages[last, WHAT] == ADD and messages[last, TICKS] == 0:
+        if (
+            messages[last, WHAT] == ADD
+            and messages[last, TICKS] == 0
+            and max(messages[last, BUY], messages[last, SELL]) == key
+        ):
             report[NO_BEST] -= 1  # the exchange cancels what finds no price
         else:
             count(report, UNKNOWN_DELETE, i)

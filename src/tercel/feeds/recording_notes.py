@@ -31,19 +31,15 @@ def recording_notes(instrument: Instrument, events: Events) -> list[str]:
         return []
     zone = ZoneInfo(instrument.timezone)
     printed = events.exch_ns[np.isin(events.kind, (TRADE, TRADE_HIDDEN))]
-    spans = [
-        (
-            w.end_ns,
-            later.start_ns,
-            (printed > w.end_ns + MINUTE_NS) & (printed < later.start_ns - SLACK_NS),
-        )
-        for w, later in pairwise(hours.windows)
-    ]
     notes = [
-        f"{inside.sum():,} trades lie in the break {format_clock(begin, zone)} to {format_clock(end, zone)}, in which a "
-        'replay sends nothing: name the rules of its hours in a map, `rules = "SHFE-0230"` under [instrument]'
-        for begin, end, inside in spans
-        if inside.any()
+        f"{len(inside):,} trades lie in the break {format_clock(w.end_ns, zone)} to {format_clock(later.start_ns, zone)}, in "
+        'which a replay sends nothing: name the rules of its hours in a map, `rules = "SHFE-0230"` under [instrument]'
+        for w, later in pairwise(hours.windows)
+        if len(
+            inside := printed[
+                (printed > w.end_ns + MINUTE_NS) & (printed < later.start_ns - SLACK_NS)
+            ]
+        )
     ]
     opening, close = instrument.session(events.exch_ns)
     ns = np.unique(np.concatenate([events.exch_ns, [opening, close]]))

@@ -108,11 +108,10 @@ def has_level_totals(events: Events) -> bool:
 def curve_lots(instrument: Instrument, events: Events) -> Floats:
     """Lots traded in each thirteenth of a session's trading time, float64 (13,)."""
     opening, closing = session_of(instrument, events)
-    ns = events.exch_ns
-    printed = events.kind == (TRADE if has_level_totals(events) else EXECUTE)
-    inside = printed & (ns >= opening) & (ns <= closing)
-    parts = np.minimum(_thirteenths_of(instrument, events, ns[inside]), CURVE_BINS - 1)
-    return np.bincount(parts, events.qty_lots[inside], CURVE_BINS)
+    kind = TRADE if has_level_totals(events) else EXECUTE
+    inside = (events.kind == kind) & (np.clip(events.exch_ns, opening, closing) == events.exch_ns)
+    parts = _thirteenths_of(instrument, events, events.exch_ns[inside])
+    return np.bincount(np.minimum(parts, CURVE_BINS - 1), events.qty_lots[inside], CURVE_BINS)
 
 
 def _thirteenths_of(instrument: Instrument, events: Events, ns: Ints) -> Ints:

@@ -81,5 +81,7 @@ def trading_times(hours: VenueRules, opening: int, ns: Ints) -> Ints:
     array([0, 2, 5, 6])
     """
     windows = hours.windows or windows_of([(opening, FOREVER_NS)])
-    spans = [np.minimum(ns, w.end_ns) - max(w.start_ns, opening) for w in windows]
-    return np.asarray(np.sum(np.maximum(spans, 0), axis=0), np.int64)
+    return np.asarray(
+        sum(np.maximum(np.minimum(ns, w.end_ns) - max(w.start_ns, opening), 0) for w in windows),
+        np.int64,
+    )
