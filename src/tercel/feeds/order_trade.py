@@ -272,11 +272,11 @@ class OrderTradeFeed:
                 notes.append(f"{member.location} is named {named} and imported as {date}")
             rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
         if "money" in fields:
-            price = pl.col("price") / UNITS_PER_DOLLAR
             files.refuse(
-                rows.filter(
-                    pl.col("money") > 0, price * pl.col("lots") > _MOST_WORTH * pl.col("money")
-                ).with_columns(price),
+                rows.with_columns(pl.col("price") / UNITS_PER_DOLLAR).filter(
+                    pl.col("money") > 0,
+                    pl.col("price") * pl.col("lots") > _MOST_WORTH * pl.col("money"),
+                ),
                 "price",
                 f"prices in yuan, which times the shares are {_MONEY},",
                 "write the prices of orders and of trades in yuan: divide them by 100, 1,000 or 10,000",
