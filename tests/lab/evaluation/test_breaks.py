@@ -17,6 +17,7 @@ from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.market_estimates import pilot
 from tercel.lab.evaluation.pipeline.judged_tables import title_of
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tape_split import Split, curve_lots, cut_of
@@ -104,14 +105,16 @@ def test_volume_is_learned_and_expected_in_trading_time(
         hours = {DATE: [(OPEN + 100 * MINUTE, OPEN + 110 * MINUTE)]}
         found = Split([DATE], [DATE], 0, [lots], hours).curve
         assert found[5:7] == [pytest.approx(np.mean(np.delete(curve, [5, 6])))] * 2
-    quantities = []
+    quantities, curves = [], []
     for day in days:
-        _, [tape_day] = source_of([day])
+        source, [tape_day] = source_of([day])
         plan = tape_plan(
             [tape_day], replace(TASK, quantity=None, share=0.1), curve, every_ns=5 * MINUTE
         )
         quantities.append(plan.rows[:, kernels.E_QUANTITY])
+        curves.append(pilot(source, replace(TASK, side=0), plan).curve)
     np.testing.assert_array_equal(*quantities)
+    np.testing.assert_array_equal(*curves)
 
 
 @pytest.mark.parametrize("name", ["twap_take", "twap_passive", "peg_behind", "imbalance_peg"])

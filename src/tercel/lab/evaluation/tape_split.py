@@ -110,10 +110,8 @@ def curve_lots(instrument: Instrument, events: Events) -> Floats:
     opening, closing = session_of(instrument, events)
     kind = TRADE if has_level_totals(events) else EXECUTE
     inside = (events.kind == kind) & (np.clip(events.exch_ns, opening, closing) == events.exch_ns)
-    parts = _thirteenths_of(instrument, events, events.exch_ns[inside])
-    return np.bincount(
-        np.minimum(parts, CURVE_BINS - 1), events.qty_lots[inside].astype(np.float64), CURVE_BINS
-    )
+    parts = np.minimum(_thirteenths_of(instrument, events, events.exch_ns[inside]), CURVE_BINS - 1)
+    return np.asarray(np.bincount(parts, events.qty_lots[inside], CURVE_BINS), np.float64)
 
 
 def _thirteenths_of(instrument: Instrument, events: Events, ns: Ints) -> Ints:
