@@ -204,7 +204,7 @@ def test_days_are_named_and_files_come_once(tmp_path: Path) -> None:
     rows = play(2, 300, 9, 200)
     path = write(tmp_path, rows)
     with pytest.raises(FeedError, match="one file of ABC on 2019-01-30"):
-        read_all(ItchFeed(), [path, path], FeedOptions())
+        read_all(ItchFeed(), [path, write(tmp_path / "again", rows)], FeedOptions())
     plain = write(tmp_path / "c", rows, "events.csv")
     with pytest.raises(FeedError, match="give `date=YYYY-MM-DD`"):
         read_all(ItchFeed(), [plain], FeedOptions())
