@@ -62,7 +62,7 @@ def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list
 def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> ImportedDay:
     """Read one day of a feed, write it into the lake, and print its warnings."""
     imported = day.read()
-    outcome = lake.write(imported.instrument, imported.events, replace=replace)
+    outcome = lake.write_in_common_units(imported.instrument, imported.events, replace)
     venue, symbol, date = imported.instrument.key
     instrument = lake.instrument(symbol, date, venue)
     for warning in imported.warnings:

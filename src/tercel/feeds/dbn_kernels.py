@@ -43,8 +43,6 @@ NO_SIZE: Final = 2**32 - 1
 AT, LOTS, SIDE, DONE = range(4)
 """Ticks; lots; side; lots executed since its last `C` or `M`."""
 FACTS: Final = 4
-
-
 # Slots of the state that goes from one call to the next.
 CLOCK, SEQ, ROWS, LIVE, FREE, OPEN, AGGRESSOR = range(7)
 """`OPEN` is 1 while there were only snapshots; `SEQ` begins at -1 when a snapshot comes first, so that it is 0."""
