@@ -14,6 +14,8 @@ from tercel.market.feed import FeedDay, FeedOptions
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument, Lake as Store
 
+MOST_OFF = 0.01
+"""Share of rows off a stated tick from which on it is told."""
 OUTCOMES = {
     "written": "written",
     "replaced": "replaced",
@@ -67,6 +69,11 @@ def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> ImportedDay:
     instrument = lake.instrument(symbol, date, venue)
     for warning in imported.warnings:
         say(f"warning: {warning}")
+    if instrument.tick_rule == "stated" and instrument.off_tick_rows > MOST_OFF * instrument.rows:
+        say(
+            f"warning: {instrument.off_tick_rows:,} of {instrument.rows:,} prices are off the tick {instrument.tick:g}; "
+            "leave out --tick, and it is inferred (--replace writes the day again)"
+        )
     say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} events, {OUTCOMES[outcome]}")
     return ImportedDay(instrument, outcome, list(imported.warnings))
 

@@ -174,6 +174,7 @@ class CsvDay:
             raise self._nothing_left(report)
         if direct.height:
             events = csv_crossed.uncross(events, report) if rules.uncross else events
+        if direct.height or (quotes.height and not rules.negative_spread):
             extra |= csv_crossed.count_crossed(events)
         extra |= {
             "feed": "csv",
@@ -332,8 +333,9 @@ class CsvDay:
             states = "{crossed_states:,} of {states:,} states are crossed, {locked_states:,} locked".format(
                 **extra
             )
+            key = "negative_spread" if any(f.quote for _, f in self.parts) else "uncross"
             warnings.append(
-                f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
+                f"{states}; `tercel data verify` names the likely cause, `{key} = true` under [clean] drops it"
             )
         return warnings
 
