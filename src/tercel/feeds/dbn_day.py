@@ -68,7 +68,7 @@ _WARNINGS: Final = {
     "sequence_back": "records of one time with a sequence number below that of the record above: their order is not the "
     "exchange's; download the file again",
     "undefined": "records without price or size, passed over",
-    "trades_over_fills": "trades of more lots than the orders that they met; the rest is a hidden execution",
+    "trades_over_fills": "trades of more lots than their fills; the rest is hidden",
     "contradicted_fills": "changes that contradict the fills before them; the change was believed",
 }
 

@@ -67,7 +67,7 @@ def test_what_a_trade_has_beyond_its_fills_is_hidden(tmp_path: Path) -> None:
     assert rows(day)[1:] == [("trade_hidden", 0, 100, 3), ("execute", 1, 100, 4)]
     assert day.instrument.extra["trades_over_fills"] == 1
     assert day.warnings == (
-        "1 trades of more lots than the orders that they met; the rest is a hidden execution (a.dbn)",
+        "1 trades of more lots than their fills; the rest is hidden (a.dbn)",
     )
 
 
