@@ -18,6 +18,7 @@ from tercel.cli import (
     command_line,
     page_folder,
     parse_dates,
+    parse_seeds,
     report_errors,
     run_app,
 )
@@ -180,6 +181,31 @@ def places(
 
 
 @app.command()
+def passive_impact(
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "ibm",
+    orders: Annotated[
+        int, typer.Option(help="Orders of each trial, a third in each arm.", min=60, max=1_000_000)
+    ] = 600,
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of trials, or a range A-B.", metavar="S[,S...]|A-B")
+    ] = "0-19",
+    as_json: AsJson = False,
+) -> None:
+    """Ratios of a resting fill's impact to a take's, planted in a market and found by randomized own orders."""
+    with report_errors(as_json):
+        from studies.impact import passive_trial
+
+        passive_trial.run(market, orders, _seeds(seeds), as_json)
+
+
+def _seeds(text: str) -> list[int]:
+    """Seeds of a list with commas, or of a range A-B."""
+    first, _, last = text.partition("-")
+    is_range = first.isdecimal() and last.isdecimal() and int(first) <= int(last)
+    return list(range(int(first), int(last) + 1)) if is_range else parse_seeds(text)
+
+
+@app.command()
 def orders(
     agent: Annotated[
         str, typer.Argument(help="Policy that is judged, by name.", metavar="POLICY")
@@ -235,12 +261,8 @@ def ways(
         from studies.sizes import ways_command as command
         from tercel.core import split_commas
 
-        first, _, last = seeds.partition("-")
-        numbers = (
-            range(int(first), int(last) + 1) if last else [int(one) for one in split_commas(seeds)]
-        )
         command.run(
-            market, split_commas(regimes), [float(one) for one in split_commas(share)], list(numbers),
+            market, split_commas(regimes), [float(one) for one in split_commas(share)], _seeds(seeds),
             2 * (episodes // 2), out, as_json,
         )  # fmt: skip
 

@@ -13,7 +13,8 @@ from tests.lobster_files import history
 from typer.testing import CliRunner
 
 from studies.__main__ import app as studies_app
-from tercel.market.tape import Lake
+from tercel.cli.data import _print_verdict
+from tercel.market.tape import Instrument, Lake
 
 STEADY = [(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2), (3, -1, 1, 1, 0)] * 6
 TOY = ("--symbol", "TOY", "--date", "2012-06-21")
@@ -328,6 +329,19 @@ def test_bad_input_is_told_and_nothing_is_written(
     file = put(tmp_path / "files", data)
     refused(tercel("data", "import", "itch", file, "--lake", lake, *words), told, "to go on")
     assert not list(lake.glob("venue=*/**/events.parquet"))
+
+
+def test_a_long_finding_leaves_the_counts_in_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    mismatch = {"row": 8426, "side": "bid", "expected": [16251, 202], "got": [16251, 2]}
+    findings = {"rows": 10_000, "first_mismatch": mismatch, "explained": True}
+    day = Instrument("NASDAQ", "AAPL", "2019-01-30", 0.01)
+    _print_verdict(day, findings, explained=True)
+    shown = capsys.readouterr().out
+    assert "left out" not in shown
+    assert {"10,000", "8426,", "yes"} <= set(shown.split())
 
 
 # -- files of another feed --------------------------------------------------------------------------------------------

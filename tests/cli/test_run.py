@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,20 @@ def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it
     assert run.scenario.market == Market("", "/days", "SIM", days, "propagator", fees, bound="kind")
     assert run.scenario.task == Task(side=1, quantity=500, latency=Latency("uniform", 1, 5))
     assert json.dumps(run.to_dict()) == json.dumps(BEFORE), "marks of folders are made of it"
+
+
+def test_a_run_keeps_what_is_assumed_of_own_impact(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(
+        json.dumps(BEFORE | {"passive_impact": 0.0, "impact_scale": 2.0})
+    )
+    run = Run.load(tmp_path)
+    assert (run.scenario.market.passive_impact, run.scenario.market.impact_scale) == (0.0, 2.0)
+    assert Scenario(replace(run.scenario.market, passive_impact=1.0)).id != run.scenario.id
+    [job, *_] = replace(
+        run, frames=runs.FRAMES, scenario=Scenario(Market("csco-santa-fe", passive_impact=0.5))
+    ).trainings()
+    assert [market.passive_impact for market in job.config.market.markets] == [0.5]
+    assert run.to_dict()["passive_impact"] == 0.0
 
 
 @pytest.mark.parametrize("quick", [True, False])

@@ -101,6 +101,7 @@ def run(folder: Path, desk: str, change: tuple[str, str] = ("", ""), *more: obje
 def shadowed(folder: Path) -> dict[str, Any]:
     result = run(folder, "shadow")
     assert result.exit_code == 0, result.output
+    assert "2 rounds of 120 s, SIM of 2003-01-13\n" in result.stderr
     found: dict[str, Any] = json.loads(result.stdout)
     return found
 

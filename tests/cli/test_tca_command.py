@@ -133,5 +133,10 @@ def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Pa
     elsewhere = "1 of a symbol or a day that the lake does not have; the first is ELSE in row 2"
     assert "no_tape" not in refused(tercel("tca", good, *of), elsewhere)
     refused(tercel("tca", good, "--lake", tmp_path / "nolake"), "the folder of a lake")
-    for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
+    for words in (
+        ("--against", "nobody"),
+        ("--agent", "nobody"),
+        ("--impact", "heavy"),
+        ("--passive-impact", "-0.1"),
+    ):
         refused(tercel("tca", good, *of, *words))

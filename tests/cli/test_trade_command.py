@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -183,6 +184,14 @@ def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     for agent in ("peg", "taker"):
         lots = sum(p["side"] * p["filled"] for p in ran["parents"] if p["agent"] == agent)
         assert sum(row["lots"] for row in held if row["agent"] == agent) == lots
+    with closing(JournalReader(desk)) as reader:
+        sent = {e.order: e.ns for _, e in reversed([*reader.read(kinds=[kinds.ORDER_OUT])])}
+    table = tercel("trade", "orders", "--desk", desk, "--all").stdout
+    assert "sent, UTC" in table
+    for line in table.partition("\norders\n")[2].splitlines()[1:]:
+        if (name := line.split(maxsplit=1)[0]) in sent:
+            clock = datetime.fromtimestamp(sent[name] // 10**9, UTC)
+            assert f"{clock:%H:%M:%S}" in line
     shown = tercel("trade", "orders", "--desk", desk).stdout
     assert "AAA-000-peg" in shown
     assert "+alpha+posture" not in shown

@@ -1,6 +1,6 @@
 """`tercel trade quotes`, `day` and `limits`: a journal in, tables, pages and objects out; what is refused."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.desk.trading.test_quoted_requests import read
 from tercel.api.desk import posted_commands
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
+from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.journal.store import SqlJournal
@@ -150,6 +151,14 @@ def test_a_missing_desk(desk: Path, tmp_path: Path) -> None:
     refused(result, "not read: none")
     assert "none: its journal cannot be read" in result.stdout
     assert "d1: " in out.read_text()
+
+
+def test_desks_of_two_days_are_not_added_up(desk: Path, tmp_path: Path) -> None:
+    later = kept(tmp_path / "d2", [replace(entry, ns=entry.ns + 2 * DAY_NS) for entry in busy()])
+    refused(day(desk, later, "--out", tmp_path / "day.html"), "desks of one day", "--date")
+    assert not (tmp_path / "day.html").exists()
+    both = day(desk, later, "--out", tmp_path / "day.html", "--date", "1970-01-01")
+    assert both.stdout.startswith("The day of 2 desks")
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_a_picture_opens_in_full_where_it_is_pressed() -> None:
             full == shown and ((DOCS / page).parent / full).is_file() for full, shown in opened
         )
     assert min(found.values()) > 0
-    assert found["gallery.md"] == 12
+    assert found["gallery.md"] == 11
 
 
 def test_the_reference_names_every_public_name() -> None:

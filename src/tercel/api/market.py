@@ -25,6 +25,8 @@ def load_market(
     name: str = presets.DEFAULT,
     *,
     impact: str = "",
+    passive_impact: float = 1.0,
+    impact_scale: float = 1.0,
     fees: FeesLike = NO_FEES,
     latency: LatencyLike = AT_ONCE,
     feed_latency: LatencyLike = AT_ONCE,
@@ -38,6 +40,8 @@ def load_market(
         A built-in preset (``tercel market list``), or a ``.json`` file.
     impact : str
         Law of impact: none, translation or weights; "": the preset's own.
+    passive_impact, impact_scale : float
+        Impact of a resting fill to that of a take, from 0 to 1, and a factor of the law, above 0: neither is known.
     fees : Fees or str
         ``Fees(maker, taker, unit)``, or text such as ``"-0.002,0.003"`` (price units a share) or ``"1,5bps"``.
     latency, feed_latency : Latency, float or str
@@ -63,6 +67,8 @@ def load_market(
     market = make_market(
         str(name),
         impact=impact,
+        passive_impact=passive_impact,
+        impact_scale=impact_scale,
         fees=fees_of(fees),
         latency=entry,
         feed_latency=feed,
@@ -78,6 +84,8 @@ def replay(
     *,
     days: Sequence[str] = (),
     impact: str = "square_root",
+    passive_impact: float = 1.0,
+    impact_scale: float = 1.0,
     queue: str = DEFAULT,
     fees: FeesLike = NO_FEES,
     latency: LatencyLike = AT_ONCE,
@@ -97,6 +105,8 @@ def replay(
         start time are evaluated on every day, and the other hours are for training.
     impact : str
         Law of impact: square_root and propagator move the tape's prices by own volume (a prior); none does not.
+    passive_impact, impact_scale : float
+        As in `load_market`.
     queue : str
         Queue model for a tape with level totals only.
     fees, latency, feed_latency
@@ -123,6 +133,8 @@ def replay(
         symbol=symbol,
         days=tuple(days),
         impact=impact,
+        passive_impact=passive_impact,
+        impact_scale=impact_scale,
         queue=queue,
         fees=fees_of(fees),
         bound=bound,

@@ -158,6 +158,8 @@ class Run:
                 regimes=raw.pop("regimes", ""),
                 queue=raw.pop("queue", DEFAULT),
                 bound=bound or (KIND if lake else ""),
+                passive_impact=raw.pop("passive_impact", 1.0),
+                impact_scale=raw.pop("impact_scale", 1.0),
             )
             strategies = tuple(raw.pop("strategies", ()))
             return cls(Scenario(market, task, orders), strategies=strategies, folder=folder, **raw)

@@ -15,7 +15,7 @@ from tercel.cli.data_import import import_app
 from tercel.cli.imported_days import ImportedDay, print_days
 from tercel.cli.interrupts import BoundedClock, on_interrupt
 from tercel.cli.options import AsJson, Lake, Symbol, check_date
-from tercel.cli.output import hand_over, print_table, say
+from tercel.cli.output import hand_over, print_table, result_console, say
 from tercel.core.errors import FeedError, VenueError, refuse_if
 
 if TYPE_CHECKING:
@@ -210,8 +210,11 @@ def _import_counts(instrument: "Instrument") -> dict[str, Any]:
         "cleaning": dict,
         "signed": dict,
     }
-    extra = instrument.extra
-    return {key: extra[key] for key, kind in kinds.items() if isinstance(extra.get(key), kind)}
+    return {
+        key: instrument.extra[key]
+        for key, kind in kinds.items()
+        if isinstance(instrument.extra.get(key), kind)
+    }
 
 
 def _print_verdict(instrument: "Instrument", findings: dict[str, Any], explained: bool) -> None:
@@ -223,7 +226,9 @@ def _print_verdict(instrument: "Instrument", findings: dict[str, Any], explained
             rows += [(f"{key}: {name}", _value_text(count)) for name, count in value.items()]
         else:
             rows.append((key, _value_text(value)))
-    print_table(" ".join(instrument.key), ("what", "count"), rows)
+    width = 2 + sum(max(map(len, cells)) for cells in zip(*rows, strict=True))
+    wraps = ("count",) * (width > result_console().width)
+    print_table(" ".join(instrument.key), ("what", "count"), rows, wraps=wraps)
     if not explained and findings["first_mismatch"] is not None:
         say("the tape and the file do not agree; the first mismatch is in the table")
     elif not explained and findings.get("illegal_rolls"):

@@ -23,6 +23,17 @@ Impact = Annotated[
 ]
 
 
+PassiveImpact = Annotated[
+    float | None,
+    typer.Option(
+        help="Impact of a resting fill to that of a take, 0 to 1 (default: 1; not known, look at both ends).",
+        metavar="X",
+    ),
+]
+ImpactScale = Annotated[
+    float | None,
+    typer.Option(help="Factor of the law's impact, above 0 (default: 1).", metavar="X"),
+]
 Bound = Annotated[
     str | None,
     typer.Option(
@@ -33,6 +44,12 @@ Bound = Annotated[
         metavar="kind|strict|undercut",
     ),
 ]
+
+
+def impact_terms(passive_impact: float | None, impact_scale: float | None) -> dict[str, float]:
+    """What was typed of `--passive-impact` and `--impact-scale`, as fields of a market."""
+    typed = {"passive_impact": passive_impact, "impact_scale": impact_scale}
+    return {name: value for name, value in typed.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,8 @@ class MarketOptions:
     ] = None
     symbol: Symbols = None
     impact: Impact = None
+    passive_impact: PassiveImpact = None
+    impact_scale: ImpactScale = None
     bound: Bound = None
 
     def __post_init__(self) -> None:
@@ -123,6 +142,7 @@ class MarketOptions:
 
         names = self.presets
         law = self.impact or ""
+        terms |= impact_terms(self.passive_impact, self.impact_scale)
         if self.tape is None:
             terms["impact"] = law
             names = names or [DEFAULT]
@@ -232,6 +252,8 @@ class TypedOrder:
         """The task with the typed options applied; a feed latency may come from the market's tape."""
         from tercel.api.orders import task_of
         from tercel.execution.market import latency_of
+        from tercel.execution.orders import horizon_until
+        from tercel.market.tape import Lake
 
         late = {
             "latency": (self.latency, "latency"),
@@ -242,7 +264,12 @@ class TypedOrder:
             for field, (text, name) in late.items()
             if text is not None
         }
-        return task_of(task, self.values | laws)
+        typed = self.values | laws
+        if market.on_tape and self.start and self.end and not self.horizon:
+            horizon_s = horizon_until(Lake(market.lake), market.symbol, self.start, self.end)
+            if horizon_s is not None:  # the end is by the clock, a horizon in trading time
+                typed |= {"end": None, "horizon": str(horizon_s)}
+        return task_of(task, typed)
 
 
 NOT_TYPED = TypedOrder()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 DEFAULT_SEED = 1
-TERMS = ("regimes", "impact", "fees", "queue")
+TERMS = ("regimes", "impact", "passive_impact", "impact_scale", "fees", "queue")
 """Options that are the fields of a market."""
 
 
@@ -147,6 +147,8 @@ def _run_order_list(request: RunRequest) -> None:
         market=request.market,
         tape=request.tape,
         impact=request.impact,
+        passive_impact=request.passive_impact,
+        impact_scale=request.impact_scale,
         episodes=EPISODES,
         seeds=str(request.seed),
         fees=request.fees,
@@ -276,7 +278,7 @@ def _load_run(request: RunRequest, folder: Path) -> "tuple[Run, Path]":
             started.seed,
         ),
         **{
-            f"--{name}": (
+            f"--{name.replace('_', '-')}": (
                 getattr(request, name),
                 getattr(requested_market, name),
                 getattr(saved_market, name),
@@ -318,6 +320,9 @@ def _options_text(run: "Run") -> str:
     options += ["--quick"] * run.quick
     options += [
         f"--{name} {value}" for name in ("regimes", "impact") if (value := getattr(market, name))
+    ]
+    options += [
+        f"--{name.replace('_', '-')} {value:g}" for name, value in market.impact_terms.items()
     ]
     options += _order_options(task)
     options += [f"--strategy {name}" for name in run.strategies]

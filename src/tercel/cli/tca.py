@@ -8,6 +8,7 @@ import typer
 
 import tercel as tc
 from tercel.cli.options import JsonRequest, Lake, Seed
+from tercel.cli.order import ImpactScale, PassiveImpact, impact_terms
 from tercel.cli.output import (
     check_folder,
     hand_over,
@@ -118,6 +119,8 @@ class Tca(JsonRequest):
             metavar="LAW",
         ),
     ] = "square_root"
+    passive_impact: PassiveImpact = None
+    impact_scale: ImpactScale = None
     quote_age: Annotated[
         float | None,
         typer.Option(
@@ -147,6 +150,7 @@ def tca(request: Tca) -> None:
             strategies=AGAINST.get(request.against, request.against),
             agents=tuple(request.agent or ()),
             impact=request.impact,
+            impact_terms=impact_terms(request.passive_impact, request.impact_scale),
             seed=request.seed,
             quote_age_s=request.quote_age,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
@@ -229,7 +233,7 @@ def _show_counterfactual(counterfactual: "Counterfactual", unit: str) -> None:
     rows = [[*cells, f"{unfilled:,}"] for *cells, unfilled in table_rows(counterfactual)]
     print_table(
         f"the same {counterfactual.parents:,} parents re-simulated, {unit} of the requested value, without fees; impact "
-        f"{counterfactual.impact}; 95 % intervals for all rows at once, {counterfactual.clusters} clusters",
+        f"{counterfactual.market.describe_impact()}; 95 % intervals for all rows at once, {counterfactual.clusters} clusters",
         ["strategy", "cost", "saves", "verdict", "unfilled"],
         rows,
         ("unfilled",),

@@ -37,8 +37,9 @@ from tercel.cli.trade_tca import tca
 from tercel.cli.trade_views import orders, positions, quotes, reconcile, replay, verify
 from tercel.core.errors import JournalError, refuse_if
 from tercel.core.files import write_atomic
-from tercel.core.report.formatting import format_count
+from tercel.core.report.formatting import format_count, format_venue_time
 from tercel.core.system import freeze_heap
+from tercel.core.vocabulary import DAY_NS
 
 if TYPE_CHECKING:
     from tercel.api.console.second_person import SecondPerson
@@ -93,11 +94,21 @@ def day(
     as_json: AsJson = False,
 ) -> int:
     """Report the day of desks, as a page: costs, profit, limits, alerts and open issues."""
+    from tercel.api.desk.day import DeskDay
     from tercel.api.desk.day_folders import UnreadDay, days_of
     from tercel.api.desk.day_page import DayReport
 
     folders = desks or [find_desk(None)]
     report = DayReport(days_of(folders, _window(date, session, from_ns, to_ns)))
+    ends = sorted((d.to_ns, d.desk) for d in report.days if isinstance(d, DeskDay) and d.to_ns)
+    refuse_if(
+        ends and ends[-1][0] - ends[0][0] >= DAY_NS,
+        "desks of one day",
+        " and ".join(
+            f"{name} until {format_venue_time(ns)}" for ns, name in ends[:: max(len(ends) - 1, 1)]
+        ),
+        "report each by itself, or give --date of one day",
+    )
     file = out or (folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE))
     write_atomic(file, report.html())
     if as_json:
@@ -300,6 +311,7 @@ def _run_desk(
     config: "DeskConfig", settings: dict[str, Any], folder: Path, request: RunDesk
 ) -> tuple["tc.Desk", Experiments]:
     """Open and run a desk in a folder, with progress and alerts; return the closed desk and its experiments."""
+    from tercel.api.desk.dependencies import recorded_days
     from tercel.desk.trading.folder_ledger import fold_folder
     from tercel.desk.trading.journal.store import SqlJournal
 
@@ -313,7 +325,11 @@ def _run_desk(
             bar.update(task, completed=done)
             if not done:  # it is open, so nothing refused it
                 rounds = f"{config.desk.rounds} rounds of {config.desk.round_s:g} s"
-                say(f"desk      {folder}: {format_count(len(config.agent), 'agent')}, {rounds}")
+                days = recorded_days(config, request.config and request.config.parent)
+                texts = [rounds, *(f"{name} of {date}" for name, date in days.items())]
+                say(
+                    f"desk      {folder}: {format_count(len(config.agent), 'agent')}, {', '.join(texts)}"
+                )
                 say(
                     f"watch     in another terminal: tercel console --desk {folder}, then http://127.0.0.1:{PORT}"
                 )
@@ -375,10 +391,16 @@ def _print(
     )
 
     headings, rows = agent_rows(outcome)
-    title = f"desk {config.desk.name}, seed {outcome.seed}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
     leaves = (headings[-1], "share of the flow", "input shift, sd", "strategy")
     print_sentences(silence_sentences(outcome))
-    print_table(title, headings, rows, leaves, left_aligned=("strategy",), wraps=headings[-1:])
+    print_table(
+        f"desk {config.desk.name}, seed {outcome.seed}: {config.desk.rounds} rounds of {config.desk.round_s:g} s",
+        headings,
+        rows,
+        leaves,
+        left_aligned=("strategy",),
+        wraps=headings[-1:],
+    )
     print_sentences(answer_sentences(outcome))
     _print_open(outcome.open_parents)
     print_sentences(forecast_sentences(outcome.forecasts))

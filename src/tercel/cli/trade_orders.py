@@ -300,7 +300,7 @@ def settle(
     ended = list[EndedOrder]()
     for outcome in settle_orders(desk, order, reason, desk_options.wait) if order else ():
         if isinstance(outcome, PostedCommand):
-            _print_answer(desk_options, outcome, {})
+            _print_answer(desk_options, outcome, {}, None)
         else:
             ended.append(outcome)
     if desk_options.as_json and ended:
@@ -444,11 +444,13 @@ def post_command(
     posted = posted_commands.post_and_wait(
         find_desk(request.desk), command, body, reason, request.wait
     )
-    _print_answer(request, posted, ends_ns or {})
+    _print_answer(request, posted, ends_ns or {}, body.get("horizon_ns"))
 
 
-def _print_answer(request: AskDesk, posted: "PostedCommand", ends_ns: Mapping[str, int]) -> None:
-    """Print the answer to a posted command; exit 1 if none came in time."""
+def _print_answer(
+    request: AskDesk, posted: "PostedCommand", ends_ns: Mapping[str, int], asked_ns: int | None
+) -> None:
+    """Print the answer to a posted command; `asked_ns`: a horizon in it; exit 1 if none came in time."""
     from tercel.api.desk.command_answers import describe_answer
 
     command = posted.command
@@ -459,7 +461,7 @@ def _print_answer(request: AskDesk, posted: "PostedCommand", ends_ns: Mapping[st
             {"desk": str(posted.folder), "command": command, "number": number, "answer": answer}
         )
     elif posted.entry is not None:
-        say(describe_answer(posted.entry, ends_ns))
+        say(describe_answer(posted.entry, ends_ns, asked_ns))
     else:
         waited = f"no answer in {request.wait:g} s: " if request.wait else ""
         taker = f"{posted.folder} is not running: its next session" if posted.idle else "the desk"

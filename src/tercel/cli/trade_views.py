@@ -6,6 +6,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -14,6 +15,7 @@ from tercel.cli.options import AsJson
 from tercel.cli.output import print_json, print_sentences, result_console
 from tercel.cli.trade_tables import child_row, print_rows, print_states, short_strategy
 from tercel.core.fixed_point import IN_TICKS
+from tercel.core.report.formatting import format_clock
 from tercel.core.report.tables import drop_idle_columns
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.journal.database import holder
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 REASONS = 5
 """Reasons of parents' states that a terminal shows."""
+SENT = "sent, UTC"
+"""When an order left, on the venue's clock."""
 POSITION = (
     *("agent", "instrument", "qty", "average", "mark"),
     *("value", "realised", "open", "fees", "currency"),
@@ -102,10 +106,11 @@ def orders(
         "orders" if every else f"open orders{state_text}",
         [
             {"order": order.name, "parent": order.parent}
+            | {SENT: format_clock(order.sent_ns, ZoneInfo("UTC"))[:8]}
             | child_row(order, ticks.get(order.instrument, 1))
             for order in children
         ],
-        ("parent", "filled"),
+        ("parent", "filled", SENT),
     )
     print_states(ledger.states.rows())
 

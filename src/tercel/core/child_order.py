@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tercel.core.fixed_point import ONE, format_decimal
-from tercel.core.lifecycle import LIVE, acknowledges, next_base_state, update_count
+from tercel.core.lifecycle import (
+    LIVE,
+    acknowledges,
+    answers_earlier,
+    next_base_state,
+    update_count,
+)
 from tercel.core.orders import (
     HELD,
     TERMINAL,
@@ -298,8 +304,8 @@ def _report_notices(order: ChildOrder, report: Report) -> list[Notice]:
         is_conflict = order.cum_qty or (order.acked and order.base != OrdStatus.UNKNOWN)
         notices.append(Notice(Code.CONFLICT if is_conflict else Code.REJECTED, root, report.text))
     elif kind == ExecType.RESTATED:
-        change = f"{report.lots} lots at {report.price}, before {order.lots} at {order.price}"
-        notices.append(Notice(Code.RESTATED, root, f"{change} {report.text}".rstrip()))
+        text = f"{report.lots} lots at {report.price}, before {order.lots} at {order.price} {report.text}"
+        notices.append(Notice(Code.RESTATED, root, text.rstrip()))
     elif after in HELD:
         notices.append(Notice(Code.HELD, root, f"{kind} {report.text}".rstrip()))
     return notices
@@ -382,8 +388,9 @@ def apply_reject(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, l
     remaining = order.pending
     if reject.cl_ord_id in names:
         index = names.index(reject.cl_ord_id)
-        is_known = reject.status in TERMINAL and reject.status is not OrdStatus.REJECTED
-        answered = order.done and is_known and not remaining[index].lots
+        answered = (
+            order.done and not remaining[index].lots and answers_earlier(reject.status, order.base)
+        )
         remaining = (
             remaining[index + 1 :] if answered else (*remaining[:index], *remaining[index + 1 :])
         )

@@ -1,6 +1,6 @@
 """`InstrumentRules`: the one declaration of an instrument's session and of the orders that its venue takes (TOML, Python).
 
-Shipped (`tercel/core/shipped_rules`): XNAS, XSHG, XSHE, SHFE, XASX, always. Others are a file:
+Shipped (`tercel/core/shipped_rules`): by `shipped_rules()`. Others are a file:
 
     [session]                    # `trading_session.TradingSession`
     timezone = "Asia/Shanghai"
@@ -136,7 +136,8 @@ def shipped_rules() -> list[str]:
     """Names of the shipped rules.
 
     >>> shipped_rules()
-    ['SHFE', 'XASX', 'XNAS', 'XSHE', 'XSHG', 'always']
+    ['CCFX', 'SHFE', 'SHFE-0100', 'SHFE-0230', 'SHFE-day', 'XASX', 'XNAS', 'XSHE', 'XSHE-ChiNext', 'XSHG', 'XSHG-STAR', \
+'always']
     """
     folder = files("tercel.core").joinpath("shipped_rules")
     return sorted(file.name.removesuffix(".toml") for file in folder.iterdir())

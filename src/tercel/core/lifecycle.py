@@ -93,6 +93,12 @@ def ends_order(report: Report, recounted_ns: int) -> bool:
     return status in TERMINAL and (status is not _FILLED or report.ns >= recounted_ns)
 
 
+def answers_earlier(status: OrdStatus, base: OrdStatus) -> bool:
+    """Whether the refusal of a cancel, of an order in state `base`, shows that each request sent before it was answered: the
+    venue reports an order that has ended, or one that it has rejected and so does not know."""
+    return status in TERMINAL and (status is not OrdStatus.REJECTED or base is OrdStatus.REJECTED)
+
+
 def next_base_state(
     base: OrdStatus,
     report: Report,

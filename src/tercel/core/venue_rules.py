@@ -84,12 +84,12 @@ class VenueRules:
         return max(next(stops, ns), ns)
 
     def break_ns(self, ns: int) -> int:
-        """Length of the break of the day that follows the window of a time; 0: none, the day ends there."""
+        """Length of the break of the day that follows the window of a time, its end included; 0: none, the day ends there."""
         after = zip(self.windows, self.windows[1:], strict=False)
         lengths = (
             later.start_ns - w.end_ns
             for w, later in after
-            if w.start_ns <= ns < w.end_ns and not w.ends_day
+            if w.start_ns <= ns <= w.end_ns and not w.ends_day
         )
         return next(lengths, 0)
 

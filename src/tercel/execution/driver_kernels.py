@@ -159,7 +159,10 @@ def ends_command(b: Packed, kind: int, who: int, flags: int, requested: int, lot
     led = ledger_at(b, who)
     if kind == sim.OWN_DEAD:
         return requested > 0 or led.state == lay.IN_FLIGHT
-    return kind == sim.OWN_REST or (flags & 1 == 0 and lots == led.open)
+    # A resting order's command was answered when it came to rest: the report of what it took before may come after.
+    return kind == sim.OWN_REST or (
+        led.state == lay.IN_FLIGHT and flags & 1 == 0 and lots == led.open
+    )
 
 
 @kernel

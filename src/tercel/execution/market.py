@@ -13,7 +13,7 @@ from tercel.execution.task import Latency, Task
 from tercel.market.dealers.panel import DRAWN, resolve_panel
 from tercel.market.flow import registry as presets
 from tercel.market.flow.resampled import ResampledPreset
-from tercel.market.impact.law import LAWS
+from tercel.market.impact.law import LAWS, ImpactLaw
 from tercel.market.simulator.bounds import ALL_BOUNDS, UNDERCUT
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays
@@ -60,11 +60,16 @@ class Market:
         (strict), or the tape's fills first and an own order alone inside the spread is undercut (undercut; also ""). On
         level totals: the queue model, every cancel ahead of the own order (optimistic), or all that is shown at its price,
         now and later (pessimistic).
+    passive_impact : float
+        From 0 to 1: a lot that a resting order fills moves the price as so many that are taken. Nobody has measured it
+        (docs/concepts/impact.md): look at both ends.
+    impact_scale : float
+        Factor of the law's displacements.
 
     Raises
     ------
     ConfigError, UnknownNameError
-        A law or queue model that does not exist, a market on tape and not.
+        A ratio or factor out of range, a law or queue model that does not exist, a market on tape and not.
 
     >>> Market(lake="days", symbol="AMZN").impact
     'square_root'
@@ -82,6 +87,8 @@ class Market:
     queue: str = DEFAULT
     bound: str = ""
     dealers: str = ""
+    passive_impact: float = 1.0
+    impact_scale: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the fields (ConfigError), fill in defaults and absolute paths."""
@@ -115,6 +122,18 @@ class Market:
                 "`dealers=` in a simulated market",
                 "`dealers=` with `tape=`",
                 "a tape does not answer: dealers' trades would move nothing",
+            ),
+            (
+                not 0.0 <= self.passive_impact <= 1.0,
+                "a ratio from 0 to 1: impact of a resting fill to that of a take",
+                f"`passive_impact={self.passive_impact}`",
+                "such as `passive_impact=0.5`",
+            ),
+            (
+                not 0.0 < self.impact_scale < math.inf,
+                "a factor of impact above 0",
+                f"`impact_scale={self.impact_scale}`",
+                "such as `impact_scale=2`; without impact: `impact=none`",
             ),
         ):
             refuse_if(is_wrong, expected, received, remedy)
@@ -153,6 +172,22 @@ class Market:
     def answers(self) -> bool:
         """Whether the market reacts to own trades: always if simulated (also with impact none), on a tape by its impact law."""
         return not self.on_tape or self.impact != "none"
+
+    @property
+    def impact_terms(self) -> dict[str, float]:
+        """`passive_impact` and `impact_scale`, those that are not 1."""
+        terms = {"passive_impact": self.passive_impact, "impact_scale": self.impact_scale}
+        return {name: value for name, value in terms.items() if value != 1.0}
+
+    def describe_impact(self) -> str:
+        """Name of the law of impact, and what is assumed of it."""
+        scale = f", times {self.impact_scale:g}" * (self.impact_scale != 1.0)
+        resting = f", a resting fill counts {self.passive_impact:g} of a take"
+        return self.impact + (scale + resting) * (self.impact != "none")
+
+    def scaled(self, law: ImpactLaw | None) -> ImpactLaw | None:
+        """The law of impact that own fills have in this market, of the one that its days or preset give."""
+        return law and law.scaled(self.impact_scale, self.passive_impact)
 
     def by_symbol(self) -> dict[str, "Market"]:
         """A market for each single symbol of a tape, by "SYMBOL tape"; a simulated market alone, by its preset's name."""

@@ -168,6 +168,21 @@ def _next_date(date: str) -> str:
     return (calendar_date.fromisoformat(date) + timedelta(days=1)).isoformat()
 
 
+def horizon_until(lake: Lake, symbol: str, start: str, end: str) -> float | None:
+    """Trading time, s, between two times of day of a symbol's last day, which a break or a night may part; None on a day
+    without breaks, and for an end before the start.
+
+    Raises
+    ------
+    TapeError
+        A symbol that the lake does not hold.
+    """
+    instrument = lake.instrument(symbol, lake.days(symbol)[-1])
+    hours = recorded_hours(instrument)
+    span_ns = hours.trading_ns(instrument.clock_ns(start), instrument.clock_ns(end))
+    return span_ns / NS_PER_SECOND if hours.windows and span_ns else None
+
+
 def assign_days(orders: Sequence[Order], lake: Lake) -> list[Order]:
     """Orders with their trading days, by time; an order without a date once for each day on which it fits. ConfigError
     for an order that fits no session.

@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
-from tercel.feeds.binance_messages import BinanceMarket, BinanceTrade, Level, markets_of
+from tercel.feeds.binance_messages import BinanceMarket, BinanceTrade, markets_of
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, SyncStep, sync
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
 from tercel.feeds.captures import CaptureLine, format_decimal, stated_unit, unit_of
@@ -65,7 +65,9 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[
         else:
             flags = schema.OPENING if part.change == OPENED and not is_open else 0
             rows = [(schema.CLEAR, 0, (0, 0), 0)] if part.change == LOST else []
-            rows += [(schema.LEVEL_SET, side, level, flags) for side, level in _level_rows(part)]
+            levels = [(1, level) for level in part.bids] + [(-1, level) for level in part.asks]
+            levels.sort(key=lambda row: row[1][1] != 0)  # removed levels first
+            rows += [(schema.LEVEL_SET, side, level, flags) for side, level in levels]
         if rows:
             seq += is_open
             is_open = True
@@ -76,14 +78,6 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[
             table[-1][FLAGS] |= schema.MESSAGE_END
             table[-1][UPDATE] = part.last if isinstance(part, SyncStep) else 0
     return np.array(table, np.int64).reshape(-1, 10), early_trades
-
-
-def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
-    """Side and level of a step's changes, removed levels before set levels."""
-    level_rows = [(1, level) for level in step.bids] + [(-1, level) for level in step.asks]
-    return [row for row in level_rows if row[1][1] == 0] + [
-        row for row in level_rows if row[1][1] != 0
-    ]
 
 
 class BinanceFeed(CaptureFeed):

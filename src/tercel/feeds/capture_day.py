@@ -39,6 +39,8 @@ class CaptureDay:
 
     Parameters
     ----------
+    symbol, date, source : str, str, tuple of str
+        Name of the instrument, day of UTC, names of the files.
     imported : Imported
         What :meth:`read` gives.
     updates : int64[rows]
@@ -47,24 +49,12 @@ class CaptureDay:
         Best quotes that the venue sent beside its updates: the reference for a rebuilt book.
     """
 
+    symbol: str
+    date: str
+    source: tuple[str, ...]
     imported: Imported
     updates: Ints
     quotes: tuple[Any, ...] = ()
-
-    @property
-    def symbol(self) -> str:
-        """Name of the instrument."""
-        return self.imported.instrument.symbol
-
-    @property
-    def date(self) -> str:
-        """Day of UTC."""
-        return self.imported.instrument.date
-
-    @property
-    def source(self) -> tuple[str, ...]:
-        """Names of the files."""
-        return self.imported.instrument.source
 
     def read(self) -> Imported:
         """The imported day, which was translated before."""
@@ -88,7 +78,6 @@ class Capture:
         self, venue: str, symbol: str, tick: int, stated: bool, extra: Extra
     ) -> Instrument:
         """A market of the capture, dated 2000-01-01 until its day is set; its tick, in 1e-10, was `stated` or else inferred."""
-        rule = "stated" if stated else "inferred"
         return Instrument(
             venue,
             symbol,
@@ -96,7 +85,7 @@ class Capture:
             float(format_decimal(tick)),
             timezone="UTC",
             source=self.source,
-            tick_rule=rule,
+            tick_rule="stated" if stated else "inferred",
             extra=extra,
         )
 
@@ -196,7 +185,8 @@ def days_of(
         instrument = replace(
             base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last
         )
-        yield CaptureDay(Imported(instrument, part, warnings), update, tuple(quotes))
+        imported = Imported(instrument, part, warnings)
+        yield CaptureDay(base.symbol, day, base.source, imported, update, tuple(quotes))
 
 
 def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:

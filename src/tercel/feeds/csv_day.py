@@ -27,11 +27,13 @@ from tercel.feeds.csv_columns import in_order
 from tercel.feeds.csv_levels import levels_of, orders_of
 from tercel.feeds.csv_map import CsvMap, FileMap
 from tercel.feeds.csv_rows import ROUNDED
+from tercel.feeds.csv_trading_day import rows_of_trading_day
 from tercel.feeds.members import Member
+from tercel.feeds.recording_notes import recording_notes
 from tercel.market.feed import Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Extra, Instrument
-from tercel.market.tape.local_times import day_ns
+from tercel.market.tape.local_times import day_ns, midnight_ns
 
 MOST_BLANK: Final = 0.1
 """Share of quotes that may lack a side before the key that keeps it is named."""
@@ -39,8 +41,6 @@ MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
 
-MOST_DAYS_OFF: Final = 12
-"""Days between the evening on which a trading day begins and its date, at most: the longest holidays."""
 APART_NS: Final = 30 * 60 * NS_PER_SECOND
 """Distance of the first times of two files from which one of them may be of another zone."""
 LEAST_COPY: Final = 20
@@ -124,8 +124,13 @@ class CsvDay:
         )
 
         open_ns, close_ns = instrument_map.session_ns(self.date)
-        if open_ns and any(file.trading_day for _, file in self.parts):  # after a weekend
-            open_ns -= round((open_ns - min(firsts)[0]) / DAY_NS) * DAY_NS
+        if open_ns and any(file.trading_day for _, file in self.parts):
+            first_ns = min(firsts)[0]
+            open_ns = (  # after a weekend, or without a night
+                open_ns - round((open_ns - first_ns) / DAY_NS) * DAY_NS
+                if first_ns < midnight_ns(self.date, instrument_map.timezone)
+                else first_ns
+            )
         quotes, trades, direct = (
             in_order(self._drop_copies(pl.concat(items[sort]), report, notes))
             if items[sort]
@@ -181,6 +186,7 @@ class CsvDay:
             "map": self.map.about,
             "cleaning": dict(report),
             "clock_backwards": back,
+            **({"rules": instrument_map.rules} if instrument_map.rules else {}),
         }
         if instrument_map.lot < 1:
             extra["lot_size"] = f"{Decimal(str(instrument_map.lot)):f}"
@@ -204,9 +210,8 @@ class CsvDay:
             price_origin=origin,
         )
         rows = quotes.height + trades.height + direct.height
-        return Imported(
-            instrument, events, tuple(self._warnings(report, back, rows, extra) + notes)
-        )
+        notes += self._warnings(report, back, rows, extra) + recording_notes(instrument, events)
+        return Imported(instrument, events, tuple(notes))
 
     def _nothing_left(self, report: csv_rows.RuleCounts) -> FeedError:
         """Error for a day without rows."""
@@ -228,15 +233,21 @@ class CsvDay:
         start, stop = day_ns(self.date, zone, self.map.instrument.begins_s)
         for number, (member, file) in enumerate(self.parts):
             text = r.read_text(member, file, self.map.instrument, self.date, self.symbol)
-            inside, changed = self._rows_of_day(text, file, start, stop)
+            inside, changed = self._rows_of_day(text, file, start, stop, report)
             report["rows of another day"] += text.frame.height - inside.height
             report.update({"rows of other symbols": text.others} if text.others else ())
             report.update(
                 {"times before that of the row above, set to it": changed} if changed else ()
             )
             text = replace(text, frame=inside)
-            back += int((text.frame[csv_columns.NS].diff() < 0).sum())
+            steps = text.frame[csv_columns.NS].diff()
+            back += int((steps < 0).sum())
             notes += sequence_notes(text, file)
+            notes += [
+                f"the clock goes back by {-int(steps.to_numpy()[row]) / (60 * NS_PER_SECOND):,.0f} minutes in row "
+                f"{inside[csv_columns.ROW][row]} of {text.location}; rows were put in order of time"
+                for row in (steps < -APART_NS).arg_true()[:1]
+            ]
             if inside.height:
                 firsts.append(
                     (int(inside[csv_columns.NS].to_numpy().min()), text.location, text.zone)
@@ -256,7 +267,12 @@ class CsvDay:
         return items, back, firsts
 
     def _rows_of_day(
-        self, text: csv_columns.TextRows, file: FileMap, start: int, stop: int
+        self,
+        text: csv_columns.TextRows,
+        file: FileMap,
+        start: int,
+        stop: int,
+        report: csv_rows.RuleCounts,
     ) -> tuple[pl.DataFrame, int]:
         """Rows of a file that belong to the day from `start` to `stop`, ns, and how many of their times were set to that of
         the row above; FeedError for a file of a trading day that does not end on that day.
@@ -264,17 +280,7 @@ class CsvDay:
         by_receipt = file.time.order == "receipt"
         frame = text.frame
         if file.trading_day:
-            midnight, _ = day_ns(self.date, self.map.instrument.timezone)
-            times = frame[csv_columns.NS]
-            wrong = (times >= midnight + DAY_NS) | (times < midnight - MOST_DAYS_OFF * DAY_NS)
-            ends = not frame.height or int(times.to_numpy().max()) >= midnight
-            if wrong.any() or not ends:
-                row = int(wrong.arg_max() or 0) if wrong.any() else frame.height - 1
-                raise FeedError(
-                    f"rows of the trading day {self.date}, which end on that date",
-                    f"{np.datetime64(int(times[row]), 'ns')} UTC in row {frame[csv_columns.ROW][row]} of {text.location}",
-                    "name the file, or `date=`, after the day on which its last row is",
-                )
+            frame = rows_of_trading_day(text, self.date, self.map.instrument, report)
         else:
             clock = csv_columns.RECEIVED if by_receipt else csv_columns.NS
             frame = frame.filter(pl.col(clock).is_between(start, stop, closed="left"))

@@ -52,6 +52,8 @@ class InstrumentMap(MapTable):
         Whether symbols are written in capitals, whatever the file says.
     lowest_price : float, optional
         How low the instrument may trade, at or below zero (a future, a spread); without it such prices are refused.
+    rules : str
+        Rules of its hours and orders (a shipped name such as SHFE-0230, a file.toml), instead of those of its symbol.
     """
 
     venue: str
@@ -61,6 +63,7 @@ class InstrumentMap(MapTable):
     session: Words = ()
     uppercase: bool = True
     lowest_price: float | None = Field(default=None, le=0)
+    rules: str = ""
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -18,8 +18,8 @@ HEAD, TS_EVENT, PRICE, BODY, TS_RECV, TAIL, LEVEL = range(7)
 LEVEL_WORDS: Final = 4
 BAD_PRICE, BAD_SIZE, BAD_ORDER, FINE_TICK = range(1, 5)
 """Codes of a record's faults: a price at or below 0, a size of 2**30 or more, levels out of order, a tick too fine."""
-CODE, WHERE, REPEATS, STATE = range(4)
-"""Slots of the report: code and record of a fault; records that change no level; its length."""
+CODE, WHERE, REPEATS, OLD, STATE = range(5)
+"""Slots of the report: code and record of a fault; records that change no level; where the last levels are; its length."""
 
 
 @kernel
@@ -65,12 +65,12 @@ def write_level_rows(
     """Write the rows of records into `rows` int64[rows, 6] as `csv_kernels.snapshot_changes` has them, until a record is at fault
     (`report` says); returns their number.
 
-    `shown` int64[2, 2 sides, 2, levels] holds at 0 the levels before the first record, afterwards those after the last.
+    `shown` int64[2, 2 sides, 2, levels] holds at `report[OLD]` the levels before the first record, then those after the last.
     `is_first` says that there is no record before, `is_before` that a record shows the levels before its trade. With a
     `unit` of 1 prices stay in 1e-9. `rows` has room for 4 levels + 1 rows a record.
     """
     n = 0
-    old = 0
+    old = report[OLD]
     for i in range(records.shape[0]):
         body = records[i, BODY]
         is_trade = (body >> 32) & 255 == T
@@ -107,8 +107,5 @@ def write_level_rows(
                 n = put_change(
                     rows, n, i, kind, side, max(ticks, 1), lots, schema.OFF_TICK if off else 0
                 )
-    for h in range(2 * old):
-        for x in range(shown.shape[3]):
-            shown[0, h, 0, x] = shown[1, h, 0, x]
-            shown[0, h, 1, x] = shown[1, h, 1, x]
+    report[OLD] = old
     return n

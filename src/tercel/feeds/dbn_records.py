@@ -29,7 +29,6 @@ from tercel.feeds.dbn_level_kernels import LEVEL, LEVEL_WORDS
 from tercel.feeds.members import Member
 
 MAGIC: Final = b"DBN"
-RECORD: Final = 8 * RECORD_WORDS
 LEVELS: Final = {"mbp-10": 10, "mbp-1": 1, "tbbo": 1, "trades": 0, "mbo": 0}
 """Levels that a record shows, by schema."""
 RTYPES: Final = {"mbp-10": 10, "mbp-1": 1, "tbbo": 1, "trades": 0, "mbo": MBO}
@@ -137,54 +136,44 @@ def read_dbn_records(data: bytes, metadata: Any, start: int, location: str) -> R
         When the file is cut, or is of another schema.
     """
     schema = schema_of(metadata)
-    venue = metadata.dataset.split(".")[0]
-    if schema in LEVELS and schema != "mbo":
-        rows = _level_records(data, start, schema, location)
-        return Records(rows, venue, symbols_of(metadata), 0, location, schema)
-    if schema not in ("mbo", "mixed"):
+    if schema not in (*LEVELS, "mixed"):
         raise FeedError(
             f"a DBN file of the schema {', '.join(LEVELS)}",
             f"{schema} in {location}",
             "import files of one of those schemas",
         )
-    rows, others = decode_records(data, start, location)
-    return Records(rows, venue, symbols_of(metadata), others, location)
+    schema = "mbo" if schema == "mixed" else schema
+    rows, others = decode_records(data, start, location, schema)
+    venue = metadata.dataset.split(".")[0]
+    return Records(rows, venue, symbols_of(metadata), others, location, schema)
 
 
-def _level_records(data: bytes, start: int, schema: str, location: str) -> Words:
-    """Records of levels or trades as words, int64 (n, words); FeedError where the file is cut, or has other records."""
-    size = record_words(schema)
-    whole, cut = divmod(len(data) - start, 8 * size)
-    raw = np.frombuffer(data, np.uint8, whole * 8 * size, start)
-    rows = (raw if raw.ctypes.data % 8 == 0 else raw.copy()).view(np.int64).reshape(-1, size)
-    other = rows[:, 0] & 0xFFFF != size * 2 | RTYPES[schema] << 8
-    if cut or other.any():
-        row = int(other.argmax()) if other.any() else whole
+def decode_records(
+    data: bytes, start: int, location: str, schema: str = "mbo"
+) -> tuple[Words, int]:
+    """Records of a schema in a stream of DBN records as words, int64 (n, words), and how many records of other kinds there are.
+
+    Raises
+    ------
+    FeedError
+        When the stream ends in the middle of a record, or has records of another kind than of a schema of levels.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    body = raw[start:]
+    size = 8 * record_words(schema)
+    rows, cut = divmod(len(body), size)
+    heads = body[: rows * size].reshape(rows, size)
+    is_other = (heads[:, 0] != size // 4) | (heads[:, 1] != RTYPES[schema])
+    if not cut and not is_other.any():
+        is_aligned = heads.ctypes.data % 8 == 0  # as the format lays it out: then nothing is copied
+        return (heads if is_aligned else heads.copy()).view(np.int64), 0
+    if schema != "mbo":
+        row = int(is_other.argmax()) if is_other.any() else rows
         raise FeedError(
             f"whole records of the schema {schema}",
             f"{location}, in which record {row + 1} is cut, or of another kind",
             "download it again",
         )
-    return rows
-
-
-def decode_records(data: bytes, start: int, location: str) -> tuple[Words, int]:
-    """MBO records of a stream of DBN records as words, int64 (n, 7), and how many records of other kinds there are.
-
-    Raises
-    ------
-    FeedError
-        When the stream ends in the middle of a record.
-    """
-    raw = np.frombuffer(data, np.uint8)
-    body = raw[start:]
-    rows = len(body) // RECORD
-    heads = body[: rows * RECORD].reshape(rows, RECORD)
-    if len(body) == rows * RECORD and bool(
-        np.all((heads[:, 0] == RECORD // 4) & (heads[:, 1] == MBO))
-    ):
-        is_aligned = heads.ctypes.data % 8 == 0  # as the format lays it out: then nothing is copied
-        return (heads if is_aligned else heads.copy()).view(np.int64), 0
     offsets = np.empty(len(body) // 16 + 1, np.int64)
     count, others = record_offsets(raw, start, offsets)
     if others < 0:
@@ -193,7 +182,7 @@ def decode_records(data: bytes, start: int, location: str) -> tuple[Words, int]:
             f"{location}, which ends in the middle of the record at byte {-1 - others} of {len(raw)}",
             "download it again: it was cut off",
         )
-    byte_index = offsets[:count, None] + np.arange(RECORD)
+    byte_index = offsets[:count, None] + np.arange(size)
     return raw[byte_index].view(np.int64), int(others)
 
 

@@ -27,6 +27,7 @@ from tercel.feeds.itch_events import ItchEventsDay, events_days, fields_of
 from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run_chunks
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
+from tercel.feeds.typed_csv import ticks_away
 from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, TIMEZONE, VENUE, session_ns
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
@@ -144,15 +145,11 @@ def tape_of(rows: Ints, midnight: int, unit: int, mask_hidden: bool) -> tuple[Ev
     side = ((meta >> 8) & 255) - 1
     marks = meta & 255
     status = kind == schema.STATUS
-    ticks, rest = np.divmod(price, unit)
-    off = (rest != 0) & ~status
-    ticks += off & (side < 0)
+    ticks, off = ticks_away(price, unit, side)
     beyond = (ticks >= MOST_LOTS) & ~status
-    ticks = np.where(
-        beyond, MOST_LOTS - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1))
-    )
+    ticks = np.where(beyond, MOST_LOTS - 1, ticks)
     masked = (kind == schema.TRADE_HIDDEN) & ((marks & f.SIDE_KNOWN) == 0) & mask_hidden
-    flags = (marks | np.where(off | beyond, schema.OFF_TICK, 0)) & (f.SIDE_KNOWN - 1)
+    flags = (marks | np.where((off & ~status) | beyond, schema.OFF_TICK, 0)) & (f.SIDE_KNOWN - 1)
     ends = (marks & schema.MESSAGE_END) != 0
     seq = 1 + np.cumsum(ends) - ends
     ns = midnight + rows[:, itch_state.R_NS]

@@ -64,10 +64,7 @@ def lengths() -> Ints:
     >>> int(lengths()[ord("A")]), int(lengths()[ord("?")])
     (36, 0)
     """
-    table = np.zeros(256, np.int64)
-    for name, (_, length) in NAMES.items():
-        table[ord(name)] = length
-    return table
+    return np.array([NAMES[chr(i)][1] if chr(i) in NAMES else 0 for i in range(256)], np.int64)
 
 
 def packed_name(stock: str) -> int:

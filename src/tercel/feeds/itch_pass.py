@@ -54,9 +54,7 @@ class ItchStore:
 
 def _empty_table(orders: int) -> NDArray[np.int64]:
     """Empty map of references for so many orders, int64[2 * orders, 2]."""
-    table = np.zeros((2 * orders, 2), np.int64)
-    table[:, 1] = -1
-    return table
+    return np.full((2 * orders, 2), (0, -1), np.int64)
 
 
 class Sink(Protocol):

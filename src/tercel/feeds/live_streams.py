@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError, check_known
 from tercel.feeds.binance_messages import COINM, SPOT, USDM
 from tercel.feeds.captures import Message
 
@@ -267,14 +267,8 @@ def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str 
             f"`url={url}`",
             "give the stream server's",
         )
+    check_known(venue, ("binance", "bitstamp"), "a venue:", f"`venue={venue}`")
     if venue == "bitstamp":
         return BitstampStream(symbol, url, snapshot_url)
-    if venue != "binance":
-        raise UnknownNameError(
-            "a venue: binance or bitstamp", f"`venue={venue}`", "give one of them"
-        )
-    if market not in BINANCE_MARKETS:
-        raise UnknownNameError(
-            f"a market: {', '.join(BINANCE_MARKETS)}", f"`market={market}`", "give one of them"
-        )
+    check_known(market, BINANCE_MARKETS, "a market:", f"`market={market}`")
     return BinanceStream(symbol, BINANCE_MARKETS[market], url, snapshot_url)

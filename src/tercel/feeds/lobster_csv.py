@@ -55,8 +55,10 @@ def read_messages(member: Member) -> Messages:
     } | {name: _integer(name) for name in others}
     header = [*MESSAGE_FIELDS, *[ATTRIBUTION][:is_attributed]]
     frame = c.read_fields(member.path or member.content(), member.location, fields, header)
-    columns = (frame[name].rechunk().to_numpy(writable=True) for name in fields)
-    return Messages(*columns, is_attributed)
+    seconds, kind, order_id, size, price, side = (
+        frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS
+    )
+    return Messages(seconds, kind, order_id, size, price, side, is_attributed)
 
 
 def read_orderbook(member: Member) -> Ints:

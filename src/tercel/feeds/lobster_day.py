@@ -24,6 +24,7 @@ from tercel.feeds.lobster_tick import (
 )
 from tercel.feeds.members import Member
 from tercel.feeds.opening_rows import opening_rows
+from tercel.feeds.typed_csv import ticks_away
 from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, TIMEZONE, VENUE
 from tercel.market.book import Book
 from tercel.market.feed import Imported
@@ -207,9 +208,7 @@ class LobsterDay:
         """Tape of the messages alone, one row each; FeedError, with its row, for an invalid message."""
         halt = m.type == lobster_kernels.HALT_TYPE
         cross = m.type == 6
-        ticks, rest = np.divmod(m.price, unit)
-        off = (rest != 0) & ~halt
-        ticks += off & (m.direction < 0)
+        ticks, off = ticks_away(m.price, unit, m.direction)
         least = np.where(cross, 0, 1)
         problems: dict[int, tuple[NDArray[Any], NDArray[np.bool_]]] = {
             lobster_kernels.BAD_TIME: (
@@ -244,10 +243,9 @@ class LobsterDay:
             kind,
             np.where(is_hidden | halt, 0, m.order_id),
             np.where(halt | cross | masked, 0, m.direction),
-            # a bid below one tick: on the first
-            np.where(halt, m.price, np.maximum(ticks, least)),
+            np.where(halt, m.price, ticks),
             np.where(halt, 0, m.size),
-            np.where(off, schema.OFF_TICK, 0),
+            np.where(off & ~halt, schema.OFF_TICK, 0),
         )
 
     def _read_orderbook(self, messages: int) -> Longs:

@@ -26,6 +26,7 @@ from tercel.feeds import order_trade_kernels as k, typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
+from tercel.feeds.recording_notes import recording_notes
 from tercel.feeds.verify_kernels import run_with_room
 from tercel.market.book.order_ids import Ids
 from tercel.market.feed import FeedOptions, Imported
@@ -55,6 +56,9 @@ OPENS, BREAKS, RESUMES, CALLS, CLOSES = (
 """Continuous trading, ns since midnight: it opens, breaks for lunch, resumes, and ends in a closing call (or without one)."""
 TIMEZONE: Final = "Asia/Shanghai"
 _DATE: Final = "MDDate"
+_MONEY: Final = "TradeMoney"
+_MOST_WORTH: Final = 50
+"""Times the money of a trade that price times shares may be: a bond's shares may be lots."""
 _FIRST: Final = 9 * 3600 * NS_PER_SECOND
 _LAST: Final = 16 * 3600 * NS_PER_SECOND
 _SLACK: Final = NS_PER_SECOND
@@ -154,6 +158,11 @@ class Exchange:
             ),
             "price": c.price_units(column["price"], UNITS_PER_DOLLAR),
             "lots": c.whole_number(column["lots"], 1, MOST_LOTS - 1),
+            **{
+                name: c.or_zero(c.Field(_MONEY, pl.Float64))
+                for name in ("money",)
+                if _MONEY in header
+            },
         }
         if _DATE in header:
             fields["date"] = c.Field(_DATE, pl.Categorical)
@@ -262,6 +271,16 @@ class OrderTradeFeed:
             if named not in (None, date or named):
                 notes.append(f"{member.location} is named {named} and imported as {date}")
             rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
+        if "money" in fields:
+            files.refuse(
+                rows.with_columns(pl.col("price") / UNITS_PER_DOLLAR).filter(
+                    pl.col("money") > 0,
+                    pl.col("price") * pl.col("lots") > _MOST_WORTH * pl.col("money"),
+                ),
+                "price",
+                f"prices in yuan, which times the shares are {_MONEY},",
+                "write the prices of orders and of trades in yuan: divide them by 100, 1,000 or 10,000",
+            )
         if "buy" in fields:
             rows = rows.with_columns(what=pl.lit(k.TRADE, pl.Int8))
         else:
@@ -372,12 +391,17 @@ class OrderTradeDay(c.TypedDay):
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
             extra={**about, "executions": int(report[k.EXECUTED]), **counts},
         )
-        return Imported(instrument, events, (*self.notes, *warnings, *back_notes))
+        warnings += back_notes + recording_notes(instrument, events)
+        return Imported(instrument, events, (*self.notes, *warnings))
 
 
 def closing_ns(rows: pl.DataFrame) -> int:
-    """When continuous trading ends, ns since midnight: 14:57, or 15:00 for a day with trades of an aggressor after that."""
-    late = (pl.col("what") == k.TRADE) & (pl.col("side") != 0) & (pl.col("ns") > CALLS + _SLACK)
+    """When continuous trading ends, ns since midnight: 14:57, or 15:00 for a day with trades of an aggressor between."""
+    late = (  # after 15:05 STAR trades at its close
+        (pl.col("what") == k.TRADE)
+        & (pl.col("side") != 0)
+        & pl.col("ns").is_between(CALLS + _SLACK, CLOSES)
+    )
     return CLOSES if rows.filter(late).height else CALLS
 
 

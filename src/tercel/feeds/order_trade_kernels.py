@@ -124,7 +124,15 @@ def _delete(
     key = messages[i, BUY] if side > 0 else messages[i, SELL]
     entry = find_entry(ids, key)
     if entry < 0:
-        count(report, UNKNOWN_DELETE, i)
+        last = max(i - 1, 0)
+        if (
+            messages[last, WHAT] == ADD
+            and messages[last, TICKS] == 0
+            and max(messages[last, BUY], messages[last, SELL]) == key
+        ):
+            report[NO_BEST] -= 1  # the exchange cancels what finds no price
+        else:
+            count(report, UNKNOWN_DELETE, i)
         if messages[i, TICKS] == 0:
             return row
         return put_row(

@@ -22,7 +22,8 @@ _CANCELLED: Final = 1
 def rest_after_matching(rows: pl.DataFrame) -> pl.DataFrame:
     """One symbol's rows in sequence, each order behind its immediate trades and with what they leave of it.
 
-    Trades get their aggressor's side, 0 in an auction. Cancels become deletes; that of a market order's rest goes with it.
+    Trades get their aggressor's side, 0 in an auction. Cancels become deletes; that of a market order's rest at once goes
+    with it.
     An order that traded more than its shares has shares below 0.
     """
     what = pl.col("what")
@@ -35,12 +36,14 @@ def rest_after_matching(rows: pl.DataFrame) -> pl.DataFrame:
         group=is_order.cum_sum(),
         latest=pl.when(is_order).then("seq").forward_fill(),
         latest_what=pl.when(is_order).then("what").forward_fill(),
+        latest_ns=pl.when(is_order).then("ns").forward_fill(),
     )
     is_its_own = ~pl.col("is_order") & (larger_id == pl.col("latest"))
     continuous = pl.col("ns").is_between(OPENS, CALLS)
+    follows = (pl.col("is_order") | is_its_own).shift() & (pl.col("ns") == pl.col("latest_ns"))
     rows = rows.with_columns(
         is_immediate=is_its_own & ~pl.col("is_cancel") & continuous,
-        is_dropped=is_its_own & pl.col("is_cancel") & (pl.col("latest_what") == MARKET),
+        is_dropped=is_its_own & pl.col("is_cancel") & (pl.col("latest_what") == MARKET) & follows,
     )
     goes_at_once = pl.col("is_immediate") | pl.col("is_dropped")
     last_price = pl.col("price").filter("is_immediate").last().over("group").fill_null(0)

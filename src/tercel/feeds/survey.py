@@ -9,7 +9,6 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.book_records import best, order_at
 from tercel.market.book.ladder import first_at, lots_at
-from tercel.market.book.layout import HIGH
 from tercel.market.book.order_ids import Ids, find_entry
 from tercel.market.book.tape_kernels import apply_row
 from tercel.market.tape import schema
@@ -192,15 +191,6 @@ def survey(
             report[CROSSED if trading > 0 else QUOTING] += bid > ask
             report[LOCKED] += bid == ask
             report[ONE_SIDED] += (bid == NO_BID) != (ask == NO_ASK)
-
-
-@kernel
-def resting_lots(b: Packed) -> int:
-    """Sum of the lots of all orders in a book."""
-    total = 0
-    for slot in range(b[HIGH]):
-        total += order_at(b, slot).qty
-    return total
 
 
 def describe_tape(events: Events) -> str:

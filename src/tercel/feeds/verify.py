@@ -43,13 +43,10 @@ def verify_alone(events: Events) -> Findings:
     def replay(b: Packed, ids: Ids, key_of: Longs) -> None:
         """Survey the tape on the arrays of an empty book."""
         report[:] = 0
-        e = events
-        survey.survey(
-            b, ids, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report
-        )
+        survey.survey(b, ids, key_of, *events.columns()[3:], report)
 
     book = run_with_room(replay)
-    counts = survey.findings(events, report, int(survey.resting_lots(book.state)))
+    counts = survey.findings(events, report, int(book.orders()[:, 3].sum()))
     if counts["crossed"]:
         counts["likely_cause"] = crossed_by(events)
     return {

@@ -239,3 +239,15 @@ def test_lots_that_found_nobody_and_lots_filled_twice_have_columns_where_there_a
         for name, row in plain.strategies.items()
     }
     assert "unfilled" not in printed(replace(plain, strategies=none), 160)
+
+
+@pytest.mark.parametrize("width", range(30, 130, 3))
+def test_the_optimistic_cost_never_stands_without_the_pessimistic_one(width: int) -> None:
+    table = judged()
+    rows = {
+        name: {**row, "optimistic_bps": interval(1.5), "pessimistic_bps": interval(1234.5)}
+        for name, row in table.strategies.items()
+    }
+    shown = printed(replace(table, strategies=rows), width)
+    header = next(line.split() for line in shown.splitlines() if "strategy" in line)
+    assert "optimistic" not in header or "pessimistic" in header

@@ -43,6 +43,7 @@ class One:
     reported: Fraction = Fraction(0)
     accepted: bool = False
     dead: bool = False
+    rejected: bool = False
     filled: bool = False
     probes: dict[str, int] = field(default_factory=dict)
     ended: int = -BEYOND
@@ -228,13 +229,17 @@ class Twin:
             elif what == "unsent":
                 one = self.named(orders, words[0].cl_ord_id)
                 if one is not None and one.requested.pop(words[0].cl_ord_id, None) is None:
+                    one.rejected |= isinstance(words[0], NewOrder) and not one.dead
                     one.dead = one.dead or isinstance(words[0], NewOrder)
             elif what == "reject":
                 one = self.named(orders, words[0].cl_ord_id) or self.named(orders, words[0].orig)
                 if one is not None:
                     one.requested.pop(words[0].cl_ord_id, None)
                     before = one.probes.pop(words[0].cl_ord_id, 0) * one.dead
-                    if words[0].status in TERMINAL - {OrdStatus.REJECTED}:
+                    # A venue says of an order that it does not know what it says of one that it rejected.
+                    if words[0].status in (
+                        TERMINAL if one.rejected else TERMINAL - {OrdStatus.REJECTED}
+                    ):
                         for name in [
                             n for n, (turn, *_) in one.requested.items() if turn <= before
                         ]:
@@ -364,6 +369,7 @@ class Twin:
             one.dead = (asked or kind is ExecType.REJECTED) and not one.accepted
         if one.dead:
             one.probes.clear()
+            one.rejected = status is OrdStatus.REJECTED
             one.ended = r.ns
         one.accepted |= (not ends and "pending" not in kind) or status not in (
             *(OrdStatus.REJECTED, OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN),

@@ -17,6 +17,7 @@ from tercel.api.tca.files import FileOrder
 from tercel.api.tca.market_day import read_day
 from tercel.api.tca.own_fills import analyse
 from tercel.core.errors import DataError
+from tercel.execution.market import Market
 from tercel.execution.strategies import build
 from tercel.market.tape import Instrument, Lake
 
@@ -259,7 +260,10 @@ def test_strategies_work_whole_lots(coins: Lake) -> None:
     found = analyse(rows, {}, coins)
     assert {one.cost.parent: one.worked_lots for one in found.parents} == {"p": 2, "q": 0}
     again = counterfactual(
-        found.parents, coins, {"immediate": partial(build, "immediate")}, impact="none"
+        found.parents,
+        coins,
+        {"immediate": partial(build, "immediate")},
+        market=Market(lake=str(coins.root), impact="none"),
     )
     assert again is not None
     assert again.left_out == {"under_a_lot": ["q"]}

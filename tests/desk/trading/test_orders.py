@@ -234,6 +234,12 @@ class Channel(RuleBasedStateMachine):
         }.values():
             for word in self.venue.process(StatusRequest(order.name, order.account, 0)):
                 self.write(entry_in(word))
+        # A status says nothing of a replace whose refusal was lost: the refusal of a later cancel does.
+        for order in [order for order in self.ledger.orders.live() if order.done]:
+            probe = CancelOrder(self.name(), order.name, "X", order.side, order.account, 0)
+            self.write(entry_out(probe))
+            for word in self.venue.process(probe):
+                self.write(entry_in(word))
         assert not self.ledger.orders.unknown()
         self.agree()
 

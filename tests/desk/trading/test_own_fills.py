@@ -23,6 +23,7 @@ from tercel.api.tca.report import verdict_sentence
 from tercel.core.errors import DataError
 from tercel.core.stats import Estimate
 from tercel.execution import step as kernels
+from tercel.execution.market import Market
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
@@ -435,7 +436,7 @@ def test_a_strategy_does_not_differ_from_itself(
         found.parents,
         lake,
         {name: partial(build, name), "immediate": partial(build, "immediate")},
-        impact=impact,
+        market=Market(lake=str(lake.root), impact=impact),
     )
     assert again is not None
     assert again.parents == 24
@@ -491,7 +492,10 @@ def test_a_false_difference_comes_in_a_twentieth_of_tables(lake: Lake, limited: 
     found = analyse(*written_by(lake, "twap_take", "none", 60, limited), lake)
     names = ("twap_passive", "submit_and_leave", "immediate", "imbalance_peg")
     again = counterfactual(
-        found.parents, lake, {name: partial(build, name) for name in names}, impact="none"
+        found.parents,
+        lake,
+        {name: partial(build, name) for name in names},
+        market=Market(lake=str(lake.root), impact="none"),
     )
     assert again is not None
     costs = np.stack([again.costs[name] for name in ("", *names)])
@@ -540,4 +544,9 @@ def test_the_headline_compares_with_no_strategy_that_left_more_than_one_in_a_hun
     none = verdict_sentence(
         replace(found, strategies={"submit_and_leave": rows["submit_and_leave"]}, clusters=4)
     )
-    assert "no strategy filled enough to be compared; there is no verdict below 5 clusters" in none
+    unmet = "no strategy filled enough to be compared, so no verdict of the table counts; "
+    assert f"{unmet}there is no verdict below 5 clusters" in none
+    many = verdict_sentence(
+        replace(found, strategies={"submit_and_leave": rows["submit_and_leave"]})
+    )
+    assert f"{unmet}left out, with more than 1 % unfilled: submit_and_leave." in many

@@ -95,13 +95,16 @@ class Exchange:
     ) -> None:
         """An order of type 2 (limit), 1 (market, a tenth of its rest is cancelled or rests) or U (own best)."""
         own, other = self.best(side), self.best(-side)
-        if (type == "U" and own is None) or (type == "1" and other is None):
+        if type == "1" and other is None:
             return
         shown = Message(
             "order", ms, side=side, price=price if type == "2" else 0, shares=shares, type=type
         )
         message = self.tell(shown)
         message.id = message.seq
+        if type == "U" and own is None:
+            self.tell(Message("drop", ms, message.id, side, 0, shares))
+            return
         price = (
             own.price if type == "U" and own else other.price if type == "1" and other else price
         )
@@ -127,10 +130,12 @@ class Exchange:
 
     def cancel(self, ms: int) -> None:
         if self.orders:
-            order = self.draw.choice(self.orders)
-            self.orders.remove(order)
-            self.tell(Message("cancel", ms, order.id, order.side, order.price, order.left))
-            self.note()
+            self.cancel_order(ms, self.draw.choice(self.orders))
+
+    def cancel_order(self, ms: int, order: Order) -> None:
+        self.orders.remove(order)
+        self.tell(Message("cancel", ms, order.id, order.side, order.price, order.left))
+        self.note()
 
     def uncross(self, ms: int) -> None:
         """Trade what crosses at one price."""

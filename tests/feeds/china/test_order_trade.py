@@ -1,8 +1,10 @@
 """Shanghai and Shenzhen order by order: against a small exchange in plain Python, the exchange's snapshots, and bad files."""
 
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -109,6 +111,27 @@ def test_every_state_of_the_book_is_the_exchanges(tmp_path: Path, seed: int, for
         == 0
     )
     assert found["auction_lots"] + found["lots_executed"] == exchange.volume
+
+
+def test_what_shenzhen_cancels_at_once_never_rests_and_a_later_cancel_ends_a_rest(
+    tmp_path: Path,
+) -> None:
+    """A market order that rests for a second, one whose rest goes at once, and one without a price to rest at."""
+    exchange = Exchange(random.Random(1))
+    begin = 34_200_000
+    for side in (1, -1):
+        exchange.submit(begin, -side, 1000, 300)
+        exchange.draw = Mock(random=lambda: 0.9, randint=lambda *_: 1)  # it rests
+        exchange.submit(begin + 10, side, 0, 700, "1")
+        exchange.cancel_order(begin + 1010, exchange.orders[-1])
+        exchange.submit(begin + 1020, -side, 1000, 300)
+        exchange.draw = Mock(random=lambda: 0.1, randint=lambda *_: 1)
+        exchange.submit(begin + 1030, side, 0, 700, "1")
+        exchange.submit(begin + 1040, side, 0, 700, "U")
+        begin += 2000
+    day = read(ShenzhenFeed(), write_shenzhen(tmp_path, exchange))
+    assert states_of(day.events) == exchange.states
+    assert [note for note in day.warnings if not note.startswith("no row")] == []
 
 
 def test_both_exchanges_and_vendors_tell_one_tape(tmp_path: Path) -> None:
@@ -220,6 +243,17 @@ def cell(path: Path, row: int, column: str, value: str) -> None:
     path.write_text("".join(lines))
 
 
+def with_money(lines: list[str], scale: int) -> str:
+    """A file of trades with the money of each, and prices in other units than those of money."""
+    names = lines[0].strip().split(",")
+    rows = [line.strip().split(",") for line in lines[1:]]
+    price, lots = names.index("TradePrice"), names.index("TradeQty")
+    for row in rows:
+        row.append(repr(float(row[price]) * int(row[lots])))
+        row[price] = repr(float(row[price]) * scale)
+    return "\n".join(",".join(row) for row in [[*names, "TradeMoney"], *rows]) + "\n"
+
+
 REFUSED = {
     "no file of trades": (
         lambda o, t: t.unlink(),
@@ -278,6 +312,10 @@ REFUSED = {
         lambda o, t: cell(t, 9, "TradeQty", "0"),
         "from 1 to 1,073,741,823 as TradeQty.*row 9 of",
     ),
+    "prices in thousandths": (
+        lambda o, t: t.write_text(with_money(lines_of(t), 1000)),
+        "prices in yuan.*TradeMoney.*row 2 of .*trades.csv.*divide them by",
+    ),
     "a column less": (
         lambda o, t: edit(o, 1, "ApplSeqNum", "Number"),
         "BizIndex or ApplSeqNum.*none in .*orders.csv",
@@ -292,6 +330,13 @@ def test_what_does_not_fit_is_refused_with_its_row(tmp_path: Path, what: str) ->
     spoil(orders, trades)
     with pytest.raises(FeedError, match=told):
         read_all(feed, [path for path in (orders, trades) if path.exists()], FeedOptions())
+
+
+def test_prices_that_agree_with_the_money_are_read_as_without_it(tmp_path: Path) -> None:
+    feed, (orders, trades) = with_paths(tmp_path)
+    plain = read(feed, [orders, trades])
+    trades.write_text(with_money(lines_of(trades), 1))
+    assert read(feed, [orders, trades]).events == plain.events
 
 
 def first_trade(trades: Path, flag: str) -> int:

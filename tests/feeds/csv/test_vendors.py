@@ -12,8 +12,10 @@ import pytest
 from certify.kits.feed import read_all
 from tercel.core.errors import FeedError
 from tercel.feeds import BinanceFeed, CsvFeed, FeedOptions, Imported
+from tercel.feeds.csv_map import load_map
 from tercel.feeds.verify import verify_alone
 from tercel.market.tape import Lake, schema
+from tercel.market.tape.recorded_rules import recorded_hours
 
 T0 = 1_735_689_600_000_000
 """2025-01-01, microseconds."""
@@ -298,6 +300,71 @@ def test_the_evening_before_a_weekend_is_of_monday(tmp_path: Path, form: str) ->
     assert Lake(tmp_path / "lake").write(i, day.events) == "written"
     with pytest.raises(FeedError, match=r"trading day 2025-06-06.*in row \d of.*after the day"):
         read([path], "shfe", date="2025-06-06")
+
+
+def moved(frame: pl.DataFrame, hours: int) -> pl.DataFrame:
+    """The same with its evening moved by some hours."""
+    time = pl.col("timestamp")
+    is_evening = time.dt.hour() > 19
+    return frame.with_columns(
+        pl.when(is_evening).then(time + pl.duration(hours=hours)).otherwise(time)
+    )
+
+
+def written(path: Path, frame: pl.DataFrame) -> Path:
+    frame.write_parquet(path)
+    return path
+
+
+def test_a_night_that_is_stamped_with_its_trading_day_is_of_the_evening_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "rb_20250609.parquet"
+    frame = snapshots(["2025-06-06", "2025-06-09"])
+    plain = read([written(path, frame)], "shfe")
+    stamped = read([written(path, moved(frame, 72))], "shfe")
+    assert stamped.instrument.session_open_ns == plain.instrument.session_open_ns
+    np.testing.assert_array_equal(stamped.events.to_frame(), plain.events.to_frame())
+    assert "2 times of the evening stamped with the trading day" in stamped.warnings[0]
+
+
+def test_a_trading_day_without_a_night_opens_with_its_first_row(tmp_path: Path) -> None:
+    frame = snapshots(["2025-06-02", "2025-06-03"])[2:]
+    day = read([written(tmp_path / "rb_20250603.parquet", frame)], "shfe")
+    assert np.datetime64(day.instrument.session_open_ns, "ns") == day.events.exch_ns[:1].view(
+        "M8[ns]"
+    )
+    assert len(recorded_hours(day.instrument).windows) == 3
+
+
+def test_two_trading_days_in_one_file_are_refused_and_a_night_behind_its_day_told(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "rb_20250606.parquet"
+    one, two = snapshots(["2025-06-05", "2025-06-06"]), snapshots(["2025-06-04", "2025-06-05"])
+    for parts in ([two, one], [one, two]):
+        with pytest.raises(FeedError, match=r"2025-06-0[45]T.*in row \d of .*split"):
+            read([written(path, pl.concat(parts))], "shfe")
+    day = read([written(path, pl.concat([one[2:], one[:2]]))], "shfe")
+    assert any("goes back by 1,081 minutes in row 3" in note for note in day.warnings)
+
+
+def test_trades_in_a_break_and_time_without_rows_are_told(tmp_path: Path) -> None:
+    frame = snapshots(["2025-06-05", "2025-06-06"])
+    path = tmp_path / "x_20250606.parquet"
+    late = moved(frame, 3)  # a night until after midnight
+    gold = read([written(path, late.with_columns(instrumentID=pl.lit("au2508")))], "shfe")
+    assert not any("break" in note for note in gold.warnings)
+    unknown = late.with_columns(instrumentID=pl.lit("xx2508"))
+    day = read([written(path, unknown)], "shfe")
+    assert any("trades lie in the break 23:00:00.000 to 09:00" in note for note in day.warnings)
+    assert any(note.startswith("no row from 09:00:00") for note in day.warnings)
+    map = load_map("shfe")
+    about = map.instrument.model_copy(update={"rules": "SHFE-0230"})
+    named = CsvFeed(map.model_copy(update={"instrument": about}))
+    (day,) = read_all(named, [path], FeedOptions())
+    assert not any("break" in note for note in day.warnings)
+    assert day.instrument.extra["rules"] == "SHFE-0230"
 
 
 def test_rebar_has_its_known_truth(shared_data: Path) -> None:

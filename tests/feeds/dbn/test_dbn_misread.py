@@ -66,9 +66,7 @@ def test_what_a_trade_has_beyond_its_fills_is_hidden(tmp_path: Path) -> None:
     day = read([write(tmp_path / "a.dbn", records)], tick=0.25)
     assert rows(day)[1:] == [("trade_hidden", 0, 100, 3), ("execute", 1, 100, 4)]
     assert day.instrument.extra["trades_over_fills"] == 1
-    assert day.warnings == (
-        "1 trades of more lots than their fills; the rest is hidden (a.dbn)",
-    )
+    assert day.warnings == ("1 trades of more lots than their fills; the rest is hidden (a.dbn)",)
 
 
 def globex(path: Path, *, reopens: bool) -> Imported:

@@ -1,18 +1,27 @@
 """Recorded days with a lunch break: windows, orders and episodes run in trading time, as on the same day without the break."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tercel.api.tca.market_day import read_day
+from tercel.cli.order import TypedOrder
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BREAK
 from tercel.execution import step as kernels
-from tercel.execution.orders import Order
+from tercel.execution.market import Market
+from tercel.execution.orders import Order, horizon_until
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.windows import orders_plan, tape_plan
+from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.market_estimates import pilot
+from tercel.lab.evaluation.pipeline.judged_tables import title_of
+from tercel.lab.evaluation.scenario import Scenario
+from tercel.lab.evaluation.tape_split import Split, curve_lots, cut_of
+from tercel.lab.evaluation.windows import clock_hours, orders_plan, tape_plan
 from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_session
@@ -21,7 +30,7 @@ from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.market.tape.compiled import CompiledDay, compile_day
 from tercel.market.tape.day_breaks import with_breaks
 from tercel.market.tape.local_times import local_ns
-from tercel.market.tape.recorded_rules import recorded_hours
+from tercel.market.tape.recorded_rules import recorded_hours, recorded_rules
 
 S = 10**9
 MINUTE = 60 * S
@@ -83,6 +92,31 @@ def test_windows_are_laid_in_trading_time_and_warm_up_before_the_break(
     np.testing.assert_array_equal(later(begins[0])[same], begins[1][same])
 
 
+def test_volume_is_learned_and_expected_in_trading_time(
+    joined: Events, apart: Events, days: tuple[CompiledDay, CompiledDay]
+) -> None:
+    whole, parted = (
+        (day.instrument, events) for day, events in zip(days, (joined, apart), strict=True)
+    )
+    curve = curve_lots(*whole)
+    np.testing.assert_array_equal(curve, curve_lots(*parted))
+    assert cut_of(*parted)[2] == later(np.array(cut_of(*whole)[2]))
+    for lots in (whole, parted):
+        hours = {DATE: [(OPEN + 100 * MINUTE, OPEN + 110 * MINUTE)]}
+        found = Split([DATE], [DATE], 0, [lots], hours).curve
+        assert found[5:7] == [pytest.approx(np.mean(np.delete(curve, [5, 6])))] * 2
+    quantities, curves = [], []
+    for day in days:
+        source, [tape_day] = source_of([day])
+        plan = tape_plan(
+            [tape_day], replace(TASK, quantity=None, share=0.1), curve, every_ns=5 * MINUTE
+        )
+        quantities.append(plan.rows[:, kernels.E_QUANTITY])
+        curves.append(pilot(source, replace(TASK, side=0), plan).curve)
+    np.testing.assert_array_equal(*quantities)
+    np.testing.assert_array_equal(*curves)
+
+
 @pytest.mark.parametrize("name", ["twap_take", "twap_passive", "peg_behind", "imbalance_peg"])
 @pytest.mark.parametrize("clock", ["time", "events"])
 def test_an_episode_over_the_break_trades_as_on_the_day_without_it(
@@ -121,6 +155,53 @@ def test_an_order_whose_horizon_meets_the_break_ends_as_much_later(
     assert row[kernels.E_HORIZON_NS] == 60 * MINUTE
 
 
+def test_a_start_in_the_break_is_refused_with_starts_that_do(
+    days: tuple[CompiledDay, CompiledDay],
+) -> None:
+    _, tape_days = source_of([days[1]])
+    hours = r"none fits into 09:30 to 11:30 or 13:00 to 14:57 of 2030-01-02"
+    starts = (
+        "choose a start from 09:30 to 11:29 or 13:00 to 14:26; or"  # the tape ends before the close
+    )
+    for start in ("12:00", "12:45", "11:30", "14:28"):
+        with pytest.raises(ConfigError, match=hours) as refused:
+            tape_plan(tape_days, replace(TASK, start=start), [3000.0] * 13)
+        assert starts in str(refused.value)
+    for start in ("09:30", "11:29", "13:00", "14:26"):
+        assert len(tape_plan(tape_days, replace(TASK, start=start), [3000.0] * 13))
+
+
+def test_an_order_by_the_clock_is_told_with_the_hours_it_is_worked_in(
+    days: tuple[CompiledDay, CompiledDay], tmp_path: Path, apart: Events
+) -> None:
+    task = replace(TASK, start="11:00", horizon_s=3600.0)
+    plain, broken = (source_of([day])[1][0] for day in days)
+    assert clock_hours(broken, task) == "11:00 to 13:30"
+    assert clock_hours(plain, task) == clock_hours(broken, TASK) == ""
+    told = title_of("TOY replay", {**task.to_dict(), "hours": clock_hours(broken, task)})
+    assert told == "TOY replay: buy 400 lots, 11:00 to 13:30"
+    lake = Lake(tmp_path)
+    lake.write(instrument("SSE", CLOSE + PAUSE), apart)
+    market = Market("", str(tmp_path), "TOY")
+    typed = TypedOrder(start="11:00", end="13:30").task(TASK, market)
+    assert (typed.start, typed.horizon_s) == ("11:00", 3600.0)
+    assert horizon_until(lake, "TOY", "13:30", "11:00") is None
+
+
+def test_orders_of_a_list_that_arrive_in_the_break_are_counted(
+    tmp_path: Path, apart: Events
+) -> None:
+    lake = Lake(tmp_path)
+    lake.write(instrument("SSE", CLOSE + PAUSE), apart)
+    orders = tuple(
+        Order(f"2030-01-02 {clock}", "TOY", "buy", 50, "10min") for clock in ("11:00", "12:00")
+    )
+    built = build_market(Scenario(Market("", str(tmp_path), "TOY"), TASK, orders), quick=True)
+    [note] = [note for note in built.notes if note.startswith("The orders")]
+    assert "2 of a list" in note
+    assert note.endswith("; 1 arrives in a break and is worked after it.")
+
+
 def test_a_world_of_the_break_is_halted_and_begins_after_its_first_row(
     days: tuple[CompiledDay, CompiledDay],
 ) -> None:
@@ -152,3 +233,41 @@ def test_cost_analysis_has_no_quote_in_the_break(tmp_path, apart: Events) -> Non
     assert day.quote_before(NOON - MINUTE)[0] > 0
     assert day.quote_before(NOON + 10 * MINUTE) == (0, 0)
     assert day.quote_before(NOON + PAUSE + MINUTE)[0] > 0
+    assert not day.is_stale(NOON + 30 * MINUTE), "a break is no age of the quote before it"
+    early = day.ns < NOON - 10 * MINUTE
+    quiet = replace(day, ns=day.ns[early], book_ns=day.book_ns[early], age_ns=5 * MINUTE)
+    assert [quiet.is_stale(NOON + n * MINUTE) for n in (-6, 30)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbol", "share", "legal"),
+    [
+        ("SSE", "600519", 0.1, [0, 100, 200]),
+        ("SSE", "688981", 0.2, [0, 0, 201]),
+        ("SSE", "689009", 0.2, [0, 0, 201]),
+        ("SZSE", "000001", 0.1, [0, 100, 200]),
+        ("SZSE", "300750", 0.2, [0, 100, 200]),
+        ("SZSE", "301236", 0.2, [0, 100, 200]),
+    ],
+)
+def test_rules_of_a_stock_are_those_of_its_board(
+    venue: str, symbol: str, share: float, legal: list[int]
+) -> None:
+    """STAR: 200 shares or any number above; ChiNext: lots of 100; both 20 % a day."""
+    rules = recorded_rules(replace(instrument(venue, CLOSE + PAUSE), symbol=symbol), "", 100.0)
+    assert (rules.low, rules.high) == (10_000 * (1 - share), 10_000 * (1 + share))
+    assert [rules.legal_lots(1, lots, 1000) for lots in (99, 199, 201)] == legal
+
+
+@pytest.mark.parametrize(
+    ("symbol", "minutes"),
+    [("rb2510", 120), ("au2508", 330), ("cu2507", 240), ("JD509", 0), ("IF2506", 0)],
+)
+def test_nights_of_futures_are_those_of_their_product(symbol: str, minutes: int) -> None:
+    evening = local_ns(DATE, ZONE, 0) - 3 * 3600 * S
+    day = replace(
+        instrument("SHFE", evening + 18 * 3600 * S), symbol=symbol, session_open_ns=evening
+    )
+    windows = recorded_hours(day).windows
+    night = [round((w.end_ns - w.start_ns) / MINUTE) for w in windows if w.start_ns == evening]
+    assert night == [minutes] * bool(minutes)

@@ -107,6 +107,8 @@ def test_counts_a_tape_that_can_be_counted_by_hand(tape: str) -> None:
     [
         (rows(), "0 events"),
         (rows((0, ADD, 1, 1, 100, 1), (0, LEVEL_SET, 0, 1, 100, 1)), "level feed"),
+        (rows((0, LEVEL_SET, 0, 1, 100, 1)), "level feed"),
+        (rows((0, TRADE_HIDDEN, 0, 1, 100, 1)), "trades alone have no book"),
     ],
 )
 def test_refuses_what_cannot_be_counted(events: Events, says: str) -> None:

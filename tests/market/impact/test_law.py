@@ -150,3 +150,20 @@ def test_looks_end_with_the_grid_though_orders_go_on() -> None:
     assert (samples[:3, 0] - samples[:3, SHIFT]).tolist() == [1000.0, 1001.0, 1001.0]
     assert k[sim.MID2] / 2 - k[sim.SHIFT] == 1002.0
     assert (samples[3] == -7.0).all()
+
+
+def test_taking_and_unwinding_at_rest_gains_on_the_law_below_a_ratio_of_1() -> None:
+    """Buy n mean trades by takes, sell them at rest: a lot trades at the mean of the law over its own path, decay aside.
+
+    At 1 the way down is the way up. Below it the price stays above where it was bought: no ratio below 1 suits round trips.
+    """
+    grid = (np.arange(20_000) + 0.5) / 20_000
+
+    def gain(passive_impact: float, n: float) -> float:
+        bought = LAW.target(n * grid).mean()
+        return float(LAW.target(n - passive_impact * n * grid).mean() - bought)
+
+    for n in (0.5, 20.0):
+        gains = [gain(ratio, n) for ratio in (1.0, 0.75, 0.5, 0.0)]
+        assert gains[0] == pytest.approx(0.0, abs=1e-9)
+        assert np.all(np.diff(gains) > 0.0)

@@ -1,10 +1,13 @@
 """Impact on a recorded tape: prices are moved as the book is, a propagator is found again, silence changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from studies.impact.metaorder import SHIFT, displacement, paired
 from tercel.core.errors import ConfigError
+from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.registry import load
@@ -20,8 +23,11 @@ from tercel.market.impact.fitted import (
 from tercel.market.impact.law import ImpactLaw, law_on_card
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
+from tercel.market.simulator.entry import send_new
+from tercel.market.simulator.event_loop import advance
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.source import Source, reactive, run_free, with_impact
+from tercel.market.tape.schema import ADD, EXECUTE
 
 LAW = ImpactLaw("translation", mean_trade_lots=9.0, trades=90.0, sigma_ticks=15.0)
 
@@ -92,6 +98,51 @@ def test_prices_that_we_see_are_shifted_and_recover(tape: Source) -> None:
     np.testing.assert_allclose(
         moved[-1], 0.5 * (paths[0, 0, -1, SHIFT] - paths[0, 1, -1, SHIFT]), atol=1.0
     )
+
+
+@pytest.mark.parametrize("passive_impact", [0.0, 0.25, 1.0])
+def test_a_resting_fill_counts_as_a_part_of_a_take(passive_impact: float) -> None:
+    """40 lots that rest inside the spread are sold into, 40 others are taken: shifts of the law, of its part, and of their sum.
+
+    Each is a mean over 40 markets, whose law rounds to whole ticks at thresholds of their own.
+    """
+    shifts = np.array([_rest_and_take(passive_impact, market) for market in range(40)])
+    trades = np.array([passive_impact, 1.0, 1.0 + passive_impact]) * 40.0 / LAW.mean_trade_lots
+    np.testing.assert_allclose(shifts.mean(axis=0), LAW.target(trades), atol=0.3)
+    assert np.abs(shifts - LAW.target(trades)).max() < 1.2
+
+
+def _rest_and_take(passive_impact: float, market: int) -> list[int]:
+    """Ticks by which the book is shifted after own lots rested, after they took, and after both."""
+    levels = [
+        (0, ADD, 2 * n + (side < 0), side, 1000 - side * (5 + n), 100)
+        for n in range(20)
+        for side in (1, -1)
+    ]
+    tape = np.array([*levels, (5, EXECUTE, 0, 1, 995, 50)], np.int64)
+    flow = np.concatenate(
+        (np.zeros(sim.FLOW_HEAD), replace(LAW, passive_impact=passive_impact).pack())
+    )
+    flow[sim.IMPACT_AT] = sim.FLOW_HEAD
+    shifts = []
+    for rests, takes in ((True, False), (False, True), (True, True)):
+        b, k = lay.new_book(256, 256, 32), sim.extend(blank_state(sim.REPLAY), 2, record_rows=512)
+        k[[sim.SIDE, sim.QUANTITY, sim.LEFT, sim.PHASE]] = 1, 100, 100, sim.WORKING
+        k[[sim.HORIZON_NS, sim.CURSOR_END, sim.FLOW_NS]] = 10**12, len(tape), 0
+        k[sim.IMPACT] = sim.TRANSLATION
+        seed_stream(k, sim.FLOW_RNG, market, 0, 1)
+        for due, sent, command in (
+            (1, rests, (1000, 40, 0)),
+            (6, takes, (1050, 40, sim.IMMEDIATE)),
+        ):
+            k[sim.DUE_NS] = due
+            assert advance(b, k, flow, tape) == sim.DUE
+            assert not sent or send_new(b, k, *command)
+        k[sim.DUE_NS] = 10
+        advance(b, k, flow, tape)
+        assert k[sim.LEFT] == 100 - 40 * (rests + takes)
+        shifts.append(int(k[sim.SHIFT]))
+    return shifts
 
 
 def test_a_known_propagator_is_found_again() -> None:

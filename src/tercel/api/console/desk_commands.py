@@ -29,7 +29,7 @@ def ask_desk(
     """
     entry = _ask_and_fold(served, command, body, by, reason)
     ends_ns = served.follower.query(lambda state: state.ledger.parents.horizon_ends())
-    return Done(done=[f"{served.name}: {describe_answer(entry, ends_ns)}"])
+    return Done(done=[f"{served.name}: {describe_answer(entry, ends_ns, body.get('horizon_ns'))}"])
 
 
 def _ask_and_fold(

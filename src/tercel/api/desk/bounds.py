@@ -1,13 +1,13 @@
 """Two simulated bounds of what the orders of a desk in shadow would have cost.
 
-The recorded stream is replayed twice with the same parents. The bounds differ in two unknowns of an order that was
+The recorded stream is replayed twice with the same parents. The bounds differ in what is unknown of an order that was
 never sent: its queue position after cancellations of others, and its impact on the price (the square-root law, with
-the range of prefactors that markets show: `market.impact.law`).
+the range of prefactors that markets show, and resting fills that count nothing or as takes: `market.impact.law`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +45,8 @@ QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}
 """Queue model of cancellations at each bound: all were ahead of the own order, or none."""
 PREFACTORS: Final = {OPTIMISTIC: 0.5, PESSIMISTIC: 1.5}
 """Prefactor Y of the square-root impact law at each bound."""
+PASSIVE_IMPACTS: Final = {OPTIMISTIC: 0.0, PESSIMISTIC: 1.0}
+"""Impact of a resting fill to that of a take at each bound: nobody has measured it (docs/concepts/impact.md)."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,8 @@ def bounds_on(
     laws = stream_laws(stream)
     costs_by_bound: dict[str, Mapping[str, Shortfall]] = {}
     listings: dict[str, Listing] = {}
-    for bound, queue in QUEUES.items():
-        scaled_laws = {name: replace(law, y=PREFACTORS[bound]) for name, law in laws.items()}
-        rules = ShadowRules(queue, theirs=bound == PESSIMISTIC, laws=scaled_laws)
+    for bound in QUEUES:
+        rules = rules_at(bound, laws)
         data = RecordedStream(stream)
         venue = ShadowVenue(
             data, [listing.instrument for listing in data.listings()], latency=latency, rules=rules
@@ -144,6 +145,14 @@ def bounds_on(
         means[PESSIMISTIC],
         {name: law.card() for name, law in laws.items()},
     )
+
+
+def rules_at(bound: str, laws: Mapping[str, ImpactLaw]) -> ShadowRules:
+    """How a shadow's own orders fill and move prices at a bound; `laws`: each instrument's, at Y = 1."""
+    scaled_laws = {
+        name: law.scaled(PREFACTORS[bound], PASSIVE_IMPACTS[bound]) for name, law in laws.items()
+    }
+    return ShadowRules(QUEUES[bound], theirs=bound == PESSIMISTIC, laws=scaled_laws)
 
 
 def _mean_cost(

@@ -20,8 +20,9 @@ OF_PARENT: Final = {
 """What happened to a parent, where the event's name does not say it."""
 
 
-def describe_answer(entry: Entry, ends_ns: Mapping[str, int]) -> str:
-    """Sentence on what the desk did; `ends_ns`: venue time, ns, of the horizon by parent, of those that were open."""
+def describe_answer(entry: Entry, ends_ns: Mapping[str, int], asked_ns: int | None = None) -> str:
+    """Sentence on what the desk did; `ends_ns`: venue time, ns, of the horizon by parent, of those that were open; `asked_ns`:
+    the horizon of a new parent as it was asked for, in trading time."""
     if entry.kind == kinds.HOLD:
         hold = HoldEntry.of(entry)
         return describe_action(entry) + _describe_time_left(
@@ -45,14 +46,27 @@ def describe_answer(entry: Entry, ends_ns: Mapping[str, int]) -> str:
         limit = f", limit {body.limit_price}" if body.limit_price not in (None, UNSET) else ""
         order_text = f"{SIDE_NAMES[body.side]} {body.lots:,} lots of {entry.instrument}{limit}"
         agent = f"agent {entry.agent}, {body.strategy.removeprefix('packaged:').split('+')[0]}"
-        return (
-            f"{entry.parent} accepted: {order_text}, {agent}, {(body.horizon_ns or 0) / 60e9:g} min"
-        )
+        return f"{entry.parent} accepted: {order_text}, {agent}, {_describe_horizon(body.horizon_ns or 0, asked_ns)}"
     if (template := OF_PARENT.get(body.event)) is not None:
         return f"{entry.parent}: {template.format(by=body.by, orders=body.orders)}"
     return f"{entry.parent} is {body.event}" + _describe_time_left(
         body.event, [entry.parent], entry.ns, ends_ns
     )
+
+
+def _describe_horizon(wall_ns: int, asked_ns: int | None) -> str:
+    """A horizon in minutes, with what a break adds to it or the end of the trading day cuts of it.
+
+    >>> _describe_horizon(82 * 60 * 10**9, 10 * 60 * 10**9)
+    '10 min of trading time at most, which end in 82 min, after a break'
+    >>> _describe_horizon(176 * 60 * 10**9, 240 * 60 * 10**9)
+    '176 min, to the end of the trading day: 240 min were asked for'
+    """
+    wall, asked = (f"{ns / 60e9:.4g} min" for ns in (wall_ns, asked_ns or wall_ns))
+    if (asked_ns or wall_ns) > wall_ns:
+        return f"{wall}, to the end of the trading day: {asked} were asked for"
+    after_break = f"{asked} of trading time at most, which end in {wall}, after a break"
+    return after_break if asked != wall else f"{wall_ns / 60e9:g} min"
 
 
 def _describe_time_left(

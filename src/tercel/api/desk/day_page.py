@@ -34,7 +34,8 @@ from tercel.desk.trading.tca.dealer_report import COLUMNS, dealer_cells
 NO_OWNER: Final = "no owner yet"
 NOTE: Final = (
     "Cost: of fills against the mid at arrival, positive is paid; 95 % of Student's t over parents as if independent. "
-    "Profit: realised and the change of the open positions' value at the last mark, less fees. Limits: the day's maximum."
+    "Profit: realised and the change of the open positions' value at the last mark, less fees. Limits: the day's maximum. "
+    "Times with a date are UTC."
 )
 DESKS: Final = (
     "desk",
@@ -239,7 +240,7 @@ class DayReport:
         which = one_line(self.days[0].desk, 60) if len(self.days) == 1 else several
         end_ns = max((day.to_ns for day in self.days if isinstance(day, DeskDay)), default=0)
         return f"The day of {which}" + (
-            f", {format_venue_time(end_ns)[:10]}" if end_ns >= EPOCH_NS else ""
+            f", {format_venue_time(end_ns)[:10]} (UTC)" if end_ns >= EPOCH_NS else ""
         )
 
     @property

@@ -9,6 +9,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Venue
+from tercel.core.venue_rules import VenueRules
 from tercel.desk.engine.assembly import DependencyFactory, DeskDependencies
 from tercel.desk.engine.config import REPLAY, SHADOW, DeskConfig
 from tercel.desk.gate.process import FOLDER, connect_venue
@@ -38,7 +39,7 @@ def refuse_short_day(config: DeskConfig, file_folder: Path | None) -> None:
         venue = data.venue or None
         longest = lake.longest(name, venue)
         date = data.date or longest
-        available_s = lake.span_s(name, date, venue)
+        available_s = lake.span_s(name, date, venue, instrument.rules)
         needed_s = desk.warmup_s + desk.rounds * desk.round_s
         if available_s < needed_s:
             rounds_fit = int((available_s - desk.warmup_s) // desk.round_s)
@@ -48,12 +49,25 @@ def refuse_short_day(config: DeskConfig, file_folder: Path | None) -> None:
                 else "shorten warmup_s and round_s in [desk]"
             )
             remedy += f", name {longest}, the longest day" * (date != longest)
-            expected = f"{needed_s:,g} s of events: a warm-up of {desk.warmup_s:g} s, {desk.rounds} rounds of "
             raise ConfigError(
-                f"{expected}{desk.round_s:g} s",
+                f"{needed_s:,g} s of events: a warm-up of {desk.warmup_s:g} s, {desk.rounds} rounds of {desk.round_s:g} s",
                 f"{available_s:,.1f} s, all that {name} has on {date}",
                 f"{remedy}, or record a longer day",
             )
+
+
+def recorded_days(config: DeskConfig, file_folder: Path | None) -> dict[str, str]:
+    """Recorded day of each instrument of a desk, the longest where its file names none; {} for a desk without a lake.
+
+    Raises
+    ------
+    TercelError
+        No such lake or symbol.
+    """
+    data = config.data
+    lake = Lake((file_folder or Path()) / data.lake)
+    names = [instrument.name for instrument in config.instrument if data.lake]
+    return {name: data.date or lake.longest(name, data.venue or None) for name in names}
 
 
 def recorded_exchange(
@@ -73,13 +87,11 @@ def recorded_exchange(
     data = config.data
     specs: dict[str, MarketSpec] = {}
     for number, instrument in enumerate(config.instrument):
-        lake = (file_folder or Path()) / data.lake
-        seed = config.desk.seed
         specs |= recorded_market(
-            lake,
+            (file_folder or Path()) / data.lake,
             instrument.name,
             data.date or None,
-            seed,
+            config.desk.seed,
             levels=True,
             queue=data.queue,
             venue=data.venue or None,
@@ -92,7 +104,7 @@ def recorded_exchange(
             spec,
             source=source,
             index=number,
-            volume_per_s=traded_per_s(source.tape),
+            volume_per_s=traded_per_s(source.tape, spec.rules),
             currency=instrument.currency,
         )
     if data_only:
@@ -107,10 +119,12 @@ def latency_of(config: DeskConfig) -> EntryLatency:
     return EntryLatency("constant", round(config.desk.latency_ms * 1e6))
 
 
-def traded_per_s(tape: Ints) -> float:
-    """Traded lots per second of a tape: the scale of random orders, known only after the day."""
+def traded_per_s(tape: Ints, hours: VenueRules) -> float:
+    """Lots that a tape trades per second of trading time: the scale of random orders, known only after the day."""
     traded = (tape[:, sim.T_KIND] == schema.TRADE) | (tape[:, sim.T_KIND] == schema.EXECUTE)
-    span = float(tape[-1, sim.T_NS] - tape[0, sim.T_NS]) / 1e9 if len(tape) else 0.0
+    span = (
+        hours.trading_ns(int(tape[0, sim.T_NS]), int(tape[-1, sim.T_NS])) / 1e9 if len(tape) else 0
+    )
     return float(tape[traded, sim.T_LOTS].sum()) / span if span > 0 else 0.0
 
 

@@ -23,6 +23,7 @@ from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, clus
 from tercel.core.stats.clusters import BLOCK_NS, FEW_CLUSTERS, LEAST_CLUSTERS
 from tercel.core.stats.quantiles import normal_quantile, t_quantile
 from tercel.execution.costs import BPS, Costs
+from tercel.execution.market import Market
 from tercel.market.tape import Lake
 
 MOST_UNFILLED = 0.01
@@ -70,8 +71,8 @@ class Counterfactual:
     strategies : mapping of name to StrategyOnParents
         Cheapest first, behind them those that left more than `MOST_UNFILLED`.
     parents, clusters : int
-    impact : str
-        The law that strategies' own trades moved prices by.
+    market : Market
+        The lake, and the law of impact by which strategies' own trades moved prices.
     left_out : mapping of reason to ids
         Parents that were not re-simulated, by the keys of `WHY_NOT`.
     hindsight : bool
@@ -88,7 +89,7 @@ class Counterfactual:
     strategies: Mapping[str, StrategyOnParents]
     parents: int
     clusters: int
-    impact: str
+    market: Market
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     hindsight: bool = False
     costs: Mapping[str, Floats] = field(default_factory=dict)
@@ -101,7 +102,7 @@ def counterfactual(
     lake: Lake,
     makers: Mapping[str, Maker],
     *,
-    impact: str = "square_root",
+    market: Market | None = None,
     seed: int = 1,
     resamples: int = 2000,
     progress: Callable[[int, int], object] | None = None,
@@ -114,8 +115,8 @@ def counterfactual(
     lake : Lake
     makers : mapping of name to callable
         Builds a strategy from the market estimates that it may use.
-    impact : str
-        "none", "square_root" or "propagator": law of impact of a strategy's own trades on the tape's prices.
+    market : Market, optional
+        The lake with another law of impact of a strategy's own trades than the square root.
     seed : int
         Of draws and resamples.
     progress : callable, optional
@@ -139,8 +140,9 @@ def counterfactual(
             groups[parent.day.key, (parent.cost.end_ns - parent.cost.start_ns).bit_length()].append(
                 parent
             )
+    market = market or Market(lake=str(lake.root))
     runs = ReplayRuns(
-        lake, makers, impact, seed, {id(parent): number for number, parent in enumerate(parents)}
+        lake, makers, market, seed, {id(parent): number for number, parent in enumerate(parents)}
     )
     worked: list[OwnParent] = []
     done = 0
@@ -190,7 +192,7 @@ def counterfactual(
         {name: StrategyOnParents(means[name], saves[name], unfilled[name]) for name in ranked},
         len(worked),
         cluster_index(labels)[1],
-        impact,
+        market,
         {reason: names for reason, names in left_out.items() if names},
         runs.hindsight,
         {"": own_bps, **strategy_bps},

@@ -11,10 +11,11 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError, TapeError, refuse_if
+from tercel.core.venue_rules import VenueRules
 from tercel.core.vocabulary import NO_ASK, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import PRINTS
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.recorded_rules import recorded_hours
+from tercel.market.tape.recorded_rules import recorded_hours, trading_times
 from tercel.market.tape.schema import CROSS, MESSAGE_END, STATUS, TRADE, TRADE_HIDDEN
 
 FEWEST = 1024
@@ -60,6 +61,11 @@ class MarketDay:
     close_ns: int
     age_ns: int
 
+    @cached_property
+    def hours(self) -> VenueRules:
+        """Its windows of trading, where it has breaks."""
+        return recorded_hours(self.instrument)
+
     def quote_before(self, ns: int) -> tuple[int, int]:
         """Best bid and ask just before a time, in ticks; (0, 0) without a fresh quote, in a halt or out of the session."""
         halted = len(self.halts) and bool(
@@ -71,9 +77,16 @@ class MarketDay:
         return (int(self.bid[row]), int(self.ask[row])) if row >= 0 else (0, 0)
 
     def is_stale(self, ns: int) -> bool:
-        """Whether the last book message before `ns` is older than `age_ns`; False if there is none before."""
+        """Whether the last book message before `ns` is older than `age_ns`; False if there is none before.
+
+        Breaks are no age: an order that arrives in one is priced at the last quote before it.
+        """
         row = int(np.searchsorted(self.ns, ns)) - 1
-        return row >= 0 and ns - int(self.book_ns[row]) > self.age_ns
+        return row >= 0 and int(self._quote_ages(np.array(ns), self.book_ns[row])) > self.age_ns
+
+    def _quote_ages(self, ns: Ints, quoted_ns: Ints) -> Ints:
+        """Trading time from quotes until some times, ns."""
+        return trading_times(self.hours, 0, ns) - trading_times(self.hours, 0, quoted_ns)
 
     def quote_range(self, ns: int, within_ns: int = 0) -> tuple[int, int]:
         """Lowest bid and highest ask (ticks) from just before `ns` to `within_ns` after it; (0, 0) without a quote then.
@@ -109,7 +122,7 @@ class MarketDay:
         highest[by_time] = np.maximum.reduceat(np.append(self.ask, 0), edges)[::2]
         quoted = np.empty_like(inside)
         quoted[by_time] = (self.bid[first_rows] > 0) & (
-            ns[by_time] - self.book_ns[first_rows] <= self.age_ns
+            self._quote_ages(ns[by_time], self.book_ns[first_rows]) <= self.age_ns
         )
         return np.asarray(
             inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest)

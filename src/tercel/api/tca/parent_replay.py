@@ -11,6 +11,7 @@ from tercel.api.tca.market_day import Calendar
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
+from tercel.execution.market import Market
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.task import Task
@@ -35,14 +36,15 @@ class ReplayRuns:
         self,
         lake: Lake,
         makers: Mapping[str, Maker],
-        impact: str,
+        terms: Market,
         seed: int,
         numbers: Mapping[int, int],
     ) -> None:
-        """Prepare replays by strategies of `makers`; `numbers`: seed number of each parent, by the `id` of the object."""
+        """Prepare replays by strategies of `makers` under the impact of `terms`; `numbers`: seed number of each parent, by
+        the `id` of the object."""
         self.lake = lake
         self.makers = makers
-        self.impact = impact
+        self.terms = terms
         self.seed = seed
         # Of parents, by identity: seeds of their random streams, whatever other parents are worked
         self._numbers = numbers
@@ -58,9 +60,8 @@ class ReplayRuns:
     def _load(self, instrument: Instrument) -> tuple[Source, TapeDay]:
         """Load a day: the source of replay episodes, and its tape."""
         if instrument.key not in self._loaded:
-            law = tape_law(
-                [self.lake.read(instrument.symbol, instrument.date, instrument.venue)], self.impact
-            )
+            recorded = self.lake.read(instrument.symbol, instrument.date, instrument.venue)
+            law = self.terms.scaled(tape_law([recorded], self.terms.impact))
             source, [day] = replay(
                 self.lake, instrument.symbol, [instrument.date], instrument.venue, impact=law
             )
@@ -110,7 +111,9 @@ class ReplayRuns:
         key = source_day.key, task.horizon_ns.bit_length(), not earlier_days
         if key not in self._estimates_of:
             source, day = self._load(source_day)
-            session = min(day.close_ns, day.last_ns) - max(day.open_ns, int(day.world_ns[0]))
+            session = day.hours.trading_ns(
+                max(day.open_ns, int(day.world_ns[0])), min(day.close_ns, day.last_ns)
+            )
             horizon_s = min(task.horizon_s, session / NS_PER_SECOND / 3)
             pilot_task = replace(task, horizon_s=horizon_s, warmup_s=min(task.warmup_s, horizon_s))
             every_ns = max(

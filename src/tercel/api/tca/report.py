@@ -28,7 +28,6 @@ from tercel.core.report.tables import drop_idle_columns, plain_table
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats.clusters import FEW_CLUSTERS, LEAST_CLUSTERS
 from tercel.core.tables.table_map import TableMap
-from tercel.core.vocabulary import TAPE_LAWS
 from tercel.desk.trading.tca.summary import (
     CostSummary,
     benchmark_costs,
@@ -240,6 +239,7 @@ def own_costs(
     strategies: Sequence[str] | str | None = None,
     agents: Sequence[str] = (),
     impact: str = "square_root",
+    impact_terms: Mapping[str, Any] | None = None,
     seed: int = 1,
     quote_age_s: float | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -264,6 +264,8 @@ def own_costs(
         Policies to re-simulate them with, such as "default".
     impact : str
         Impact of the strategies' own trades on the tape's prices: "none", "square_root", "propagator".
+    impact_terms : mapping of name to float, optional
+        `passive_impact` and `impact_scale` of the law, as in :func:`tercel.load_market`; 1 where it has none.
     seed : int
         Seed of draws and resamples.
     quote_age_s : float or None
@@ -307,15 +309,14 @@ def own_costs(
     below_zero = any(day.price_origin for day in tapes.list())
     requested = {} if orders is None else read_orders(Path(orders), columns, below_zero)
     file = read_fill_file(Path(fills), columns, below_zero)
-    refuse_if(
-        impact not in TAPE_LAWS,
-        f"an impact law of a tape: {', '.join(TAPE_LAWS)}",
-        f"{impact!r}",
-        "name one",
-    )
     # What re-simulates parents comes with kernels: a file that is refused waits for none, and own fills need none.
     resimulates = agents or strategies is None or len(strategies) > 0
     makers = _makers(strategies, agents) if resimulates else {}
+    market = None
+    if resimulates:
+        from tercel.execution.market import Market
+
+        market = Market(lake=str(lake), impact=impact, **(impact_terms or {}))
     analysis = analyse(
         file.fills,
         requested,
@@ -337,7 +338,7 @@ def own_costs(
         from tercel.api.tca.counterfactual import counterfactual
 
         resimulated = counterfactual(
-            analysis.parents, tapes, makers, impact=impact, seed=seed, progress=progress
+            analysis.parents, tapes, makers, market=market, seed=seed, progress=progress
         )
     return OwnCosts(analysis, resimulated, tuple(file.not_read), tuple(file.notes))
 
@@ -376,12 +377,12 @@ def verdict_sentence(counterfactual: "Counterfactual", unit: str = "bps") -> str
         f"{name} would have cost {result.cost_bps:.2f} {unit} where yours cost {counterfactual.own_bps:.2f} (saves "
         f"{format_interval(result.saves, signed=True)})"
         for name, result in compared.items()
-    ][:1] or ["no strategy filled enough to be compared"]
+    ][:1] or ["no strategy filled enough to be compared, so no verdict of the table counts"]
     remarks = {
         f"of {len(compared)} strategies {verdict_names.count('cheaper')} are cheaper, "
         f"{verdict_names.count('more expensive')} more expensive, "
-        f"{verdict_names.count('no significant difference')} without a significant difference": counterfactual.clusters
-        >= LEAST_CLUSTERS,
+        f"{verdict_names.count('no significant difference')} without a significant difference": compared
+        and counterfactual.clusters >= LEAST_CLUSTERS,
         f"there is no verdict below {LEAST_CLUSTERS} clusters": counterfactual.clusters
         < LEAST_CLUSTERS,
         f"left out, with more than 1 % unfilled: {', '.join(counterfactual.incomplete)}": counterfactual.incomplete,

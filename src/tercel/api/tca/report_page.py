@@ -74,7 +74,7 @@ def counterfactual_section(counterfactual: "Counterfactual", unit: str) -> Secti
     saves = {name: result.saves for name, result in counterfactual.strategies.items()}
     text = [
         f"The same symbol, side, quantity, start and end on the same tape, {counterfactual.parents:,} parents in "
-        f"{counterfactual.clusters} clusters; impact of own trades: {counterfactual.impact}. "
+        f"{counterfactual.clusters} clusters; impact of own trades: {counterfactual.market.describe_impact()}. "
         f"Your own trades are part of the tape.",
         "Intervals hold for all strategies at once, 95 %.",
     ]

@@ -92,7 +92,8 @@ def counterfactual_json(counterfactual: "Counterfactual | None") -> dict[str, An
         "own_unfilled": counterfactual.own_unfilled,
         "parents": counterfactual.parents,
         "clusters": counterfactual.clusters,
-        "impact": counterfactual.impact,
+        "impact": counterfactual.market.impact,
+        **counterfactual.market.impact_terms,
         "hindsight": counterfactual.hindsight,
         "left_out": {
             reason: {

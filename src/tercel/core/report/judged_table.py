@@ -296,15 +296,16 @@ class JudgedTable:
     def _fit_columns(self, width: int) -> tuple[list[Column], bool]:
         """Columns that fit into `width` characters, in the order of the table, and whether the paired differences do.
 
-        They are taken in the order in which a reader would miss them. Each costs its cells and three characters.
+        They are taken in the order in which a reader would miss them, the optimistic cost never without the pessimistic one.
+        Each costs its cells and three characters.
         """
         priority = (
             "is_bps",
             "kind_bps",
             "strict_bps",
             "undercut_bps",
-            "optimistic_bps",
             "pessimistic_bps",
+            "optimistic_bps",
             "passive_share",
             *RARE,
             "timing_risk_bps",
@@ -329,7 +330,10 @@ class JudgedTable:
         versus = False
         for column in sorted(self.columns, key=lambda column: rank[column.key]):
             room = need(column.heading, [self._cell(name, column) for name in self.names])
-            if room <= remaining or column.key == "is_bps":
+            is_one_sided = column.key == "optimistic_bps" and "pessimistic_bps" in {
+                other.key for other in self.columns if other not in fitting
+            }
+            if (room <= remaining and not is_one_sided) or column.key == "is_bps":
                 fitting.append(column)
                 remaining -= room
             if column.key == "is_bps":

@@ -133,8 +133,9 @@ class InstrumentSection(TomlTable):
     currency: str = Field(default="", pattern=CURRENCY)
     """Of its prices where the exchange is simulated or a recorded day: "USD"; another venue tells its own."""
     rules: str = ""
-    """Its market's hours, lots, ticks and daily limits: a shipped name (XNAS, XSHG, XSHE, SHFE, XASX, always), or a file.toml of
-    them. Empty: those of a recorded day's venue, else none. A simulated market has no dates, and so no hours."""
+    """Its market's hours, lots, ticks and daily limits: a shipped name (XNAS, XSHG, XSHG-STAR, XSHE, XSHE-ChiNext, SHFE,
+    SHFE-0100, SHFE-0230, SHFE-day, CCFX, XASX, always), or a file.toml of them. Empty: those of a recorded day's symbol and
+    venue, else none. A simulated market has no dates, and so no hours."""
     previous_close: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Price that daily limits are of; 0: they are not kept."""
 

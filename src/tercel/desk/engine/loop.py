@@ -11,13 +11,14 @@ update the shares. Second by second the monitors get market data, postures are u
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tercel.core.errors import OrderError
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.engine.agent_slot import AgentSlot
 from tercel.desk.engine.config import CLOSING_S, DeskConfig
 from tercel.desk.engine.forecasts import DeskForecasts
@@ -99,15 +100,15 @@ class DeskLoop(DeskObserver):
         if self._forecasts is not None:
             self._forecasts.refresh(self.session.now_ns)
         for name in sorted(self._unlearned):
-            span = f"the first {self._states[name].monitor.warm_s} s"
             self.alert(
                 "info",
                 "LEARNS_BASELINE",
-                f"the baseline of {name} is learned from {span}; until then its risk state is cautious",
+                f"the baseline of {name} is learned from the first {self._states[name].monitor.warm_s} s; "
+                "until then its risk state is cautious",
                 name,
             )
         # The warm-up, without orders: monitors see the market.
-        self._run_until(self.session.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
+        self._run_until(self._trading_span(self.session.now_ns, self.config.desk.warmup_s)[1])
         # What parents of earlier sessions cost: as journaled, or computed now that the market is seen again.
         booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
         for parent in list(self.session.ledger.parents):
@@ -123,9 +124,11 @@ class DeskLoop(DeskObserver):
     def round(self) -> None:
         """Run the next round to its end: size, trade, measure costs, update the agents' shares."""
         number = self.rounds
-        at_ns = self._next_ns
-        self._begin_round(number, at_ns)
-        self.wait(round(self.config.desk.round_s * NS_PER_SECOND))
+        begin_ns, end_ns = self._trading_span(self._next_ns, self.config.desk.round_s)
+        if begin_ns > self._next_ns:  # closed until then
+            self.wait(begin_ns - self._next_ns)
+        self._begin_round(number, begin_ns)
+        self.wait(end_ns - begin_ns)
         now = self.session.now_ns
         self._ends_ns.append(now)
         for name, state in self._states.items():
@@ -153,6 +156,16 @@ class DeskLoop(DeskObserver):
         """Advance time by `span_ns` after :meth:`begin`, working open parents."""
         self._next_ns += span_ns
         self._run_until(self._next_ns)
+
+    def _trading_span(self, from_ns: int, span_s: float) -> tuple[int, int]:
+        """Begin and end, ns, of the next `span_s` of trading: until the last instrument has had them, or its trading day ends;
+        in wall time where no window is left."""
+        rules = [replace(self.session.listings[name].rules, stop_ns=0) for name in self._states]
+        opens_ns = min(hours.next_open_ns(from_ns) for hours in rules)
+        begin_ns = opens_ns if opens_ns < FOREVER_NS else from_ns
+        span_ns = round(span_s * NS_PER_SECOND)
+        end_ns = max(hours.ends_ns(begin_ns, span_ns) for hours in rules)
+        return begin_ns, end_ns if end_ns > begin_ns else begin_ns + span_ns
 
     def cost_bps(self) -> float:
         """Cost of all orders received so far, bps of arrival value over all instruments, open lots marked at the mid; 0
@@ -202,7 +215,6 @@ class DeskLoop(DeskObserver):
     def _begin_round(self, number: int, at_ns: int) -> None:
         """Start a round: add its orders, take forecasts and postures, size each instrument's lots and send them as
         parents."""
-        is_last = number == self.config.desk.rounds - 1
         if self._targets is not None:
             self._orders[number] += self._targets.due(number)
         for order in self._orders[number]:
@@ -244,7 +256,13 @@ class DeskLoop(DeskObserver):
             )
             waiting = max(state.flow.open_lots - at_work, 0)
             ahead = None if state.outlook is None else state.outlook.within_round
-            lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, is_last)
+            lots = state.sizing.lots(
+                state.flow.side,
+                waiting,
+                ahead,
+                state.posture,
+                is_last=number == self.config.desk.rounds - 1,
+            )
             self._share_lots(name, state, lots, number)
 
     def _share_lots(self, name: str, state: DeskInstrument, lots: int, number: int) -> None:
@@ -264,11 +282,10 @@ class DeskLoop(DeskObserver):
             for agent, part in lots_by_agent.items()
         }
         rules = self.session.listings[name].rules
-        side = state.flow.side
         parts = {
             agent: legal
             for agent, part in sized.items()
-            if (legal := rules.legal_lots(side, part, part))
+            if (legal := rules.legal_lots(state.flow.side, part, part))
         }
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
@@ -285,11 +302,10 @@ class DeskLoop(DeskObserver):
                 strategy=slot.strategy_name,
                 agent=agent,
             )
-            alpha = state.alpha.expected_bps if state.alpha is not None else None
-            reasons = (
-                "; ".join(state.posture.reasons) or "calm" if state.posture is not None else "off"
+            self._explained[order.id] = (
+                None if state.alpha is None else state.alpha.expected_bps,
+                "off" if state.posture is None else "; ".join(state.posture.reasons) or "calm",
             )
-            self._explained[order.id] = (alpha, reasons)
             try:
                 self.session.manager.accept(order, slot.strategies_in(name)[0])
             except OrderError as error:
@@ -334,8 +350,7 @@ class DeskLoop(DeskObserver):
             return
         if name in self._unlearned:
             self._unlearned.remove(name)
-            entry = baseline_entry(name, at_ns, monitor.baseline, monitor.warm_s)
-            self._write_entries([entry])
+            self._write_entries([baseline_entry(name, at_ns, monitor.baseline, monitor.warm_s)])
         if state.posture is not None and not state.posture.reasons:
             monitor.keep_ordinary_second()
 

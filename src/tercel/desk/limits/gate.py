@@ -19,6 +19,7 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.fixed_point import ONE
+from tercel.core.lifecycle import answers_earlier
 from tercel.core.quotes import QuoteRequest
 from tercel.core.renamed import refuse_former_names
 from tercel.core.venue_rules import NO_RULES
@@ -377,8 +378,7 @@ class LimitGate(ReportedCounts):
         A venue that knows the order, and refuses to cancel it as it has ended, has answered every replace that was sent
         before the cancel.
         """
-        is_final = reject.status in o.TERMINAL and reject.status is not o.OrdStatus.REJECTED
-        self._fold(self._drop_replace, reject.cl_ord_id, reject.orig, is_final)
+        self._fold(self._drop_replace, reject.cl_ord_id, reject.orig, reject.status)
 
     def _count_sent(self, command: o.Command, ns: int) -> None:
         """Count a command that leaves: its name, its order's reserved lots, the messages of its scopes."""
@@ -431,14 +431,16 @@ class LimitGate(ReportedCounts):
             order.base = o.OrdStatus.REJECTED
         self.settle(order)
 
-    def _drop_replace(self, name: str, orig: str, is_final: bool = False) -> None:
-        """Drop a replace that was not accepted; a final reject drops all replaces sent before the cancel."""
+    def _drop_replace(
+        self, name: str, orig: str, status: o.OrdStatus = o.OrdStatus.PENDING_NEW
+    ) -> None:
+        """Drop a replace that was not accepted; the reject of a probe with a final `status` drops all sent before it."""
         order = self.orders.get(name) or self.orders.get(orig)
         if order is None:
             return
         order.requested.pop(name, None)
         turn = order.probes.pop(name, None)
-        if turn is not None and is_final and not order.live:
+        if turn is not None and not order.live and answers_earlier(status, order.base):
             late = {each: request for each, request in order.requested.items() if request[0] > turn}
             order.requested = late
         self.settle(order)

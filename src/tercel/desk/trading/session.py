@@ -104,6 +104,7 @@ class Session(Closing):
             self.stopper,
             strategies,
             self.follow,
+            self.followers,
             request,
             seed=terms.seed,
             warmup_s=terms.warmup_s,

@@ -41,7 +41,13 @@ from tercel.lab.evaluation.tape_split import (
     split_dates,
     split_days,
 )
-from tercel.lab.evaluation.windows import NO_HOURS, orders_plan, tape_plan, tape_sampler
+from tercel.lab.evaluation.windows import (
+    NO_HOURS,
+    clock_hours,
+    orders_plan,
+    tape_plan,
+    tape_sampler,
+)
 from tercel.market.dealers.panel import DRAWN, load_panel
 from tercel.market.flow import Preset, registry as presets
 from tercel.market.flow.calibrate import calibrate
@@ -222,7 +228,7 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
     curve = split.curve
     is_one_source = split.cut_ns or split.hours
     queue = scenario.market.queue
-    law = tape_law(split.days, scenario.market.impact)
+    law = scenario.market.scaled(tape_law(split.days, scenario.market.impact))
     replay_days = partial(
         replay, lake, symbol, queue=queue, impact=law, bound=scenario.market.bound
     )
@@ -255,6 +261,11 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
     instrument = judged_days[0].instrument
     quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
+    waiting_count = sum(
+        day.open_ns <= start_ns < day.close_ns and not day.hours.is_open(start_ns)
+        for day in judged_days
+        for start_ns in plan.rows[:, kernels.E_START_NS].tolist()
+    )
     has_guessed_queues = any(has_level_totals(events) for _, events in split.days)
     trained_span, judged_span = split.spans
     judged_origin, trained_origin = (
@@ -285,7 +296,7 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
                 else ()
             ),
             describe_order_size(
-                task, quantities, instrument.lot, listed_count=len(scenario.orders)
+                task, quantities, instrument.lot, len(scenario.orders), waiting_count
             ),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *describe_hidden_volume(judged),
@@ -310,6 +321,7 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
             "judged on": judged_span,
             "tick": instrument.tick,
             "shares in a lot": instrument.lot,
+            **({"hours": hours} if (hours := clock_hours(judged_days[0], task)) else {}),
         },
     )
 

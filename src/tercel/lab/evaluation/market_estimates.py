@@ -136,7 +136,7 @@ def settle_market(
     Results are cached by the preset's content, the law and the task; treat them as read-only. With regimes nothing is
     cached, since the file that defines them may have changed.
     """
-    law = law_for(preset, market.impact or None)
+    law = market.scaled(law_for(preset, market.impact or None))
     regimes = market.regimes
     settle = _settle_market.__wrapped__ if regimes else _settle_market
     return settle(type(preset), preset.model_dump_json(), law, task, quantity, quick, regimes)

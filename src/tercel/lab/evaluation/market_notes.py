@@ -26,7 +26,8 @@ def describe_impact(market: Source) -> list[str]:
     )
     return [
         f"Impact: the book is translated, {shape}; {law.scale_ticks:.3g} ticks after one mean trade of "
-        f"{law.mean_trade_lots:.3g} lots. The law is a prior."
+        f"{law.mean_trade_lots:.3g} lots; a resting fill counts "
+        f"{law.passive_impact:g} of a take. The law is a prior, the ratio an assumption."
     ]
 
 
@@ -76,11 +77,20 @@ def lot_unit(lot: int) -> str:
     return "shares" if lot == 1 else f"lots of {lot} shares"
 
 
-def describe_order_size(task: Task, quantities: Ints, lot: int, listed_count: int) -> str:
-    """Sentence on the sizes of the orders on a tape, `quantities` in lots."""
+def describe_order_size(
+    task: Task, quantities: Ints, lot: int, listed_count: int, waiting_count: int = 0
+) -> str:
+    """Sentence on the sizes of the orders on a tape, `quantities` in lots; of a list with how many arrive in a break.
+
+    >>> import numpy as np
+    >>> describe_order_size(Task(), np.array([500, 1000]), 1, listed_count=2, waiting_count=1)
+    'The orders: 2 of a list, 500 to 1,000 lots of 1 share; 1 arrives in a break and is worked after it.'
+    """
     unit = "1 share" if lot == 1 else f"{lot} shares"
     if listed_count:
-        return f"The orders: {listed_count} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."
+        verbs = "arrives in a break and is" if waiting_count == 1 else "arrive in a break and are"
+        waits = f"; {waiting_count} {verbs} worked after it" if waiting_count else ""
+        return f"The orders: {listed_count} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}{waits}."
     size = describe_size(task.share, task.quantity)
     minutes = format_minutes(task)
     if task.share is None:

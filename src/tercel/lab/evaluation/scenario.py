@@ -134,6 +134,7 @@ class Scenario:
             "symbol": self.market.symbol,
             "task": task,
             **{name: market[name] for name in ("regimes", "fees", "queue", "impact")},
+            **self.market.impact_terms,
             "judged": ",".join(self.market.days),
             "orders": [order.to_dict() for order in self.orders],
             "bound": "" if self.market.bound == KIND else self.market.bound,

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY
 from tercel.execution.orders import Order, assign_days
 from tercel.execution.task import Task
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.windows import Hours
-from tercel.market.flow.calibrate import census_of
 from tercel.market.flow.census import CURVE_BINS
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.lake import TRAINING_SHARE, count_training_days
-from tercel.market.tape.schema import LEVEL_SET, TRADE
+from tercel.market.tape.recorded_rules import recorded_hours, trading_times
+from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE
 
 OTHER_HOURS = "other hours"
 """Text for the training hours if orders with set times are judged."""
@@ -76,12 +76,10 @@ class Split:
         """
         parts = []
         for instrument, events in self.days:
-            lots = curve_lots(instrument, events).astype(
-                np.float64
-            )  # counts of levels are integers
-            edges = np.linspace(*session_of(instrument, events), len(lots) + 1)
+            lots = curve_lots(instrument, events)
             for begin, end in self.hours.get(instrument.date, ()):
-                lots[(edges[:-1] < end) & (edges[1:] > begin)] = np.nan
+                first, last = _thirteenths_of(instrument, events, np.array([begin, end - 1]))
+                lots[first : last + 1] = np.nan
             parts.append(lots)
         table = np.stack(parts)
         if not np.nansum(table) > 0:
@@ -108,15 +106,20 @@ def has_level_totals(events: Events) -> bool:
 
 
 def curve_lots(instrument: Instrument, events: Events) -> Floats:
-    """Lots traded in each thirteenth of a session, float64 (13,)."""
-    if not has_level_totals(events):
-        return census_of(instrument, events).curve_lots
+    """Lots traded in each thirteenth of a session's trading time, float64 (13,)."""
     opening, closing = session_of(instrument, events)
-    printed = events.kind == TRADE
-    edges = np.linspace(opening, closing, CURVE_BINS + 1)
-    return np.histogram(
-        events.exch_ns[printed], edges, weights=events.qty_lots[printed].astype(np.float64)
-    )[0]
+    kind = TRADE if has_level_totals(events) else EXECUTE
+    inside = (events.kind == kind) & (np.clip(events.exch_ns, opening, closing) == events.exch_ns)
+    parts = np.minimum(_thirteenths_of(instrument, events, events.exch_ns[inside]), CURVE_BINS - 1)
+    return np.asarray(np.bincount(parts, events.qty_lots[inside], CURVE_BINS), np.float64)
+
+
+def _thirteenths_of(instrument: Instrument, events: Events, ns: Ints) -> Ints:
+    """Thirteenths of a session's trading time that times lie in, from 0; the close and later ones lie in none of them."""
+    opening, closing = session_of(instrument, events)
+    hours = recorded_hours(instrument)
+    times = trading_times(hours, opening, np.append(ns, closing))
+    return times[:-1] * CURVE_BINS // max(int(times[-1]), 1)
 
 
 def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[list[str], list[str]]:
@@ -158,9 +161,11 @@ def session_of(instrument: Instrument, events: Events) -> tuple[int, int]:
 
 
 def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
-    """Opening and close of a session, and the time that cuts it into training and judged part, ns."""
+    """Opening and close of a session, and the time that cuts its trading time into training and judged part, ns."""
     opening, closing = session_of(instrument, events)
-    return opening, closing, int(opening + TRAINING_SHARE * (closing - opening))
+    hours = recorded_hours(instrument)
+    training_ns = int(opening + TRAINING_SHARE * hours.trading_ns(opening, closing)) - opening
+    return opening, closing, hours.ends_ns(opening, training_ns)
 
 
 def judged_hours(scenario: Scenario) -> Hours:
@@ -192,7 +197,10 @@ def _has_window(hours: Hours, instruments: Iterable[Instrument], task: Task) -> 
             *sorted(hours.get(instrument.date, ())),
             (instrument.session_close_ns, instrument.session_close_ns),
         ]:
-            if begin - free_from_ns >= task.horizon_ns + task.warmup_ns:
+            if (
+                recorded_hours(instrument).trading_ns(free_from_ns, begin)
+                >= task.horizon_ns + task.warmup_ns
+            ):
                 return True
             free_from_ns = max(free_from_ns, end)
     return False

@@ -10,6 +10,7 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.report.formatting import format_minute
+from tercel.core.venue_rules import windows_of
 from tercel.core.vocabulary import DAY_NS, FOREVER_NS, NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import Forecaster
@@ -21,10 +22,12 @@ from tercel.lab.evaluation.plans import Plan
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay
 from tercel.market.tape.local_times import midnight_ns
+from tercel.market.tape.recorded_rules import trading_times
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""
 NO_HOURS: Hours = {}
+MINUTE_NS: Final = 60 * NS_PER_SECOND
 BLOCK_NS = 1800 * NS_PER_SECOND
 """Length of a cluster within one day: non-overlapping half hours count as independent."""
 
@@ -63,10 +66,12 @@ def _usable_hours(day: TapeDay, earliest_ns: int, latest_ns: int) -> tuple[int, 
 
 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
-    """Volume expected in `[start, start + horizon)`, lots, from a curve of lots over equal parts of the session."""
-    edges = np.linspace(day.open_ns, day.close_ns, len(curve) + 1)
+    """Volume expected in `[start, start + horizon)`, lots, from a curve of lots over equal parts of the session's trading
+    time."""
+    times = np.array([start_ns, start_ns + horizon_ns, day.close_ns])
+    traded_ns = trading_times(day.hours, day.open_ns, times)
     total = np.concatenate([[0.0], np.cumsum(curve)])
-    cumulative_lots = np.interp([start_ns, start_ns + horizon_ns], edges, total)
+    cumulative_lots = np.interp(traded_ns[:2], np.linspace(0, traded_ns[2], len(curve) + 1), total)
     return float(cumulative_lots[1] - cumulative_lots[0])
 
 
@@ -137,8 +142,7 @@ def tape_plan(
             )
             for side in sides:
                 rows.append(window_row(day, task, start, side, quantity, seed, len(rows)))
-                one_day = len(days) == 1
-                cluster.append((start - day.open_ns) // BLOCK_NS if one_day else number)
+                cluster.append((start - day.open_ns) // BLOCK_NS if len(days) == 1 else number)
     if not rows:
         _refuse_no_window(days, task, earliest_ns, latest_ns)
     return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
@@ -150,7 +154,7 @@ def _refuse_no_window(
     """Raise a ConfigError that no window of a task fits: with the hours that are left of each day, and why no more are."""
     hours = [(day, *_usable_hours(day, earliest_ns, latest_ns)) for day in days]
     spans = [
-        f"{_format_local(day, opening)} to {_format_local(day, max(opening, closing))} of {day.instrument.date}"
+        f"{_format_hours(day, opening, max(opening, closing))} of {day.instrument.date}"
         for day, opening, closing in hours
     ]
     received = f"none fits into {', '.join(spans) or 'no days'}"
@@ -164,18 +168,41 @@ def _refuse_no_window(
         received += f": the only day is learned from {begin} to {cut}, and {cut} to {end} is left to be judged"
         remedy = "import one more day, so that whole days are judged; or choose a shorter horizon"
     room = [
-        (day, opening, closing - task.horizon_ns)
+        _format_hours(
+            day, opening, day.hours.ends_ns(opening, left_ns) // MINUTE_NS * MINUTE_NS, MINUTE_NS
+        )
         for day, opening, closing in hours
-        if opening <= closing - task.horizon_ns
+        if (left_ns := day.hours.trading_ns(opening, closing) - task.horizon_ns) >= 0
     ]
     if task.start and room:
-        day, first, last = room[0]
-        remedy = f"choose a start from {_format_local(day, first)} to {_format_local(day, last)}; or {remedy}"
-    start_text = f" from {task.start}" if task.start else ""
+        remedy = f"choose a start from {room[0]}; or {remedy}"
     raise ConfigError(
-        f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon{start_text} inside the tape",
+        f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon"
+        f"{f' from {task.start}' * bool(task.start)} inside the tape",
         received,
         remedy,
+    )
+
+
+def clock_hours(day: TapeDay, task: Task) -> str:
+    """Begin and end of a task's order with a start time on a day with breaks, as "11:00 to 13:30"; "" for others."""
+    if not (task.start and day.hours.windows):
+        return ""
+    begin_ns = day.instrument.clock_ns(task.start)
+    end_ns = day.hours.ends_ns(begin_ns, task.horizon_ns)
+    return f"{task.start} to {_format_local(day, end_ns)}"
+
+
+def _format_hours(day: TapeDay, first_ns: int, last_ns: int, before_break_ns: int = 0) -> str:
+    """Stretches of a day's trading between two times, such as "09:30 to 11:30 or 13:00 to 14:27"; each that a break ends is
+    shown to end `before_break_ns` earlier.
+    """
+    windows = day.hours.windows or windows_of([(first_ns, last_ns + before_break_ns)])
+    return " or ".join(
+        f"{_format_local(day, max(w.start_ns, first_ns))} to "
+        f"{_format_local(day, min(w.end_ns - before_break_ns, last_ns))}"
+        for w in windows
+        if first_ns < w.end_ns and w.start_ns <= last_ns
     )
 
 

@@ -121,15 +121,17 @@ def census(
     """
     kind = events.kind
     n = len(events.kind)
-    if n == 0 or not np.any(kind == ADD):
-        raise ConfigError(
-            "a tape with limit orders", f"{n} events without one ADD", "calibrate on other days"
-        )
     if np.any(kind == LEVEL_SET):
         raise ConfigError(
             "order-level events",
             "LEVEL_SET rows of a level feed",
             "calibrate on an order-level feed",
+        )
+    if n == 0 or not np.any(kind == ADD):
+        raise ConfigError(
+            "a tape with a book: orders, levels or quotes",
+            f"{n:,} events, none of an order: trades alone have no book",
+            "import the day's orders, levels or quotes with its trades, or calibrate on other days",
         )
     if open_ns + skip_ns >= close_ns:
         raise ConfigError(

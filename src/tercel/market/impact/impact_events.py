@@ -16,7 +16,16 @@ from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.impact.book_shift import translate
-from tercel.market.impact.law import COMPONENTS, EXPONENT, HEAD, LAW, MEAN_TRADE, SCALE, STEP_S
+from tercel.market.impact.law import (
+    COMPONENTS,
+    EXPONENT,
+    HEAD,
+    LAW,
+    MEAN_TRADE,
+    PASSIVE,
+    SCALE,
+    STEP_S,
+)
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import put_real, real, state_at
 
@@ -72,7 +81,7 @@ def ticks_owed(state: Longs, flow: Floats, side: int) -> tuple[int, int]:
         return 0, _ALL
     begin_law(state)
     n = int(flow[law_at + COMPONENTS])
-    phi = s.pending / flow[law_at + MEAN_TRADE]
+    phi = own_volume(state, flow, law_at)
     for j in range(n):
         phi += flow[law_at + HEAD + n + j] * real(state, sim.KERNEL + j)
     # round as `move_towards_target` does: upwards one tick and a little above the threshold, downwards a little below it
@@ -123,11 +132,20 @@ def decay_kernel(state: Longs, flow: Floats, law_at: int, dt_s: float) -> tuple[
 
 
 @kernel
+def own_volume(state: Longs, flow: Floats, law_at: int) -> float:
+    """Signed size of own fills since the last event, mean trades taken; a lot that rested counts `passive_impact`."""
+    s = state_at(state)
+    lots = s.pending - (1.0 - flow[law_at + PASSIVE]) * s.rested
+    return float(lots / flow[law_at + MEAN_TRADE])
+
+
+@kernel
 def add_own_volume(state: Longs, flow: Floats, law_at: int) -> float:
     """Add own fills since the last event to the kernel; their signed size in mean trades."""
     s = state_at(state)
-    added = s.pending / flow[law_at + MEAN_TRADE]
+    added = own_volume(state, flow, law_at)
     s.pending = 0
+    s.rested = 0
     for j in range(int(flow[law_at + COMPONENTS])):
         put_real(state, sim.KERNEL + j, real(state, sim.KERNEL + j) + added)
     return added

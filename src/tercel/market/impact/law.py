@@ -10,7 +10,7 @@ G is a sum of exponentials, so that what a market remembers has a fixed size.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,12 +20,13 @@ from tercel.core.jit import Floats
 from tercel.market.simulator import layout as sim
 
 # Layout of the law of impact in the flow's parameters: float64 words from flow[IMPACT_AT] on.
-LAW, SCALE, EXPONENT, MEAN_TRADE, STEP_S, COMPONENTS, DELAYS = range(7)
+LAW, SCALE, EXPONENT, MEAN_TRADE, STEP_S, COMPONENTS, DELAYS, PASSIVE = range(8)
 # LAW: as IMPACT in the simulator's layout
 # SCALE: ticks at Phi = 1; (WEIGHTS) log factor at Phi = 1
 # MEAN_TRADE: lots
 # STEP_S: seconds from one update of the decaying kernel to the next
 # DELAYS: equally likely delays after which lots that own orders took come back; 0: never
+# PASSIVE: a lot that a resting order fills counts as so many that are taken
 HEAD = 8  # rates[COMPONENTS] a second, weights[COMPONENTS], delays[DELAYS] in seconds
 LAWS: Final = {"none": sim.NO_IMPACT, "translation": sim.TRANSLATION, "weights": sim.WEIGHTS}
 HORIZON_S: Final = 600.0
@@ -68,6 +69,9 @@ class ImpactLaw:
     explicit : tuple of (float, float)
         A kernel of its own: rates (1/s, 0 stays) and weights, which sum to 1; `td_s`, `beta` and `permanent` are then
         not read.
+    passive_impact : float
+        From 0 to 1: a lot that a resting order fills moves the price as so many that are taken. 1 is an assumption
+        (docs/concepts/impact.md).
 
     Raises
     ------
@@ -88,6 +92,7 @@ class ImpactLaw:
     horizon_s: float = HORIZON_S
     replenishment_s: tuple[float, ...] = ()
     explicit: tuple[tuple[float, float], ...] = ()
+    passive_impact: float = 1.0
 
     def __post_init__(self) -> None:
         """Raise ConfigError for parameters out of range."""
@@ -110,9 +115,10 @@ class ImpactLaw:
             or self.law == "none"
             or not is_valid
             or not 0.0 <= self.permanent <= 1.0
+            or not 0.0 <= self.passive_impact <= 1.0
         ):
             raise ConfigError(
-                "an impact law: translation or weights, its sizes and times above 0, 0 <= permanent <= 1",
+                "an impact law: translation or weights, its sizes and times above 0, 0 <= permanent, passive_impact <= 1",
                 f"{self}",
                 "measure one: `tercel market calibrate` puts it on the card",
             )
@@ -161,6 +167,7 @@ class ImpactLaw:
         head[STEP_S] = KERNEL_STEP_S
         head[COMPONENTS] = len(rates)
         head[DELAYS] = len(self.replenishment_s)
+        head[PASSIVE] = self.passive_impact
         return np.concatenate((head, rates, weights, self.replenishment_s))
 
     def card(self) -> dict[str, Any]:
@@ -168,7 +175,20 @@ class ImpactLaw:
         entry = {**asdict(self), "replenishment_s": list(self.replenishment_s)}
         if not self.explicit:
             del entry["explicit"]
+        if self.passive_impact == 1.0:
+            del entry["passive_impact"]
         return entry
+
+    def scaled(self, scale: float, passive_impact: float) -> "ImpactLaw":
+        """The law with displacements `scale` times as large, and another `passive_impact`.
+
+        >>> law = ImpactLaw("translation", mean_trade_lots=2.0, trades=100.0, sigma_ticks=10.0)
+        >>> law.scale_ticks, law.scaled(2.0, 0.5).scale_ticks
+        (1.0, 2.0)
+        """
+        return replace(
+            self, y=scale * self.y, strength=scale * self.strength, passive_impact=passive_impact
+        )
 
 
 def law_on_card(card: dict[str, Any]) -> ImpactLaw | None:

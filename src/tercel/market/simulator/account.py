@@ -248,6 +248,7 @@ def fill_own(
     ledger = ledger_at(book, own_index)
     if s.impact != sim.NO_IMPACT:
         s.pending += ledger.side * lots
+        s.rested += ledger.side * lots if passive else 0
         s.impact_ns = s.now
     if ledger.state == lay.RESTING:
         reduce(book, load_fixed(book, lay.ORDERS) + own_index, lots)

@@ -158,12 +158,13 @@ IMPACT: Final = IMPACT_NS + 1  # NO_IMPACT, TRANSLATION, WEIGHTS
 SHIFT: Final = IMPACT_NS + 2  # ticks by which the public book was translated since the world began
 IMPACT_MEMORY: Final = IMPACT_NS + 3
 IMPACT_WORDS: Final = 40
-BIAS, PENDING, LAW_NS, ROUNDING, KERNEL = range(IMPACT_MEMORY, IMPACT_MEMORY + 5)
+BIAS, PENDING, LAW_NS, ROUNDING, RESTED, KERNEL = range(IMPACT_MEMORY, IMPACT_MEMORY + 6)
 # BIAS: (WEIGHTS) real: log factor of public market sells, above 0 after own buying
 # PENDING, LAW_NS: own lots traded since the law last looked, buying positive; when it last looked
+# RESTED: those of PENDING that resting orders filled
 # ROUNDING: real in (0, 1): where this world rounds up; 0: no own order has traded
 # KERNEL: reals: own mean trades under each exponential of the kernel
-KERNEL_WORDS: Final = IMPACT_WORDS - 7
+KERNEL_WORDS: Final = IMPACT_WORDS - 8
 
 # Fees and latencies of the venue (`market.simulator.terms`).
 TERMS: Final = IMPACT_NS + IMPACT_WORDS

@@ -108,7 +108,7 @@ _WORDS = (
         "regime_phase",
         "entry",
     ),
-    *("impact_ns", "impact", "shift", "pending", "law_ns"),
+    *("impact_ns", "impact", "shift", "pending", "law_ns", "rested"),
     *("maker_fee", "taker_fee", "maker_rate", "taker_rate", "fees", "fees_rest", "hidden_lots"),
     *("feed_kind", "feed_a", "feed_b", "feed_at_ns", "feed_drawn"),
     *(

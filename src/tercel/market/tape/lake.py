@@ -28,6 +28,7 @@ from tercel.core.renamed import refuse_former_names
 from tercel.market.tape.common_units import common_units, in_units, units_of
 from tercel.market.tape.events import Events, Instrument, content_hash
 from tercel.market.tape.folder_swap import swap_folders
+from tercel.market.tape.recorded_rules import recorded_rules
 from tercel.market.tape.validation import validate
 
 if TYPE_CHECKING:
@@ -311,8 +312,10 @@ class Lake:
                 "rules; `tercel data list` and `tercel data verify` do too (in Python Lake(..., below_zero=True))",
             )
 
-    def span_s(self, symbol: str, date: str, venue: str | None = None) -> float:
-        """Seconds from the opening of a day, or its first event, to its last event; only their times are read.
+    def span_s(self, symbol: str, date: str, venue: str | None = None, rules: str = "") -> float:
+        """Trading time of a day, s, from its opening or first event to its last event; only their times are read.
+
+        `rules`: name of others than its venue's, as `recorded_rules` takes them.
 
         Raises
         ------
@@ -321,8 +324,9 @@ class Lake:
         """
         folder = self.find(symbol, date, venue)
         ns = _events(folder, ["exch_ns"]).to_series().to_numpy()
-        opening = max(int(ns[0]), self._require_instrument(folder).session_open_ns)
-        return max(int(ns[-1]) - opening, 0) / 1e9
+        instrument = self._require_instrument(folder)
+        begin_ns = max(int(ns[0]), instrument.session_open_ns)
+        return recorded_rules(instrument, rules).trading_ns(begin_ns, int(ns[-1])) / 1e9
 
     def longest(self, symbol: str, venue: str | None = None) -> str:
         """Date of a symbol's longest day, by the minute; of several the last.

@@ -1,20 +1,30 @@
 """Rules of recorded days: those of their venue, with windows within the session that was recorded."""
 
+import re
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
+from tercel.core.arrays import Ints
 from tercel.core.instrument_rules import load_rules
 from tercel.core.venue_rules import NO_RULES, VenueRules, windows_of
+from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.tape.events import Instrument
 
-RULES_OF_VENUES: Final = {
-    "SSE": "XSHG",
-    "XSHG": "XSHG",
-    "SZSE": "XSHE",
-    "XSHE": "XSHE",
-    "SHFE": "SHFE",
+# Nights by product: "Trading hours" of SHFE, INE, DCE, CZCE and CFFEX, as of 2025.
+RULES_OF_SYMBOLS: Final = {
+    r"(SSE|XSHG) 68[89]\d{3}": "XSHG-STAR",
+    r"(SSE|XSHG) .*": "XSHG",
+    r"(SZSE|XSHE) 30[01]\d{3}": "XSHE-ChiNext",
+    r"(SZSE|XSHE) .*": "XSHE",
+    r"SHFE (AU|AG|SC)\d+": "SHFE-0230",
+    r"SHFE (CU|AL|ZN|PB|NI|SN|SS|AO|AD|BC)\d+": "SHFE-0100",
+    r"SHFE I[FHCM]\d+": "CCFX",
+    r"SHFE (WR|EC|JD|LH|FB|BB|RR|LG|AP|CJ|PK|SF|SM|UR|WH|PM|RI|LR|JR|RS|SI|LC|PS)\d+": "SHFE-day",
+    r"SHFE .*": "SHFE",
 }
-"""Rules of venues whose days have breaks; another instrument names its own in `extra["rules"]`."""
+"""Rules by venue and symbol, the first that matches, where days have breaks; others are named in `extra["rules"]`."""
 
 
 def recorded_rules(
@@ -33,9 +43,12 @@ def recorded_rules(
     previous_close : float
         Price that daily limits are of; 0: they are not kept.
     """
-    if not (
-        name := rules or instrument.extra.get("rules") or RULES_OF_VENUES.get(instrument.venue)
-    ):
+    of_symbol = (
+        name
+        for shape, name in RULES_OF_SYMBOLS.items()
+        if re.fullmatch(shape, f"{instrument.venue} {instrument.symbol.upper()}")
+    )
+    if not (name := rules or instrument.extra.get("rules") or next(of_symbol, "")):
         return NO_RULES
     declared = load_rules(str(name))
     session = declared.session.model_copy(update={"calendar": ""})
@@ -59,3 +72,16 @@ def recorded_hours(instrument: Instrument) -> VenueRules:
     """
     windows = recorded_rules(instrument).windows
     return VenueRules(windows) if windows else NO_RULES
+
+
+def trading_times(hours: VenueRules, opening: int, ns: Ints) -> Ints:
+    """Trading time from an opening until each of some times, ns; none passes before it and in breaks.
+
+    >>> trading_times(VenueRules(windows_of([(0, 10), (90, 99)])), 5, np.array([4, 7, 50, 91]))
+    array([0, 2, 5, 6])
+    """
+    windows = hours.windows or windows_of([(opening, FOREVER_NS)])
+    return np.asarray(
+        sum(np.maximum(np.minimum(ns, w.end_ns) - max(w.start_ns, opening), 0) for w in windows),
+        np.int64,
+    )

@@ -111,12 +111,9 @@ class Orders:
         self, account: str | None = None, parent: str | None = None, instrument: str = ""
     ) -> list[ChildOrder]:
         """Orders that have not ended or lack executions, oldest first, of an account, parent or instrument if given."""
-        live = [self._orders[root] for root in list(self._live)]
-        if account is None and parent is None and not instrument:
-            return live
         return [
             order
-            for order in live
+            for order in [self._orders[root] for root in list(self._live)]
             if (account is None or order.account == account)
             and (parent is None or order.parent == parent)
             and (not instrument or order.instrument == instrument)

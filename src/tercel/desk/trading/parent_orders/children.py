@@ -134,6 +134,8 @@ class Child:
         What its fills that were passed on come to, 10^-8 of a lot.
     worst, mid2
         Price of the last fill, ticks, and mid that it met, half ticks.
+    end : Report
+        The venue's report of its end, while fills that it counts are to come.
     marks
         Mids and touches that its aggressors met, of fills to be reported; by whether it rested.
     """
@@ -145,6 +147,7 @@ class Child:
     filled_qty: int = 0
     worst: int | None = None
     mid2: int | None = None
+    end: Report | None = None
     marks: dict[bool, deque[tuple[int, int]]] = field(
         default_factory=lambda: {False: deque(), True: deque()}
     )
@@ -219,26 +222,34 @@ class Children:
                 waiting = (cut for of, *cut in self._cancels.values() if of is child)
                 child.lots = event.lots - sum(map(sum, waiting))
         elif kind in _ENDS:
-            # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
-            parts_before = self._parts
-            self._parts += child.part
-            if (
-                ceil_units(self._parts) > ceil_units(parts_before)
-                and child.worst is not None
-                and child.mid2 is not None
-            ):
-                met = child.worst, 1, child.mid2, 2 * child.worst if child.forced else 0
-                yield _row(driver, event.ns, sim.OWN_FILL, place, 2 if child.forced else 1, *met)
-            if child.forced:
-                yield from self._unfilled_rows(child, event.ns, driver)
-            elif event.cl_ord_id in self._cancels:
-                dead = _open_lots(driver, place)
-                yield self._answer_row(child, event.cl_ord_id, dead, event.ns, driver)
-            elif lots := _open_lots(driver, place):
-                yield _row(driver, event.ns, sim.OWN_DEAD, place, 0, 0, lots)
+            child.end = event
+        # Fills that the end has overtaken come first: until then all its lots are open.
+        if child.end is not None and child.filled_qty >= child.end.cum_qty:
+            yield from self._end_rows(child, child.end, driver)
+            child.end = None
         # The venue may give its number to another order from now on.
-        if event.leaves_qty == 0 or kind in _ENDS:
+        if child.end is None and (event.leaves_qty == 0 or kind in _ENDS):
             self._rows.unmap_place(place)
+
+    def _end_rows(self, child: Child, end: Report, driver: Driver) -> Iterator[Ints]:
+        """Driver rows of an order that the venue has ended, all of whose fills were passed on."""
+        # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
+        parts_before = self._parts
+        self._parts += child.part
+        if (
+            ceil_units(self._parts) > ceil_units(parts_before)
+            and child.worst is not None
+            and child.mid2 is not None
+        ):
+            met = child.worst, 1, child.mid2, 2 * child.worst if child.forced else 0
+            yield _row(driver, end.ns, sim.OWN_FILL, child.place, 2 if child.forced else 1, *met)
+        if child.forced:
+            yield from self._unfilled_rows(child, end.ns, driver)
+        elif end.cl_ord_id in self._cancels:
+            dead = _open_lots(driver, child.place)
+            yield self._answer_row(child, end.cl_ord_id, dead, end.ns, driver)
+        elif lots := _open_lots(driver, child.place):
+            yield _row(driver, end.ns, sim.OWN_DEAD, child.place, 0, 0, lots)
 
     def rows_of_denial(self, command: Command, driver: Driver, lots: int = 0) -> Iterator[Ints]:
         """Driver rows of a command that limits denied: its lots (0: all that are open) are dead, or its cancel is dropped."""
@@ -266,15 +277,13 @@ class Children:
         name = f"{self._order.parent}.{self._last_number}"
         ns, kind, place, price, lots, flags = row
         if kind == sim.NEW:
-            limit = None if price * order.side >= NO_ASK else price
-            tif = Tif.IOC if flags & sim.IMMEDIATE else Tif.DAY
             new = NewOrder(
                 name,
                 order.instrument,
                 order.side,
                 lots,
-                limit,
-                tif,
+                None if price * order.side >= NO_ASK else price,
+                Tif.IOC if flags & sim.IMMEDIATE else Tif.DAY,
                 order.account,
                 order.parent,
                 ns,
@@ -345,8 +354,8 @@ class Children:
         if lots == 0:
             return
         far = sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID
-        last = sim.LAST_ASK if side > 0 else sim.LAST_BID
-        worst = int(k[last]) if child.worst is None else child.worst
+        last = int(k[sim.LAST_ASK if side > 0 else sim.LAST_BID])
+        worst = last if child.worst is None else child.worst
         # The limit ended it, not the book: the next lot would have cost what the far touch asks.
         price = child.new.price
         if price is not None and price * side < k[far] * side < NO_ASK:

@@ -283,12 +283,15 @@ class ParentExecutor:
             return to_send
         if self._driver is None and self.due_ns <= now_ns:
             order = self.order
-            task = self.order.task
+            task = order.task
             interval = task.horizon_ns // task.decisions
             rooms = (task.grid_points, LOG_ROWS)
-            looks_back = forecaster_of(self.strategy) is not None
             self.arrival_market = b, k = self._follower.arrival(
-                order.start_ns, interval, task.warmup_ns, rooms, looks_back
+                order.start_ns,
+                interval,
+                task.warmup_ns,
+                rooms,
+                forecaster_of(self.strategy) is not None,
             )
             write_order(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
             self._driver = Driver(b, k, self.strategy, kernels.apply_single_row, order.instrument)
@@ -306,7 +309,7 @@ class ParentExecutor:
 
     def keep_rules(self, commands: Sequence[Command], now_ns: int) -> Sequence[Command]:
         """The commands to send of those that it returned: within the rules of the instrument (`rule_keeper.RuleKeeper`)."""
-        if self._rules.rules is NO_RULES:
+        if self._rules.rules is NO_RULES and not self._follower.halted:
             return commands
         legal: list[Command] = []
         waiting = list(commands)
@@ -431,14 +434,18 @@ class ParentExecutor:
         return self._children.commands(self.driver.withdraw())
 
     def _end_if_over(self) -> None:
-        """After the horizon, once every command is answered, book the lots left as unfilled."""
-        if self._driver is None:
-            return
-        k = self._driver.words
-        if k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
-            return
+        """Once every command is answered, after the horizon: book the lots left as unfilled, or detach where the venue refused to
+        cancel some of them, as of a cancelled order: `ParentOrderManager.cancel_unworked` cancels them again."""
         # While a command is on its way a fill of it may still come.
-        if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self.cancelled:
+        if (
+            self._driver is None
+            or (k := self._driver.words)[sim.COMMAND_HEAD] != k[sim.COMMAND_TAIL]
+        ):
+            return
+        closes = k[sim.PHASE] == sim.CLOSING and k[sim.LEFT] != 0
+        if (closes or self.cancelled) and self.open:
+            self.states.add(StateReason.DETACHED, "the venue refused to cancel its orders")
+        elif closes and not self.cancelled:
             self._driver.end()
 
     def _catch_up(self, to_send: list[Command]) -> None:

@@ -77,6 +77,10 @@ class Follower:
         """Whether trading is halted."""
         return bool(self.state[sim.HALTED])
 
+    def can_send(self, now_ns: int) -> bool:
+        """Whether the venue takes commands: in a window, not shortly before its end, not in a halt."""
+        return self.listing.rules.next_open_ns(now_ns) <= now_ns and not self.halted
+
     @property
     def touch(self) -> tuple[int, int]:
         """Best bid and ask, ticks; NO_BID, NO_ASK for an empty side."""

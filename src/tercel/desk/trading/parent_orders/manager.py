@@ -57,6 +57,8 @@ class ParentOrderManager:
     strategies : Strategies
     follow : callable
         The follower of an instrument.
+    followers : mapping
+        Those that there are, by instrument.
     make_request : callable
         Makes the request for a parent order from a person's fields.
     seed, warmup_s
@@ -69,6 +71,7 @@ class ParentOrderManager:
         stopper: KillCanceller,
         strategies: Strategies,
         follow: Callable[[str], Follower],
+        followers: Mapping[str, Follower],
         make_request: Callable[[Mapping[str, Any]], ParentRequest],
         *,
         seed: int,
@@ -78,6 +81,7 @@ class ParentOrderManager:
         self.stopper = stopper
         self._strategies = strategies
         self.follow = follow
+        self._followers = followers
         self.make_request = make_request
         self._seed = seed
         self._warmup_s = warmup_s
@@ -559,23 +563,32 @@ class ParentOrderManager:
                 self.detach(executor, reason)
 
     def cancels(self, parent: str) -> list[Command]:
-        """Commands, not sent here, that cancel a parent's live child orders; manual orders and orders that take a quote are left
-        out."""
+        """Commands, not sent here, that cancel a parent's live child orders, except manual ones, ones that take a quote, and
+        ones in a break or halt: `cancel_unworked` cancels those when it ends."""
         parent_order = self.gateway.ledger.parents.get(parent)
-        live = self.gateway.ledger.orders.live(parent=parent)
         by_hand = (
-            dict(parent_order.by_hand)
+            parent_order
             if parent_order is not None and parent_order.status == ParentStatus.BY_HAND
-            else {}
+            else None
         )
-        kept_roots = {*by_hand, *self.requests.quote_orders(parent)}
-        if (
-            parent_order is not None
-            and parent_order.pair
-            and parent_order.status == ParentStatus.BY_HAND
-        ):
-            live = []  # `PairTrading` cancels the orders of a pair
-        return cancels(self.gateway, [order for order in live if order.root not in kept_roots])
+        if by_hand is not None and by_hand.pair:
+            return []  # `PairTrading` cancels the orders of a pair
+        kept_roots = {
+            *(dict(by_hand.by_hand) if by_hand is not None else ()),
+            *self.requests.quote_orders(parent),
+        }
+        return cancels(
+            self.gateway,
+            [
+                order
+                for order in self.gateway.ledger.orders.live(parent=parent)
+                if order.root not in kept_roots
+                and (
+                    order.instrument not in self._followers
+                    or self._followers[order.instrument].can_send(self._now)
+                )
+            ],
+        )
 
     def pause_killed(self) -> None:
         """Pause the working parents of killed agents."""
@@ -613,12 +626,11 @@ class ParentOrderManager:
                     self._expire_parent(parent)
                 elif not called_off:
                     self.journal_done(parent)
-                elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
-                    # Another executor starts when the parent is resumed or given back.
-                    del self.executors[parent.id]
                 else:
                     del self.executors[parent.id]
-                    self.work(parent)
+                    # Else another executor starts when the parent is resumed or given back.
+                    if parent.status not in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
+                        self.work(parent)
                 if self.gateway.ledger.parents.require(parent.id).over:
                     del self.executors[parent.id]
                     self._given_strategies.pop(parent.id, None)
@@ -748,12 +760,11 @@ class ParentOrderManager:
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
         """Journal the end of a parent with its filled, refused and unfilled lots."""
-        unfilled = to_number(parent.unfilled_qty)
         body = ParentEntry(
             event,
             filled=parent.filled,
             refused=parent.refused,
-            left=unfilled,
+            left=to_number(parent.unfilled_qty),
             reason=reason or None,
         )
         self.journal(parent, body)

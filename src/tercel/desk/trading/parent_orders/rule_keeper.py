@@ -61,9 +61,9 @@ class RuleKeeper:
         return row
 
     def can_send(self, now_ns: int) -> bool:
-        """Whether something new may be sent: in a window, not shortly before its end, not in a halt."""
+        """As `Follower.can_send`, noting the time."""
         self._asked_ns = max(self._asked_ns, now_ns)
-        return self.rules.next_open_ns(now_ns) <= now_ns and not self._follower.halted
+        return self._follower.can_send(now_ns)
 
     @property
     def due_ns(self) -> int:
@@ -102,7 +102,7 @@ class RuleKeeper:
             price = self._farthest_price(order.side)
         legal_price = None if price is None else self.rules.legal_price(order.side, price)
         lots = self.rules.legal_lots(order.side, order.lots, unsent)
-        if not lots or (price is not None and legal_price is None):
+        if not lots or (legal_price is None and not (price is None and self.rules.market_orders)):
             return None
         child = self._children.child_of(order.cl_ord_id)
         child.new = replace(order, lots=lots, price=legal_price)
@@ -130,5 +130,5 @@ class RuleKeeper:
         """Price of an order that takes whatever is there; None without a daily limit or a touch."""
         limit = self.rules.high if side > 0 else self.rules.low
         touch = self._follower.touch[side > 0]
-        sweep = None if touch in (NO_BID, NO_ASK) else touch + side * (touch // SWEEP_PARTS + 1)
-        return limit or sweep
+        sweep = max(touch + side * (touch // SWEEP_PARTS + 1), 1)
+        return limit or (None if touch in (NO_BID, NO_ASK) else sweep)

@@ -134,7 +134,8 @@ def describe_orders(main: ScenarioCosts) -> tuple[str, dict[str, object], str]:
     built = cached_market(main.scenario)
     orders = [order for part in main.parts or (main,) for order in part.scenario.orders]
     if not orders:
-        return built.name, main.scenario.task.to_dict(), built.cluster
+        hours = {key: built.facts[key] for key in ("hours",) if key in built.facts}
+        return built.name, main.scenario.task.to_dict() | hours, built.cluster
     symbols = ", ".join(dict.fromkeys(order.symbol for order in orders))
     return (
         f"{len(orders)} orders of {symbols}, replayed",

@@ -129,7 +129,7 @@ def other_tables(result: EvaluationRecord, rows: Collection[str]) -> Iterator[Ju
 
 
 def title_of(market: str, order: Mapping[str, Any]) -> str:
-    """Title of a table: the market, and side, size and hours of an order with a start time.
+    """Title of a table: the market, and side, size and hours (`order["hours"]` over a break) of an order with a start time.
 
     >>> order = Task(side="buy", quantity=5000, start="10:30")
     >>> title_of("GOOG tape", order.to_dict())
@@ -137,6 +137,6 @@ def title_of(market: str, order: Mapping[str, Any]) -> str:
     """
     if not order.get("start"):
         return market
-    task = Task.of(order)
+    task = Task.of({key: value for key, value in order.items() if key != "hours"})
     side = next(word for word, number in SIDES.items() if number == task.side)
-    return f"{market}: {side} {describe_size(task.share, task.quantity)}, {task.hours}"
+    return f"{market}: {side} {describe_size(task.share, task.quantity)}, {order.get('hours', task.hours)}"

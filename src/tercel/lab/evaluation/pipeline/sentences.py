@@ -197,7 +197,7 @@ def table_sentences(result: EvaluationRecord) -> Iterator[str]:
 
 
 def describe_depth_bounds(result: EvaluationRecord) -> str:
-    """Sentence on what level totals allow: the costs under both bounds and the queue model, of the best rule, and their width."""
+    """Sentence on costs of level totals under the queue model and both assumptions: of the best rule, and how far they differ."""
     rows = result.by_bound.values()
     costs = {name: [row[name].mean for row in rows] for name in result.by_bound[OPTIMISTIC]}
     width = median(max(row) - min(row) for row in costs.values())
@@ -205,8 +205,8 @@ def describe_depth_bounds(result: EvaluationRecord) -> str:
     span = f"{result.best_baseline} {min(best):.2f} to {max(best):.2f} bps, " if best else ""
     by = "a queue model" if result.bound == KIND else f"the bound {result.bound}"
     return (
-        f"Level totals hide the queue, so the data allow a range of costs: {span}{width:.2f} bps wide for the median "
-        f"strategy. The cost is by {by}."
+        f"Level totals hide the queue. Under the queue model and two assumptions costs differ: {span}{width:.2f} bps for the "
+        f"median strategy. It decides anew under each, so none of them bounds a cost. The cost is by {by}."
     )
 
 

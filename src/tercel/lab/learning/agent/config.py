@@ -2,8 +2,8 @@
 
     name = "mine"
 
-    [market]      presets, weights, regimes, regime_weights, regime_stakes, impact; or lake, symbol,
-                  train_days, judge_days, queue, impact
+    [market]      presets, weights, regimes, regime_weights, regime_stakes, impact, passive_impact,
+                  impact_scale; or lake, symbol, train_days, judge_days, queue and these three
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames, warmup_s
     [policy]      actions, base, parameters, levers, dead, scale, grains, guard, flow, events, observation,
                   stack, hidden
@@ -17,6 +17,7 @@ Every key has a default; the shipped presets lie in `agent_presets` and are the 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -74,6 +75,9 @@ class MarketSection(_Section):
     regime_stakes: tuple[Annotated[float, Field(gt=0)], ...] = ()
     # Law of impact; empty: what the presets carry, square_root on tape.
     impact: str = ""
+    # Impact of a resting fill to that of a take, and a factor of the law.
+    passive_impact: float = 1.0
+    impact_scale: float = 1.0
     # Warmed books in each market's bank.
     worlds: int = Field(default=64, ge=1, le=4096)
     lake: str = ""
@@ -116,11 +120,19 @@ class MarketSection(_Section):
     def markets(self) -> tuple[Market, ...]:
         """Market on tape, or each preset under each choice of regimes (presets in the outer loop)."""
         if self.lake:
+            days = self.judge_days
+            market = Market("", self.lake, self.symbol, days, self.impact, queue=self.queue)
             return (
-                Market("", self.lake, self.symbol, self.judge_days, self.impact, queue=self.queue),
+                replace(market, passive_impact=self.passive_impact, impact_scale=self.impact_scale),
             )
         return tuple(
-            make_market(name, impact=self.impact, regimes=law)
+            make_market(
+                name,
+                impact=self.impact,
+                passive_impact=self.passive_impact,
+                impact_scale=self.impact_scale,
+                regimes=law,
+            )
             for name in self.presets
             for law in self.laws
         )

@@ -107,9 +107,8 @@ def first_training_market(config: AgentConfig) -> tuple[Source, Task, Sampler]:
         )
         return market.training, market.task, market.sampler
     preset = presets.load(first_market.preset)
-    bank = settled_bank(
-        preset, config.market.worlds, impact=law_for(preset, first_market.impact or None) or "none"
-    )
+    law = first_market.scaled(law_for(preset, first_market.impact or None))
+    bank = settled_bank(preset, config.market.worlds, impact=law or "none")
     source = with_named_regimes(bank, first_market.regimes, preset, task.horizon_s / 3)
     sampler = bank_sampler(task, first_market.lots(task), len(source.worlds_b), _warmup_ns(config))
     return source, task, sampler
@@ -134,7 +133,7 @@ def _simulated_market(config: AgentConfig, market: Market, loss_weight: float) -
     preset = presets.load(market.preset)
     task = config.task.task
     worlds = config.market.worlds
-    law = law_for(preset, market.impact or None)
+    law = market.scaled(law_for(preset, market.impact or None))
     quantity = market.lots(task)
     warmup_ns = _warmup_ns(config)
     training, validation = (
@@ -208,9 +207,8 @@ def _tape_market(config: AgentConfig) -> TrainingMarket:
     lake = Lake(section.lake)
     days = [lake.read(section.symbol, date) for date in train]
     curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
-    source, tape = replay(
-        lake, section.symbol, train, queue=section.queue, impact=tape_law(days, tape_terms.impact)
-    )
+    law = tape_terms.scaled(tape_law(days, tape_terms.impact))
+    source, tape = replay(lake, section.symbol, train, queue=section.queue, impact=law)
     plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
     facts = {
         "symbol": section.symbol,

@@ -92,7 +92,7 @@ def recipe_config(
     task = scenario.task
     market = scenario.market
     raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
-    raw["market"] = {"impact": market.impact} | (
+    raw["market"] = {"impact": market.impact, **market.impact_terms} | (
         {
             "lake": market.lake,
             "symbol": market.symbol,
