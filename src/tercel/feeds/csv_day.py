@@ -339,9 +339,10 @@ class CsvDay:
             states = "{crossed_states:,} of {states:,} states are crossed, {locked_states:,} locked".format(
                 **extra
             )
-            key = "negative_spread" if any(f.quote for _, f in self.parts) else "uncross"
             warnings.append(
-                f"{states}; `tercel data verify` names the likely cause, `{key} = true` under [clean] drops it"
+                "{}; `tercel data verify` names the likely cause, `{} = true` under [clean] drops it".format(
+                    states, "negative_spread" if any(f.quote for _, f in self.parts) else "uncross"
+                )
             )
         return warnings
 

@@ -131,12 +131,13 @@ def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
     apart = (marked & ~marked.shift(fill_value=False)) | (
         pl.col(NS).diff().abs() > NS_PER_SECOND
     ).fill_null(False)
-    later = pl.any_horizontal(pl.col(NS, RECEIVED).diff() != 0).fill_null(True)
     again = pl.col("shown").max().over("moment").cum_max().over("run").diff() > 0
     return (
         rows.with_columns(
             run=apart.cum_sum(),
-            moment=(later | apart).cum_sum(),
+            moment=(
+                pl.any_horizontal(pl.col(NS, RECEIVED).diff() != 0).fill_null(True) | apart
+            ).cum_sum(),
             whole=marked.all(),
         )
         .filter(marked)

@@ -104,8 +104,9 @@ class DbnFeed:
         with members(paths) as found:
             files = [member for member in found if not member.name.endswith(NO_RECORDS)]
             if found[len(files) :]:
-                others = ", ".join(m.name for m in found if m not in files)
-                say(f"warning: passed over {others}, which hold no records")
+                say(
+                    f"warning: passed over {', '.join(m.name for m in found if m not in files)}, which hold no records"
+                )
             ticks: dict[int, float] = {}
             parts: list[Part] = []
             held_bytes = 0

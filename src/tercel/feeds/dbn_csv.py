@@ -76,8 +76,9 @@ class CsvRecords:
             self.schema = "tbbo"
         prices = [name for name in self._names if name == "price" or "_px_" in name]
         cells = [row.get(name, "") for row in rows for name in prices]
-        digits = max(map(len, cells), default=0)
-        decimal = any("." in cell for cell in cells) or 0 < digits < WHOLE_DIGITS
+        decimal = (
+            any("." in cell for cell in cells) or 0 < max(map(len, cells), default=0) < WHOLE_DIGITS
+        )
         self._fields = _fields(self._names, self.schema, decimal)
         publisher = rows[0].get("publisher_id", "0") if rows else "0"
         self.venue = PUBLISHERS.get(publisher, f"PUB{publisher}")

@@ -125,10 +125,11 @@ class DbnDay:
                 "give the whole day",
             )
         counts = dict(zip(dbn_kernels.COUNTS, report.tolist(), strict=False))
-        back = np.diff(records[:, dbn_kernels.TAIL] >> 32) < 0
-        back &= np.diff(records[:, dbn_kernels.TS_EVENT]) == 0
+        is_other = (np.diff(records[:, dbn_kernels.TS_EVENT]) != 0) | (
+            flags_of(records)[1:] & dbn_kernels.SNAPSHOT != 0
+        )
         counts["sequence_back"] = int(
-            np.sum(back & (flags_of(records)[1:] & dbn_kernels.SNAPSHOT == 0))
+            np.sum((np.diff(records[:, dbn_kernels.TAIL] >> 32) < 0) & ~is_other)
         )
         counts["unknown_cancels"] = counts["unknown_ids"] - counts["unknown_modifies"]
         warnings = [

@@ -127,12 +127,11 @@ class ItchEventsDay(c.TypedDay):
         added = events.order_id[events.kind == schema.ADD]
         unknown = np.flatnonzero((events.order_id != 0) & ~np.isin(events.order_id, added))
         back, back_notes = self.rows_back()
-        notes = list(self.notes)
         gaps = self.rows.filter(pl.col("seq").diff() > 1)
-        for row in gaps[ROW][:1]:
-            notes.append(
-                f"event_index leaves out numbers {gaps.height:,} times, first at {self.files.place(row)}: rows are missing"
-            )
+        notes = [*self.notes] + [
+            f"event_index leaves out numbers {gaps.height:,} times, first at {self.files.place(row)}: rows are missing"
+            for row in gaps[ROW][:1]
+        ]
         if len(unknown):
             first = self.files.place(self.rows[ROW][int(events.seq[unknown[0]])])
             notes.append(

@@ -136,14 +136,13 @@ class Lake:
     def write_in_common_units(
         self, instrument: Instrument, events: Events, replace: bool = False
     ) -> Outcome:
-        """Write a day as :meth:`write` does, in the lot and the inferred tick of the symbol's other days; where it needs
-        finer ones, these are written again in them. Errors as of :meth:`write`, and TapeError for numbers too large.
-        """
+        """Write a day by :meth:`write` in the lot and inferred tick of the symbol's other days, which are written again where
+        it needs finer ones; TapeError for numbers too large."""
         venue, symbol, date = instrument.key
         folders = self.folder(venue, symbol, date).parent.glob(f"date=*/{INSTRUMENT}")
         dates = sorted({folder.parent.name[5:] for folder in folders} - {date})
-        others = [self._require_instrument(self.folder(venue, symbol, day)) for day in dates[:1]]
-        if all(units_of(other) == units_of(instrument) for other in others):  # so are the rest
+        first = [self._require_instrument(self.folder(venue, symbol, day)) for day in dates[:1]]
+        if all(units_of(day) == units_of(instrument) for day in first):  # so are the rest
             return self.write(instrument, events, replace)
         others = [self.instrument(symbol, day, venue) for day in dates]
         units = common_units([instrument, *others])
