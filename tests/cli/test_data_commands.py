@@ -342,3 +342,46 @@ def test_a_long_finding_leaves_the_counts_in_a_narrow_terminal(
     shown = capsys.readouterr().out
     assert "left out" not in shown
     assert {"10,000", "8426,", "yes"} <= set(shown.split())
+
+
+# -- files of another feed --------------------------------------------------------------------------------------------
+
+SIGNS = {
+    "shanghai": ("a.csv", "DataStatus,OrderIndex,SecurityID,BizIndex\n0,1,600519,5\n"),
+    "shenzhen": ("a.csv", "ChannelNo,ApplSeqNum,SecurityID\n1,2,3\n"),
+    "dbn": ("a.csv", "ts_recv,ts_event,rtype,publisher_id,instrument_id\n1,2,3,4,5\n"),
+    "tardis": ("x_trades_2025-01-01_A.csv", "exchange,symbol,timestamp,local_timestamp,id\n"),
+    "shfe": ("rb_20250606.csv", "timestamp,instrumentID,last,volume_chg\n"),
+    "binance-futures": ("A-aggTrades-2025-01-01.csv", "1,2.5,1,1,1,1735689600007,true\n"),
+    "binance-spot": ("A-aggTrades-2025-01-01.csv", "1,2.5,1,1,1,1735689600007,true,true\n"),
+    "binance": ("a.json", '1 {"e": "depthUpdate"}\n'),
+    "itch": ("a.csv", "event_index,source,message_type\n"),
+    "": ("a.csv", "time,price\n1,2\n"),
+}
+
+
+@pytest.mark.parametrize("feed", SIGNS)
+def test_an_error_of_another_feed_names_the_feed_that_fits(
+    tmp_path: Path, lake: Path, feed: str
+) -> None:
+    name, text = SIGNS[feed]
+    (tmp_path / name).write_text(text)
+    error = refused(tercel("data", "import", "bitstamp", tmp_path / name, "--lake", lake))
+    hint = f"`tercel data import {feed}`"
+    assert (hint in error) if feed else ("tercel data import" not in error)
+
+
+def test_prices_off_a_stated_tick_are_told(tmp_path: Path, lake: Path) -> None:
+    head = "ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,price,size,order_id,flags,sequence,symbol"
+    rows = [
+        f"{1_709_596_800_000_000_000 + n},{1_709_596_800_000_000_000 + n},160,1,7,A,B,25.{n}1,3,{n + 1},128,{n},X"
+        for n in range(5)
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    words = ("data", "import", "dbn", path, "--lake", lake)
+    assert (
+        "5 of 5 prices are off the tick 0.1; leave out --tick"
+        in tercel(*words, "--tick", 0.1).stderr
+    )
+    assert "off the tick" not in tercel(*words, "--replace").stderr

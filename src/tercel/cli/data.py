@@ -133,7 +133,7 @@ def _import_captures(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
         ) as feed_days:
             for day in feed_days:
                 imported = day.read()
-                outcome = lake.write(imported.instrument, imported.events, replace=True)
+                outcome = lake.write_in_common_units(imported.instrument, imported.events, True)
                 for warning in imported.warnings:
                     say(f"warning: {warning}")
                 days.append(ImportedDay(imported.instrument, outcome))

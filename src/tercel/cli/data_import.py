@@ -10,6 +10,7 @@ import typer
 from tercel.cli.commands import add
 from tercel.cli.data_import_itch import MaybeLake, itch
 from tercel.cli.imported_days import feed_options, import_days, no_lake_as_source, print_days
+from tercel.cli.likely_feed import likely_feed
 from tercel.cli.options import AsJson, Lake, Replace
 from tercel.cli.output import hand_over, result_console
 from tercel.core.errors import ConfigError, FeedError, TercelError
@@ -66,7 +67,13 @@ def binance(
     from tercel.feeds.binance import BinanceFeed
 
     _import_paths(
-        lambda: BinanceFeed(lot), paths, lake, feed_options(symbol, date, tick), replace, as_json
+        "binance",
+        lambda: BinanceFeed(lot),
+        paths,
+        lake,
+        feed_options(symbol, date, tick),
+        replace,
+        as_json,
     )
 
 
@@ -89,7 +96,13 @@ def bitstamp(
     from tercel.feeds.bitstamp import BitstampFeed
 
     _import_paths(
-        lambda: BitstampFeed(lot), paths, lake, feed_options(symbol, date, tick), replace, as_json
+        "bitstamp",
+        lambda: BitstampFeed(lot),
+        paths,
+        lake,
+        feed_options(symbol, date, tick),
+        replace,
+        as_json,
     )
 
 
@@ -148,7 +161,7 @@ def csv(
             "files to import and a lake to put them in", f"no {missing}", f"add {missing}"
         )
     options = feed_options(symbol, date, tick)
-    _import_paths(partial(_mapped_feed, map), paths, lake, options, replace, as_json)
+    _import_paths("csv", partial(_mapped_feed, map), paths, lake, options, replace, as_json)
 
 
 def _command(
@@ -176,7 +189,9 @@ def _command(
         """Import files by the feed."""
         feed = partial(_mapped_feed if name in MAPS else feed_named, name)
         try:
-            _import_paths(feed, paths, lake, feed_options(symbol, date, tick), replace, as_json)
+            _import_paths(
+                name, feed, paths, lake, feed_options(symbol, date, tick), replace, as_json
+            )
         except Exception as error:
             if name not in OTHERS or isinstance(error, TercelError | OSError):
                 raise
@@ -201,6 +216,7 @@ def _mapped_feed(name: str) -> "Feed":
 
 
 def _import_paths(
+    name: str,
     feed: "Callable[[], Feed]",
     paths: Sequence[Path],
     root: Path,
@@ -208,13 +224,19 @@ def _import_paths(
     replace: bool,
     as_json: bool,
 ) -> None:
-    """Import the days that a feed finds in some paths into a lake, and print the imported days."""
+    """Import the days that the feed `name` finds in some paths into a lake, and print them; an error names the feed that fits."""
     from tercel.market.tape import Lake as Store
 
     lake = Store(root)
     no_lake_as_source(paths, lake)
-    with feed().days(paths, options) as days:
-        rows = import_days(days, lake, replace)
+    try:
+        with feed().days(paths, options) as days:
+            rows = import_days(days, lake, replace)
+    except FeedError as error:
+        if (likely := likely_feed(paths)) in ("", name) or name == "csv":
+            raise
+        remedy = f"these look like files of `tercel data import {likely}`"
+        raise FeedError(error.expected, error.received, remedy) from error
     hand_over({"lake": lake.root, "days": rows}, as_json, lambda: print_days(rows))
 
 

@@ -14,6 +14,8 @@ from tercel.market.feed import FeedDay, FeedOptions
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument, Lake as Store
 
+MOST_OFF = 0.01
+"""Share of rows off a stated tick from which on it is told."""
 OUTCOMES = {
     "written": "written",
     "replaced": "replaced",
@@ -62,11 +64,16 @@ def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list
 def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> ImportedDay:
     """Read one day of a feed, write it into the lake, and print its warnings."""
     imported = day.read()
-    outcome = lake.write(imported.instrument, imported.events, replace=replace)
+    outcome = lake.write_in_common_units(imported.instrument, imported.events, replace)
     venue, symbol, date = imported.instrument.key
     instrument = lake.instrument(symbol, date, venue)
     for warning in imported.warnings:
         say(f"warning: {warning}")
+    if instrument.tick_rule == "stated" and instrument.off_tick_rows > MOST_OFF * instrument.rows:
+        say(
+            f"warning: {instrument.off_tick_rows:,} of {instrument.rows:,} prices are off the tick {instrument.tick:g}; "
+            "leave out --tick, and it is inferred (--replace writes the day again)"
+        )
     say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} events, {OUTCOMES[outcome]}")
     return ImportedDay(instrument, outcome, list(imported.warnings))
 

@@ -179,6 +179,7 @@ class CsvDay:
             raise self._nothing_left(report)
         if direct.height:
             events = csv_crossed.uncross(events, report) if rules.uncross else events
+        if direct.height or (quotes.height and not rules.negative_spread):
             extra |= csv_crossed.count_crossed(events)
         extra |= {
             "feed": "csv",
@@ -339,7 +340,9 @@ class CsvDay:
                 **extra
             )
             warnings.append(
-                f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
+                "{}; `tercel data verify` names the likely cause, `{} = true` under [clean] drops it".format(
+                    states, "negative_spread" if any(f.quote for _, f in self.parts) else "uncross"
+                )
             )
         return warnings
 

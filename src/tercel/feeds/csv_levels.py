@@ -1,10 +1,21 @@
 """Level updates and order events of a tick file as typed columns, by its map; snapshots begin with CLEAR rows."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.feeds.csv_columns import NS, ROW, FilePrices, TextRows, TypedColumn, one_of, strip_text
+from tercel.feeds.csv_columns import (
+    NS,
+    RECEIVED,
+    ROW,
+    FilePrices,
+    TextRows,
+    TypedColumn,
+    one_of,
+    strip_text,
+)
 from tercel.feeds.csv_map import FileMap, LevelMap, OrderMap
 from tercel.feeds.csv_read import telling_columns
 from tercel.market.tape import schema
@@ -48,6 +59,10 @@ def _direct(
 ) -> pl.DataFrame:
     """Typed rows of level updates or order events, not yet in order, a CLEAR row for each snapshot first."""
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
+    size = text.number(m.size, m.size_unit * prices.lots)
+    if not isinstance(m, OrderMap):
+        known = pl.when(~text.is_empty(m.size)).then(size.value)
+        size = replace(size, value=known, expected="a size (0: the level goes)")
     _refuse_unnamed_snapshots(text, m)
     _refuse_unknown_words(text, m, m.snapshot or "")
     rows = text.to_typed(
@@ -60,7 +75,7 @@ def _direct(
                 m.price,
                 may_lack=(kind.value if isinstance(kind, TypedColumn) else kind) == schema.CROSS,
             ),
-            "size": text.number(m.size, m.size_unit * prices.lots),
+            "size": size,
             "snapshot": _marks(m, m.snapshot) if m.snapshot else pl.lit(0, pl.Int64),
         }
     )
@@ -107,8 +122,8 @@ def _refuse_unknown_words(text: TextRows, m: LevelMap, column: str) -> None:
 def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
     """First row of each snapshot among typed rows, by their marks, times, and levels shown again.
 
-    A snapshot begins behind a row that is of none, a second after the row before, or at a later time when a level comes
-    again.
+    A snapshot begins behind a row that is of none, a second after the row before, or at a later time, or receipt, when a
+    level comes again.
 
     Where all rows are of snapshots, each time that shows both sides is one.
     """
@@ -120,7 +135,9 @@ def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.with_columns(
             run=apart.cum_sum(),
-            moment=((pl.col(NS).diff() != 0).fill_null(True) | apart).cum_sum(),
+            moment=(
+                pl.any_horizontal(pl.col(NS, RECEIVED).diff() != 0).fill_null(True) | apart
+            ).cum_sum(),
             whole=marked.all(),
         )
         .filter(marked)
@@ -144,6 +161,7 @@ def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
     for name in telling_columns(FileMap.model_construct(level=m), text.frame.columns):
         cells = text.frame.select(
             NS,
+            RECEIVED,
             ROW,
             text=strip_text(name),
             snapshot=_marks(m, name).value,

@@ -193,7 +193,7 @@ def _plain_types(
     numbers in the first rows, text for the others; {} where a comma may be their decimal sign."""
     if separator != "," or file.point == ",":
         return {}
-    names = inferred.names() if file.header is True else file.columns
+    names = _names_of(inferred.names(), file)
     numbers = set(_number_columns(file))
     clocks = {file.time.received, *file.time.column}
     return {
@@ -204,6 +204,15 @@ def _plain_types(
         else pl.String
         for (theirs, kind), name in zip(inferred.items(), names, strict=False)
     }
+
+
+def _names_of(names: Sequence[str], file: FileMap) -> list[str]:
+    """Names of a file's columns by its map: where the map has `columns`, those of that name, the others in their order."""
+    others = iter([name for name in file.columns if name not in names])
+    return [
+        name if file.header is True or name in file.columns else next(others, name)
+        for name in names
+    ]
 
 
 def _refuse_cut(source: Path | bytes, columns: int, separator: str, location: str) -> None:
@@ -271,8 +280,8 @@ def _select_columns(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.Laz
                 f"{len(names)} in {member.location}, row 1",
                 "correct the map",
             )
-        lazy = lazy.rename(dict(zip(names, file.columns, strict=False)))
-        names = list(file.columns[: len(names)])
+        lazy = lazy.rename(dict(zip(names, _names_of(names, file), strict=True)))
+        names = _names_of(names, file)
     needed = needed_columns(file)
     for name in needed:
         if name not in names:

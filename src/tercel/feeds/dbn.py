@@ -16,13 +16,15 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.core.vocabulary import DAY_NS
+from tercel.core.progress import say
 from tercel.feeds import dbn_csv, dbn_kernels, dbn_records as r
-from tercel.feeds.dbn_day import DbnDay, flags_of, stated_unit
+from tercel.feeds.dbn_day import DbnDay, stated_unit
 from tercel.feeds.dbn_levels import DbnLevelDay, LevelTape
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions
 
+NO_RECORDS: Final = (".json", ".txt")
+"""Ends of names of what a download has beside its data: its request, its condition, its symbols."""
 HOLD: Final = 1 << 30
 """Bytes of decoded records held between finding days and reading them; files beyond that are decoded once more."""
 
@@ -99,7 +101,12 @@ class DbnFeed:
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[DbnDay]]:
         """Context with the days in files that the options select; the files are decoded here, as only they know their days."""
-        with members(paths) as files:
+        with members(paths) as found:
+            files = [member for member in found if not member.name.endswith(NO_RECORDS)]
+            if found[len(files) :]:
+                say(
+                    f"warning: passed over {', '.join(m.name for m in found if m not in files)}, which hold no records"
+                )
             ticks: dict[int, float] = {}
             parts: list[Part] = []
             held_bytes = 0
@@ -124,7 +131,7 @@ class DbnFeed:
             if paths and not parts and not ticks:
                 raise FeedError(
                     "files with records of orders, levels or trades",
-                    ", ".join(m.name for m in files[:3]),
+                    ", ".join(m.name for m in found[:3]),
                     f"give files of the schema {', '.join(r.LEVELS)}",
                 )
             yield days_of(parts, options, ticks)
@@ -206,10 +213,7 @@ def split(records: r.Records) -> Iterator[tuple[int, str, dbn_kernels.Words]]:
     receipt; FeedError for an instrument of two publishers."""
     rows = records.rows
     heads = rows[:, dbn_kernels.HEAD] >> 16
-    stamps = rows[:, dbn_kernels.TS_EVENT]
-    if records.schema == "mbo":
-        snapshot = flags_of(rows) & dbn_kernels.SNAPSHOT
-        stamps = np.where(snapshot, rows[:, dbn_kernels.TS_RECV], stamps)
+    all_days = r.days_of(rows, records.schema)
     instruments = (heads >> 16) & dbn_kernels.NO_SIZE
     numbers = _values(instruments)
     for number in numbers:
@@ -222,7 +226,7 @@ def split(records: r.Records) -> Iterator[tuple[int, str, dbn_kernels.Words]]:
                 "download the venues one by one",
             )
         instrument_rows = rows[selected]
-        days = stamps[selected] // DAY_NS
+        days = all_days[selected]
         dates = _values(days)
         for day in dates:
             of_day = instrument_rows if len(dates) == 1 else instrument_rows[days == day]

@@ -5,20 +5,22 @@ CSV needs no library: each row repeats what a DBN file says once, as in::
     ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,price,size,channel_id,order_id,flags,...,symbol
     2025-07-17T07:05:09.035793433Z,2025-07-17T07:05:09.035627674Z,160,2,1108,R,N,,0,0,0,8,0,0,ARL
 
-Columns may stand in any order. Times are ISO or ns since 1970; prices are decimals, or whole numbers in 1e-9.
+Columns may stand in any order. Times are ISO or ns since 1970; prices are decimals, or whole numbers in 1e-9, all below
+7 digits as decimals without a point.
 """
 
 from collections.abc import Collection, Iterator
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from tercel.core.errors import FeedError
 from tercel.core.progress import say
 from tercel.feeds import dbn_csv_kernels as k, dbn_kernels, dbn_level_kernels as words
 from tercel.feeds.csv_times import is_tick_time
 from tercel.feeds.dbn_kernels import NO_PRICE, NO_SIZE
-from tercel.feeds.dbn_records import LEVELS, RTYPES, Records, record_words
+from tercel.feeds.dbn_records import LEVELS, RTYPES, Records, days_of, record_words
 from tercel.feeds.members import HEAD_BYTES, Member
 
 MBO_COLUMNS: Final = (
@@ -28,6 +30,8 @@ MBO_COLUMNS: Final = (
 LEVEL_COLUMNS: Final = ("ts_event", "instrument_id", "action", "side", "price", "size")
 PUBLISHERS: Final = {"1": "GLBX", "2": "XNAS"}
 """Venues of publishers in CSV files, which do not name their dataset; others are called by number."""
+WHOLE_DIGITS: Final = 7
+"""Digits from which on prices without a point are whole numbers in 1e-9."""
 BLOCK: Final = 1 << 22
 """Bytes that are read at a time."""
 _EXPECTED: Final = {
@@ -71,7 +75,10 @@ class CsvRecords:
         if self.schema == "mbp-1" and all(row.get("action", "T") == "T" for row in rows):
             self.schema = "tbbo"
         prices = [name for name in self._names if name == "price" or "_px_" in name]
-        decimal = any("." in row.get(name, "") for row in rows for name in prices)
+        cells = [row.get(name, "") for row in rows for name in prices]
+        decimal = (
+            any("." in cell for cell in cells) or 0 < max(map(len, cells), default=0) < WHOLE_DIGITS
+        )
         self._fields = _fields(self._names, self.schema, decimal)
         publisher = rows[0].get("publisher_id", "0") if rows else "0"
         self.venue = PUBLISHERS.get(publisher, f"PUB{publisher}")
@@ -113,7 +120,7 @@ class CsvRecords:
         for first in range(words.LEVEL, words.LEVEL + words.LEVEL_WORDS * LEVELS[self.schema], 4):
             empty[first : first + 4] = NO_PRICE, NO_PRICE, 0, -1  # -1: how many orders is not said
         rows = np.empty((data.count(b"\n") + 1, len(empty)), np.int64)
-        spans = np.zeros(len(rows), np.int64)
+        spans = np.zeros((len(rows), 2), np.int64)
         fault = np.full(4, -2)
         raw = np.frombuffer(data, np.uint8)
         rows = rows[: k.read_rows(raw, start, self._fields, empty, rows, spans, fault)]
@@ -122,13 +129,32 @@ class CsvRecords:
         self._refuse_others(rows, row)
         if "ts_recv" not in self._names:
             rows[:, words.TS_RECV] = rows[:, words.TS_EVENT]
-        instruments = rows[:, words.HEAD] >> 32 & NO_SIZE
-        firsts = np.flatnonzero(np.diff(instruments, prepend=-1))
-        for number, span in zip(instruments[firsts].tolist(), spans[firsts].tolist(), strict=True):
-            if span and (number, "") not in self.symbols:
-                start = span >> 16
-                self.symbols[number, ""] = data[start : start + (span & 0xFFFF)].decode()
+        self._name_instruments(data, rows, spans[: len(rows)], row)
         return rows
+
+    def _name_instruments(
+        self, data: bytes, rows: dbn_kernels.Words, spans: dbn_kernels.Words, row: int
+    ) -> None:
+        """Add the symbols of a block's rows to `symbols` by id and day; FeedError for two symbols of an id in a day."""
+        facts = {
+            "number": rows[:, words.HEAD] >> 32 & NO_SIZE,
+            "day": days_of(rows, self.schema),
+            "place": spans[:, 0],
+            "text": spans[:, 1],
+        }
+        frame = pl.DataFrame(facts).with_row_index("row", row).filter(pl.col("place") > 0)
+        for at, number, day, place, _ in frame.unique(
+            ["number", "day", "text"], keep="first", maintain_order=True
+        ).rows():
+            start = place >> 16
+            name = data[start : start + (place & 0xFFFF)].decode()
+            date = str(np.datetime64(day, "D"))
+            if self.symbols.setdefault((number, date), name) != name:
+                raise FeedError(
+                    f"one symbol of the instrument {number} on {date}",
+                    f"{name} and {self.symbols[number, date]} in row {at} of {self._member.location}",
+                    "download the file again, or correct its symbols",
+                )
 
     def _fault_error(self, data: bytes, fault: dbn_kernels.Words, row: int) -> FeedError:
         """Error for the first row or cell that the kernel refused."""

@@ -20,6 +20,9 @@ POWERS: Final = (
     1_000_000_000,
 )
 COMMA, LINE_END, RETURN, POINT, MINUS, COLON, ZERO = (ord(c) for c in ",\n\r.-:0")
+CAPITAL_A, SMALL_A = (ord(c) for c in "Aa")
+TEXTS: Final = 2**53
+"""Numbers by which texts are told apart."""
 CENTURIES: Final = 146_097
 """Days of 400 years."""
 TO_1970: Final = 719_468
@@ -91,10 +94,9 @@ def read_rows(
     """Read the rows of `data` from `start` on into `words` int64[rows, n]; returns the number of rows.
 
     `fields` int64[columns, 4]: kind, word, shift and bits (0: all) of each column; an empty field leaves its word as it is in
-    `empty` int64[n]. `spans`
-    int64[rows] takes where the text of kind SPAN begins, and its length in the 16 lower bits. At the first field that is
-    not of its kind, or a row of another number of fields, it stops: `fault` int64[4] takes row, column (-1 for the
-    number of fields), and where the text begins and ends.
+    `empty` int64[n]. `spans` int64[rows, 2] takes where the text of kind SPAN begins with its length in the 16 lower bits, and
+    a number of the text. At the first field that is not of its kind, or a row of another number of fields, it stops: `fault`
+    int64[4] takes row, column (-1 for the number of fields), and where the text begins and ends.
     """
     row = 0
     n = data.shape[0]
@@ -122,9 +124,12 @@ def read_rows(
                     value, good = read_time(data, first, stop)
                 elif kind == LETTER:
                     value = int(data[first])
+                    value -= (value >= SMALL_A) * (SMALL_A - CAPITAL_A)
                     good = int(stop - first == 1)
                 elif kind == SPAN:
-                    spans[row] = first << 16 | stop - first
+                    spans[row, 0] = first << 16 | stop - first
+                    for j in range(first, stop):
+                        spans[row, 1] = (spans[row, 1] * 131 + data[j]) % TEXTS
                 if good == 0:
                     fault[:] = row, column, first, stop
                     return row

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Bytes, Ints
 from tercel.core.errors import FeedError
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import dbn_kernels, us_stocks
 from tercel.market.book.order_ids import new_ids
 from tercel.market.feed import Imported
@@ -36,6 +37,11 @@ US_STOCKS: Final = (
     "EQUS",
 )
 """Datasets of stocks that trade continuously from 9:30 to 16:00 in New York."""
+BREAKS: Final = {
+    "GLBX": ("America/Chicago", (57_600 * NS_PER_SECOND, 61_200 * NS_PER_SECOND)),
+}
+"""Daily maintenance, ns after local midnight, whose end is a pre-open in which orders may cross; nothing trades (CME Globex:
+16:00 to 17:00 of Chicago)."""
 _AGAIN: Final = "download the file again, or report the feed"
 _ERRORS: Final = {
     dbn_kernels.BAD_SIDE: ("a side of B or A on an order", "side", _AGAIN),
@@ -59,7 +65,10 @@ _WARNINGS: Final = {
     "duplicate_ids": "orders added under an id that was alive; the older one was withdrawn",
     "maybe_bad_book": "records flagged as after a gap: the book may be wrong until the next snapshot",
     "clock_back": "records with a time before that of the record above; they were given that time",
+    "sequence_back": "records of one time with a sequence number below that of the record above: their order is not the "
+    "exchange's; download the file again",
     "undefined": "records without price or size, passed over",
+    "trades_over_fills": "trades of more lots than their fills; the rest is hidden",
     "contradicted_fills": "changes that contradict the fills before them; the change was believed",
 }
 
@@ -103,19 +112,28 @@ class DbnDay:
         """
         records = self.load()
         unit = stated_unit(self.tick) or infer_unit(records)
-        events, report = translate(records, unit, self.date, ", ".join(self.source))
+        files = ", ".join(self.source)
+        events, report = translate(records, unit, self.date, files)
         if self.venue not in US_STOCKS:
             events = with_opening_auction(events)
+        if self.venue in BREAKS:
+            events = with_break(events, *BREAKS[self.venue], self.date)
         if events.n == 0:
             raise FeedError(
                 "records that make a book",
-                f"none for {self.symbol} on {self.date} in {', '.join(self.source)}",
+                f"none for {self.symbol} on {self.date} in {files}",
                 "give the whole day",
             )
         counts = dict(zip(dbn_kernels.COUNTS, report.tolist(), strict=False))
+        is_other = (np.diff(records[:, dbn_kernels.TS_EVENT]) != 0) | (
+            flags_of(records)[1:] & dbn_kernels.SNAPSHOT != 0
+        )
+        counts["sequence_back"] = int(
+            np.sum((np.diff(records[:, dbn_kernels.TAIL] >> 32) < 0) & ~is_other)
+        )
         counts["unknown_cancels"] = counts["unknown_ids"] - counts["unknown_modifies"]
         warnings = [
-            f"{counts[name]:,} {text.format(**counts)}"
+            f"{counts[name]:,} {text.format(**counts)} ({files})"
             for name, text in _WARNINGS.items()
             if counts[name]
         ]
@@ -147,18 +165,24 @@ class DbnDay:
         )
 
     def _session(self, events: Events) -> tuple[int, int]:
-        """Start and end of continuous trading, ns since 1970: 9:30 to 16:00 of New York for US stocks, else from the records.
+        """Start and end of continuous trading, ns since 1970: the hours of New York for US stocks, else from the records.
 
-        New York's hours of stocks; else from an auction that opens the day to the last row.
+        Else from an auction that opens the day to the last row before it is halted for good.
         """
         if self.venue in US_STOCKS:
             midnight = midnight_ns(self.date, us_stocks.TIMEZONE)
-            return midnight + us_stocks.SESSION_NS[0], midnight + us_stocks.SESSION_NS[1]
+            opening, close = us_stocks.session_ns(self.date)
+            return midnight + opening, midnight + close
         live = np.flatnonzero((events.flags & schema.OPENING) == 0)
         if len(live) == 0:
             return int(events.exch_ns[0]), int(events.exch_ns[-1])
         cross = opening_cross(events)
-        return int(events.exch_ns[live[0] if cross is None else cross]), int(events.exch_ns[-1])
+        statuses = np.flatnonzero(events.kind == schema.STATUS)[-1:]
+        last = [row - 1 for row in statuses if row > live[0] and not events.price_ticks[row]] or [
+            -1
+        ]
+        opening, close = events.exch_ns[[live[0] if cross is None else cross, *last]].tolist()
+        return opening, close
 
 
 def stated_unit(tick: float | None) -> int:
@@ -192,9 +216,37 @@ def with_opening_auction(events: Events) -> Events:
     """
     if (cross := opening_cross(events)) is None:
         return events
-    ends = np.flatnonzero(events.flags & schema.MESSAGE_END)
-    after = int(ends[np.searchsorted(ends, cross)]) + 1
     head = int(np.count_nonzero(events.flags & schema.OPENING))
+    return _with_halt(events, head, _after_message(events, cross))
+
+
+def with_break(events: Events, timezone: str, span_ns: tuple[int, int], date: str) -> Events:
+    """A tape whose market is halted from the first message of a daily break to its end, and the auction that opens it; other
+    auction prints become hidden trades: implied by other instruments, they have no side."""
+    starts = np.append(np.flatnonzero(np.diff(events.seq, prepend=-1)), events.n)
+    bounds = np.array(span_ns) + midnight_ns(date, timezone)
+    head, after = starts[np.searchsorted(events.exch_ns[starts[:-1]], bounds)].tolist()
+    opening = opening_cross(events)
+    is_halted = opening is not None and opening >= head
+    is_implied = events.kind == schema.CROSS
+    is_implied[: 0 if opening is None else opening + 1] = False
+    if not is_halted and (reopening := opening_cross(events.slice(after))) is not None:
+        is_implied[after + reopening] = False
+        after = _after_message(events, after + reopening)
+    events = replace(events, kind=np.where(is_implied, schema.TRADE_HIDDEN, events.kind))
+    return events if is_halted or head == after else _with_halt(events, head, after)
+
+
+def _after_message(events: Events, row: int) -> int:
+    """Row after the message that `row` belongs to."""
+    ends = np.flatnonzero(events.flags & schema.MESSAGE_END)
+    return int(ends[np.searchsorted(ends, row)]) + 1
+
+
+def _with_halt(events: Events, head: int, after: int) -> Events:
+    """A tape with a STATUS row before row `head` (quoting only) and one before row `after` (trading), unless it ends there;
+    both begin messages.
+    `events.seq` is changed in place."""
     seq = events.seq[head], events.seq[after - 1] + 2
     times = (events.exch_ns[[head, after - 1]], events.recv_ns[[head, after - 1]])
     columns = np.broadcast_arrays(*times, seq, schema.STATUS, 0, 0, (0, 1), 0, schema.MESSAGE_END)
@@ -205,7 +257,7 @@ def with_opening_auction(events: Events) -> Events:
         events.slice(0, head),
         statuses.slice(0, 1),
         events.slice(head, after),
-        statuses.slice(1, 2),
+        statuses.slice(1, 1 + (after < events.n)),
         events.slice(after),
     ]
     return Events.concatenate(parts)

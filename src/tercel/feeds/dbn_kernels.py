@@ -5,6 +5,7 @@ event, has its result. Here the `F` becomes the EXECUTE and the `C` or `M` only 
 * `M` at the same price with fewer lots keeps the place (REDUCE), any other is DELETE and ADD: it goes to the end.
 * An `F` on the side of its `T` is the aggressor's own and passes. An `F` that no `C` or `M` of its event follows, or
   what it has beyond the lots that the order shows (an iceberg), is a hidden execution as far as the book can tell.
+* Lots of a `T` with a side beyond its fills (matched against implied or hidden orders) are a hidden execution.
 * An `A` flagged as the top of the book replaces all that its side showed; without a price it takes it away.
 * A `T` without side and with fills without side is an auction (CROSS); its orders leave as withdrawals, since no
   aggressor met them. A `T` without side and without fills is a hidden execution.
@@ -42,8 +43,6 @@ NO_SIZE: Final = 2**32 - 1
 AT, LOTS, SIDE, DONE = range(4)
 """Ticks; lots; side; lots executed since its last `C` or `M`."""
 FACTS: Final = 4
-
-
 # Slots of the state that goes from one call to the next.
 CLOCK, SEQ, ROWS, LIVE, FREE, OPEN, AGGRESSOR = range(7)
 """`OPEN` is 1 while there were only snapshots; `SEQ` begins at -1 when a snapshot comes first, so that it is 0."""
@@ -63,6 +62,7 @@ COUNTS: Final = (
         "fills_without_change",
     ),
     *("fills_over_shown", "contradicted_fills", "trades_without_fill", "auctions", "cleared"),
+    "trades_over_fills",
 )
 """Counts of a day: the first slots of the report, under the names that `extra` and the warnings use."""
 (
@@ -78,10 +78,12 @@ COUNTS: Final = (
     BARE,
     AUCTIONS,
     CLEARED,
+    REST,
 ) = range(len(COUNTS))
 """`UNKNOWN`: cancels and modifies of orders that are not in the book; `UNKNOWN_MODIFIES`: the latter. `NO_CHANGE`: fills
 that no change of their order follows. `OVER`: fills of more lots than the order showed, or of orders that are not in the
-book. `REFIT`: changes that contradict the fills before them; the change is believed."""
+book. `REFIT`: changes that contradict the fills before them; the change is believed. `REST`: trades of more lots than the fills
+after them."""
 CODE, WHERE, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 4)
 """Code of a fault, and its record; events; the length of the report."""
 BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
@@ -268,13 +270,21 @@ def clear_book(
 def write_trade(
     records: Words, p: int, end: int, rows: Longs, row: int, state: Longs, now: Longs, report: Longs
 ) -> int:
-    """Apply a `T` record: store the aggressor's side; write a hidden trade if no fill follows, a CROSS for an auction.
+    """Apply a `T` record: store the aggressor's side; write a hidden trade of what no fill after it has, a CROSS for an
+    auction.
 
     Returns the next row.
     """
     state[AGGRESSOR] = now[OWN]
-    if not (p + 1 < end and action_of(records[p + 1, BODY]) == F):
-        report[BARE] += 1
+    first_fill = q = p + 1
+    hidden = now[LEFT]
+    while q < end and action_of(records[q, BODY]) == F:
+        if side_of((records[q, BODY] >> 56) & 255) == -now[OWN]:
+            hidden -= records[q, BODY] & NO_SIZE
+        q += 1
+    has_fills = q > first_fill
+    if not has_fills or (now[OWN] != 0 and hidden > 0):
+        report[REST if has_fills else BARE] += 1
         return put(
             rows,
             row,
@@ -284,7 +294,7 @@ def write_trade(
             0,
             -now[OWN],
             now[TICKS],
-            now[LEFT],
+            hidden,
             now[MARK],
         )
     if now[OWN] == 0:

@@ -62,11 +62,13 @@ class LevelTape:
     event: int = 0
     sequence: int = 0
     is_last: bool = True
+    earlier: int = 0
+    """Records of earlier files."""
     source: tuple[str, ...] = ()
     parts: list[dict[str, Ints]] = field(default_factory=list)
     report: Ints = field(default_factory=lambda: np.zeros(k.STATE, np.int64))
-    odd: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By kind of oddity: how many records, and the number of the first."""
+    odd: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By kind of oddity: how many records, and where the first is."""
 
     def __post_init__(self) -> None:
         self._shown = np.zeros((2, 2, 2, max(LEVELS[self.schema], 1)), np.int64)
@@ -81,7 +83,8 @@ class LevelTape:
                 f"{location}, which begins before the end of {self.location}",
                 "import one of them if they hold the same records, else give them in order of time",
             )
-        self.location = location
+        if location != self.location:
+            self.location, self.earlier = location, self.records
         self.source = tuple(dict.fromkeys((*self.source, member.name)))
         for start in range(0, len(block), BLOCK):
             self._add(block[start : start + BLOCK])
@@ -115,7 +118,7 @@ class LevelTape:
             at = int(self.report[k.WHERE])
             raise FeedError(
                 _ERRORS[int(self.report[k.CODE])],
-                f"another in record {self.records + at + 1} (sequence {numbers[at]}) of {self.location}",
+                f"another in {self._place(at)}, sequence {numbers[at]}",
                 "download the file again, or report the feed",
             )
         at, kind, side, price, lots, marks = room[:rows].T
@@ -140,8 +143,12 @@ class LevelTape:
     def _count(self, name: str, marks: Bools) -> None:
         """Add the marked records of a block to the oddities."""
         if marks.any():
-            count, first = self.odd.get(name, (0, self.records + int(marks.argmax()) + 1))
+            count, first = self.odd.get(name, (0, self._place(int(marks.argmax()))))
             self.odd[name] = count + int(marks.sum()), first
+
+    def _place(self, at: int) -> str:
+        """Text of the place of a record of the block."""
+        return f"record {self.records - self.earlier + at + 1} of {self.location}"
 
     def events(self) -> tuple[Events, int]:
         """The tape, and its tick in 1e-9; FeedError for prices too large for it."""
@@ -198,10 +205,10 @@ class DbnLevelDay(DbnDay):
         events, unit = tape.events()
         levels = LEVELS[tape.schema]
         about: Extra = {"records": tape.records, "schema": tape.schema}
-        about |= {name: tape.odd.get(name, (0, 0))[0] for name in _WARNINGS}
+        about |= {name: tape.odd.get(name, (0, ""))[0] for name in _WARNINGS}
         about |= {"records_without_change": int(tape.report[k.REPEATS])}
         warnings = tuple(
-            f"{count:,} {_WARNINGS[name]}, the first is record {first}"
+            f"{count:,} {_WARNINGS[name]}, the first is {first}"
             for name, (count, first) in tape.odd.items()
         )
         return Imported(self.instrument_of(events, unit, about, levels), events, warnings)

@@ -11,9 +11,20 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.extras import import_optional
-from tercel.feeds.dbn_kernels import MBO, RECORD_WORDS, Words, record_offsets
+from tercel.core.vocabulary import DAY_NS
+from tercel.feeds.dbn_kernels import (
+    BODY,
+    MBO,
+    RECORD_WORDS,
+    SNAPSHOT,
+    TS_EVENT,
+    TS_RECV,
+    Words,
+    record_offsets,
+)
 from tercel.feeds.dbn_level_kernels import LEVEL, LEVEL_WORDS
 from tercel.feeds.members import Member
 
@@ -54,6 +65,14 @@ class Records:
         """Name of an instrument on a day; its number where the file does not say."""
         name = self.symbols.get((instrument, day)) or self.symbols.get((instrument, ""))
         return name if name is not None else str(instrument)
+
+
+def days_of(rows: Words, schema: str) -> Ints:
+    """Days since 1970 of records, int64[n]: of UTC, those of an order's snapshot by their receipt."""
+    stamps = rows[:, TS_EVENT]
+    if schema == "mbo":
+        stamps = np.where(rows[:, BODY] >> 32 & SNAPSHOT, rows[:, TS_RECV], stamps)
+    return stamps // DAY_NS
 
 
 def record_words(schema: str) -> int:

@@ -28,7 +28,7 @@ from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, Staging, run
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
 from tercel.feeds.typed_csv import ticks_away
-from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, SESSION_NS, TIMEZONE, VENUE
+from tercel.feeds.us_stocks import HIDDEN_SIDE_MASKED_FROM, TIMEZONE, VENUE, session_ns
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Extra, Instrument
@@ -239,7 +239,7 @@ class ItchFeed:
         opened = int(store.w[itch_state.OPEN_NS])
         closed = int(store.w[itch_state.CLOSE_NS])
         stated = 0 <= opened < closed
-        session = (opened, closed) if stated else SESSION_NS
+        session = (opened, closed) if stated else session_ns(date)
         return [
             ItchDay(
                 symbol_of(s),

@@ -23,7 +23,7 @@ from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, find_unit
 from tercel.feeds.members import Member, members
 from tercel.feeds.opening_rows import opening_rows
 from tercel.feeds.survey import Findings
-from tercel.feeds.us_stocks import SESSION_NS, TIMEZONE, VENUE
+from tercel.feeds.us_stocks import TIMEZONE, VENUE, session_ns
 from tercel.feeds.verify_kernels import read_book, run_with_room
 from tercel.market.book.order_ids import Ids
 from tercel.market.book.tape_kernels import apply_row
@@ -127,7 +127,11 @@ class ItchEventsDay(c.TypedDay):
         added = events.order_id[events.kind == schema.ADD]
         unknown = np.flatnonzero((events.order_id != 0) & ~np.isin(events.order_id, added))
         back, back_notes = self.rows_back()
-        notes = list(self.notes)
+        gaps = self.rows.filter(pl.col("seq").diff() > 1)
+        notes = [*self.notes] + [
+            f"event_index leaves out numbers {gaps.height:,} times, first at {self.files.place(row)}: rows are missing"
+            for row in gaps[ROW][:1]
+        ]
         if len(unknown):
             first = self.files.place(self.rows[ROW][int(events.seq[unknown[0]])])
             notes.append(
@@ -140,6 +144,7 @@ class ItchEventsDay(c.TypedDay):
             "unknown_ids": len(unknown),
             "clock_back": back.height,
         }
+        opening, close = session_ns(self.date)
         instrument = Instrument(
             venue=VENUE,
             symbol=self.symbol,
@@ -147,8 +152,8 @@ class ItchEventsDay(c.TypedDay):
             tick=unit / UNITS_PER_DOLLAR,
             timezone=TIMEZONE,
             source=self.source,
-            session_open_ns=midnight + SESSION_NS[0],
-            session_close_ns=midnight + SESSION_NS[1],
+            session_open_ns=midnight + opening,
+            session_close_ns=midnight + close,
             rows=tape.n,
             tick_rule="inferred" if self.tick is None else "stated",
             off_tick_rows=int(np.count_nonzero(tape.flags & schema.OFF_TICK)),

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 import numpy as np
 import zstandard
 
-from tercel.core.errors import FeedError
+from tercel.core.errors import FeedError, refuse_if
 from tercel.core.renamed import refuse_former_names
 
 HEAD_BYTES: Final = 1 << 16
@@ -99,17 +99,18 @@ def tail_of(source: Path | bytes, size: int) -> bytes:
 @contextmanager
 def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
     """Open every file in `paths`, folders and archives in order of names; yields the members, readable within the
-    context; FeedError for a path that is missing or empty.
+    context; FeedError for a path that is missing or empty, or a file that comes twice.
 
     What macOS leaves beside files is passed over.
 
     Raises
     ------
     FeedError
-        When a path does not exist, is empty, or is an archive that cannot be read.
+        When a path does not exist, is empty, comes twice, or is an archive that cannot be read.
     """
     with ExitStack() as stack:
         collected: list[Member] = []
+        seen = set[Path]()
         for path in paths:
             if not path.exists():
                 raise FeedError(
@@ -121,6 +122,14 @@ def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
             for file in files:
                 if _is_clutter(file.name):
                     continue
+                refuse_if(
+                    file.resolve() in seen,
+                    "each file once",
+                    f"{file} again",
+                    "give it once",
+                    FeedError,
+                )
+                seen.add(file.resolve())
                 if file.stat().st_size == 0:
                     raise FeedError(
                         "a file with content",

@@ -107,6 +107,10 @@ def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> Find
         When the capture has no such market or day.
     """
     day = _day_of(instrument, capture)
+    if not day.quotes:
+        raise FeedError(
+            "quotes (bookTicker) in the capture", f"none in {capture}", "verify the day alone"
+        )
     is_same_tape = day.imported.events == events
     tick = exact(repr(instrument.tick), "the instrument")
     lot = exact(str(instrument.extra["lot_size"]), "the instrument")

@@ -192,6 +192,7 @@ def test_what_is_odd_in_a_tardis_file_is_told(
 
 def archive(folder: Path, name: str, lines: list[str]) -> Path:
     path = folder / f"{name}.zip"
+    folder.mkdir(exist_ok=True)
     with ZipFile(path, "w") as packed:
         packed.writestr(f"{name}.csv", "\n".join(lines) + "\n")
     return path
@@ -380,3 +381,62 @@ def test_asx_trades_are_a_market_by_their_quotes(shared_data: Path) -> None:
     found = verify_alone(day.events)
     assert found["prints"] + found["hidden_prints"] + found["auction_prints"] == 8_302 // 2
     assert found["crossed"] == 0
+
+
+# -- files that would be read as something else -----------------------------------------------------------------------
+
+
+def test_columns_in_another_order_are_read_by_their_names(tmp_path: Path) -> None:
+    """By position, price and quantity would change places."""
+    for feed, spot in (("binance-futures", False), ("binance-spot", True)):
+        plain = archive(tmp_path, "BTCUSDT-aggTrades-2025-01-01", aggregated(7, 1000, spot))
+        rows = [HEADER + ",is_best_match" * spot, *aggregated(7, 1000, spot)]
+        cells = [line.split(",") for line in rows]
+        moved = [",".join([c[0], c[2], c[1], *c[3:5], c[6], c[5], *c[7:]]) for c in cells]
+        swapped = archive(tmp_path / feed, "BTCUSDT-aggTrades-2025-01-01", moved)
+        assert read([swapped], feed).events == read([plain], feed).events
+
+
+@pytest.mark.parametrize(("yes", "no"), [("TRUE", "FALSE"), ("1", "0")])
+def test_a_month_of_trades_is_days_and_other_words_keep_the_sides(
+    tmp_path: Path, yes: str, no: str
+) -> None:
+    day_us = 24 * 3600 * 1_000_000
+    rows = [
+        f"{i},42000.5,0.{i + 1},4200.05,{T0 + i + i // 2 * day_us},{(yes, no)[i % 2]},true"
+        for i in range(4)
+    ]
+    days = read_all(
+        CsvFeed("binance-spot"), [archive(tmp_path, "BTCUSDT-trades-2025-01", rows)], FeedOptions()
+    )
+    assert [(d.instrument.date, d.events.side.tolist()) for d in days] == [
+        ("2025-01-01", [1, -1]),
+        ("2025-01-02", [1, -1]),
+    ]
+
+
+def test_a_level_without_an_amount_is_refused_and_snapshots_stay_apart(tmp_path: Path) -> None:
+    head = f"binance-futures,BTCUSDT,{T0}"
+    update = f"{head},{T0 + 5},false,bid,99.5,\n"
+    with pytest.raises(FeedError, match=r"a size .*as amount.*row 2 of"):
+        read([write(tmp_path, "incremental_book_L2", L2 + update)])
+    rows = "".join(
+        f"{head},{T0 + receipt},true,{side},{price},1\n"
+        for receipt, low in ((1, 98.5), (2, 97.5))
+        for side, price in (("bid", low), ("ask", low + 1))
+    )
+    day = read([write(tmp_path, "incremental_book_L2", L2 + rows)])
+    *_, last = books(day)
+    assert len(last) == 2
+
+
+def test_crossed_quotes_are_told(tmp_path: Path) -> None:
+    rows = "".join(
+        f"binance-futures,BTCUSDT,{T0 + i},{T0 + i},1,{100 + i},{bid},1\n"
+        for i, bid in enumerate((99, 103, 100))
+    )
+    head = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount\n"
+    day = read([write(tmp_path, "quotes", head + rows)])
+    assert day.instrument.extra["crossed_states"] == 1
+    assert "1 of 3 states are crossed" in day.warnings[0]
+    assert "`negative_spread = true`" in day.warnings[0]

@@ -330,5 +330,5 @@ def test_crude_oil_without_a_snapshot(shared_data: Path) -> None:
     day = read([shared_data / "databento-mbo-clx5-20250924"])
     extra = day.instrument.extra
     assert (extra["unknown_cancels"], extra["unknown_modifies"]) == (1_224, 216)
-    assert verify_alone(day.events)["crossed"] == 172
+    assert verify_alone(day.events)["crossed_not_trading"] == 172  # in the pre-open
     assert "1,224 cancels, 216 modifies" in day.warnings[0]

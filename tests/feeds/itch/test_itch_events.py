@@ -204,7 +204,7 @@ def test_days_are_named_and_files_come_once(tmp_path: Path) -> None:
     rows = play(2, 300, 9, 200)
     path = write(tmp_path, rows)
     with pytest.raises(FeedError, match="one file of ABC on 2019-01-30"):
-        read_all(ItchFeed(), [path, path], FeedOptions())
+        read_all(ItchFeed(), [path, write(tmp_path / "again", rows)], FeedOptions())
     plain = write(tmp_path / "c", rows, "events.csv")
     with pytest.raises(FeedError, match="give `date=YYYY-MM-DD`"):
         read_all(ItchFeed(), [plain], FeedOptions())
@@ -225,3 +225,10 @@ def test_the_recorded_slice_is_explained_in_every_difference(shared_data: Path) 
     alone = verify_alone(day.events)
     assert (alone["prints"], alone["hidden_prints"]) == (729, 17)
     assert alone["crossed"] == alone["executed_behind_best"] == alone["lots_unaccounted"] == 0
+
+
+def test_numbers_left_out_are_told(tmp_path: Path) -> None:
+    rows = play(2, 300, 9, 200)
+    notes = read(write(tmp_path, rows[:50] + rows[60:])).warnings
+    assert "event_index leaves out numbers 1 times, first at row 52" in notes[0]
+    assert not any("leaves out" in note for note in read(write(tmp_path / "b", rows)).warnings)

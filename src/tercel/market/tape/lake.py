@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tercel.core.errors import LakeConflictError, TapeError, nearest_names
 from tercel.core.locks import file_lock
+from tercel.core.progress import say
 from tercel.core.renamed import refuse_former_names
+from tercel.market.tape.common_units import common_units, in_units, units_of
 from tercel.market.tape.events import Events, Instrument, content_hash
 from tercel.market.tape.folder_swap import swap_folders
 from tercel.market.tape.recorded_rules import recorded_rules
@@ -131,6 +133,26 @@ class Lake:
             ) from error
         return "replaced" if replaced else "written"
 
+    def write_in_common_units(
+        self, instrument: Instrument, events: Events, replace: bool = False
+    ) -> Outcome:
+        """Write a day by :meth:`write` in the lot and inferred tick of the symbol's other days, which are written again where
+        it needs finer ones; TapeError for numbers too large."""
+        venue, symbol, date = instrument.key
+        folders = self.folder(venue, symbol, date).parent.glob(f"date=*/{INSTRUMENT}")
+        dates = sorted({folder.parent.name[5:] for folder in folders} - {date})
+        first = [self._require_instrument(self.folder(venue, symbol, day)) for day in dates[:1]]
+        if all(units_of(day) == units_of(instrument) for day in first):  # so are the rest
+            return self.write(instrument, events, replace)
+        others = [self.instrument(symbol, day, venue) for day in dates]
+        units = common_units([instrument, *others])
+        outcome = self.write(*in_units(instrument, events, *units), replace)
+        for other in others:
+            if in_units(other, Events.empty(0), *units)[0] != other:
+                self.write(*in_units(*self.read(symbol, other.date, venue), *units), replace=True)
+                say(f"{symbol} {other.date}: written again in the tick and the lot of {date}")
+        return outcome
+
     def real_dates(self, symbol: str, dates: Iterable[str], venue: str | None = None) -> list[str]:
         """Dates of the real days that resampled ones among these are made of, ascending."""
         instruments = (self.instrument(symbol, date, venue) for date in dates)
@@ -215,7 +237,7 @@ class Lake:
         with translator.days(path_list, FeedOptions(symbol, date, tick)) as days:
             for day in days:
                 imported = day.read()
-                self.write(imported.instrument, imported.events, replace=replace)
+                self.write_in_common_units(imported.instrument, imported.events, replace)
                 venue, name, day_date = imported.instrument.key
                 added.append(self.instrument(name, day_date, venue))
                 for text in imported.warnings:
@@ -327,22 +349,15 @@ class Lake:
             The first that it does not hold.
         """
         known = self.days(symbol, venue)
-        for date in dates:
-            if date not in known:
-                raise TapeError(
-                    f"{symbol} on {date} in {self.root}",
-                    f"days {', '.join(known)}",
-                    "import it first",
-                )
+        for date in sorted({*dates} - {*known})[:1]:
+            place = f"{symbol} on {date} in {self.root}"
+            raise TapeError(place, f"days {', '.join(known)}", "import it first")
 
     def match_case(self, symbol: str) -> str:
         """The symbol as the lake writes it, where it differs in upper and lower case alone; as it is if none, or several, match.
 
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     (Path(folder) / "venue=NASDAQ" / "symbol=IBM").mkdir(parents=True)
-        ...     Lake(folder).match_case("ibm"), Lake(folder).match_case("amzn")
-        ('IBM', 'amzn')
+        >>> Lake("lake").match_case("ibm")
+        'ibm'
         """
         symbols = {path.name.removeprefix("symbol=") for path in self.root.glob("venue=*/symbol=*")}
         matches = [name for name in symbols if name.casefold() == symbol.casefold()]
