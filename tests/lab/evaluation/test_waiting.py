@@ -189,7 +189,8 @@ def test_what_waiting_costs_is_of_days_before_the_judged_ones(
 
 def test_own_fills_worked_again_know_it_of_the_day_before_alone(lake: Lake) -> None:
     """Volume and volatility are those of the very day where there is no earlier one, and so it is said; this is not."""
-    runs = ReplayRuns(lake, {"default": lambda known: build_named("default", known)}, "none", 1, {})
+    market = Market(lake=str(lake.root), impact="none")
+    runs = ReplayRuns(lake, {"default": lambda known: build_named("default", known)}, market, 1, {})
     task = Task(horizon_s=300.0, warmup_s=300.0)
     first, second = (runs._estimates(lake.instrument("SIM", day), task) for day in DAYS[:2])
     assert runs.hindsight
