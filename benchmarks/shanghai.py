@@ -64,7 +64,8 @@ def _import(files: list[Path], lake: Path) -> None:
     with ShanghaiFeed().days(files, FeedOptions()) as days:
         for day in days:
             imported = day.read()
-            assert not imported.warnings, imported.warnings
+            others = [text for text in imported.warnings if not text.startswith("no row from")]
+            assert not others, others  # generated rows end in the morning
             Lake(lake).write(imported.instrument, imported.events)
 
 
