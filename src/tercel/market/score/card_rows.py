@@ -31,12 +31,12 @@ def check_rows(
     >>> [row.share for row in check_rows("flow", checks, {"sd_1s": DayAgreement(0.125, 0.5)})]
     [0.0, 0.5]
     """
-    passed = sum(check.passed for check in checks.values())
+    passed = float(sum(check.passed for check in checks.values()))
     ceiling = sum(ceilings[name].passed for name in checks if name in ceilings) or None
     share = passed / ceiling if ceiling else None
     spread = {name: agreement.distance for name, agreement in ceilings.items()}
     return [
-        CardRow("checks", f"{group}: checks passed", passed, len(checks), ceiling, share),
+        CardRow("checks", f"{group}: checks passed", passed, float(len(checks)), ceiling, share),
         *(
             CardRow(
                 "figure",
