@@ -194,10 +194,6 @@ class ScoreCard:
     ceilings: Ceilings | None
     rows: list[CardRow]
 
-    def finish(self, fills: Sequence[CardRow] = ()) -> "ScoreCard":
-        """The card with its rows; `fills` are those of fills, if measured."""
-        return replace(self, rows=worst_first(card_rows(self, fills)))
-
 
 def distance_table(tape: HeldOutTape, made: SimulatedStretches) -> dict[str, Distance]:
     """Distances of every statistic, means over test days and seeds."""
@@ -263,7 +259,7 @@ def score(
         classifier_auc=simulated,
         classifier_auc_real=real,
     )
-    return card.finish(fills)
+    return with_rows(card, fills)
 
 
 def score_by_card(preset: Preset, seeds: Sequence[int]) -> ScoreCard:
@@ -281,9 +277,8 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> ScoreCard:
         SimulatedStretches.simulate(tape, preset, seeds),
         preset.card.get("scores", {}).get("impact"),
     )
-    stored = StoredScores.of(preset).rows
-    fills = [row for row in stored if row.measure.startswith("fills")]
-    return replace(card, notes=[*card.notes, BY_CARD]).finish(fills)
+    fills = [row for row in StoredScores.of(preset).rows if row.measure.startswith("fills")]
+    return with_rows(replace(card, notes=[*card.notes, BY_CARD]), fills)
 
 
 def _score_without_days(
@@ -321,8 +316,8 @@ def _score_without_days(
     )
 
 
-def card_rows(card: ScoreCard, fills: Sequence[CardRow]) -> list[CardRow]:
-    """Rows of what a score knows: fills (`fills`; if empty those on the preset's card), costs, flow, dynamics, distances."""
+def with_rows(card: ScoreCard, fills: Sequence[CardRow]) -> ScoreCard:
+    """The score with a row for all that it knows, and for `fills`; if they are empty those on the preset's card stand."""
     known = card.ceilings or Ceilings()
     rows = [
         *_kept_rows(card, not fills),
@@ -346,7 +341,8 @@ def card_rows(card: ScoreCard, fills: Sequence[CardRow]) -> list[CardRow]:
             if estimate
         ),
     ]
-    return [row for row in rows if row.simulated is not None or row.ceiling is not None]
+    known_rows = [row for row in rows if row.simulated is not None or row.ceiling is not None]
+    return replace(card, rows=worst_first(known_rows))
 
 
 def _less(auc: float | None) -> float | None:
@@ -365,7 +361,7 @@ def _kept_rows(card: ScoreCard, with_fills: bool) -> list[CardRow]:
                 ("mostly passive", prediction.spearman_resting),
             )
         ]
-        rows.append(agreement_row("costs: pairs of the same sign", prediction.signs.agree, None))
+        rows += [agreement_row("costs: pairs of the same sign", prediction.signs.agree, None)]
     if lessons := stored_lessons(card.teaches):
         rows += [
             agreement_row(f"forecast of {key} s: R² on recorded days", pair.simulated, pair.tape)

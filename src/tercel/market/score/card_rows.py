@@ -71,10 +71,8 @@ def share_of_distance(
     >>> share_of_distance(0.1, 0.4), share_of_distance(0.1, 1.05, 1.0), share_of_distance(0.1, None)
     (0.25, 1.0, 0.0)
     """
-    if ceiling is None:
-        return None
-    if simulated is None or recorded is None:
-        return 0.0
+    if ceiling is None or simulated is None or recorded is None:
+        return None if ceiling is None else 0.0
     distance = abs(simulated - recorded)
     return min(1.0, ceiling / distance) if distance > 0.0 else 1.0
 

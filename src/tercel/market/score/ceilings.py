@@ -91,17 +91,18 @@ def against_others(
         "name more days, or compare the half hours of one",
     )
     judged = [judge([*units[:i], *units[i + 1 :]], one) for i, one in enumerate(units)]
-    agreements = {}
-    for name in dict.fromkeys(chain.from_iterable(judged)):
-        rows = [row[name] for row in judged if name in row]
-        distances = (
-            None if row.value is None or row.real is None else abs(row.value - row.real)
-            for row in rows
+    names = dict.fromkeys(chain.from_iterable(judged))
+    by_name = {name: [row[name] for row in judged if name in row] for name in names}
+    return {
+        name: DayAgreement(
+            mean_of(
+                None if check.value is None or check.real is None else abs(check.value - check.real)
+                for check in checks
+            ),
+            sum(check.passed for check in checks) / len(units),
         )
-        agreements[name] = DayAgreement(
-            mean_of(distances), sum(row.passed for row in rows) / len(units)
-        )
-    return agreements
+        for name, checks in by_name.items()
+    }
 
 
 def comparable_sums(days: Sequence[Sums]) -> list[list[Sums]]:
@@ -119,8 +120,11 @@ def name_units(days: int) -> str:
     >>> name_units(5), name_units(1)
     ('5 days', 'interleaved half hours (fewer than 5 days: 1)')
     """
-    few = f"interleaved half hours (fewer than {FEWEST_DAYS} days: {days})"
-    return few if days < FEWEST_DAYS else f"{days} days"
+    return (
+        f"{days} days"
+        if days >= FEWEST_DAYS
+        else f"interleaved half hours (fewer than {FEWEST_DAYS} days: {days})"
+    )
 
 
 def recorded_ceilings(stretches: Sequence[RecordedStretch], clock_ns: int) -> Ceilings | None:
@@ -143,10 +147,10 @@ def recorded_ceilings(stretches: Sequence[RecordedStretch], clock_ns: int) -> Ce
     sums = [[part.sums for part in parts] for parts in days]
     if len(days) < FEWEST_DAYS:
         seen = [stretch.observed for stretch in stretches]
-        halves = [half_sample(seen, clock_ns, odd) for odd in (True, False)]
+        halves = (half_sample(seen, clock_ns, odd) for odd in (True, False))
         samples = [[half] for half in halves if half is not None]
-        sums = [alternate_half_hours(list(chain(*sums)), odd) for odd in (True, False)]
-        if len(samples) < len(halves):
+        sums = comparable_sums(list(chain(*sums)))
+        if len(samples) < len(sums):
             return None
     distances = [
         reference.l1(other)
@@ -158,17 +162,12 @@ def recorded_ceilings(stretches: Sequence[RecordedStretch], clock_ns: int) -> Ce
     ]
     return Ceilings(
         units=name_units(len(days)),
-        flow=against_others(samples, _judge_flow),
-        dynamics=against_others(sums, _judge_dynamics),
+        flow=against_others(
+            samples,
+            lambda others, one: gates(gate_values([*chain(*others)]), gate_values(one)),
+        ),
+        dynamics=against_others(
+            sums, lambda others, one: judge_figures(tape_figures([*chain(*others)], []), one)
+        ),
         distances={name: mean_of(row[name] for row in distances) for name in distances[0]},
     )
-
-
-def _judge_flow(others: Sequence[Sequence[Sample]], one: Sequence[Sample]) -> Checks:
-    """Checks of the flow of a unit against others."""
-    return gates(gate_values(list(chain.from_iterable(others))), gate_values(one))
-
-
-def _judge_dynamics(others: Sequence[Sequence[Sums]], one: Sequence[Sums]) -> Checks:
-    """Checks of the dynamics of a unit against others."""
-    return judge_figures(tape_figures(list(chain.from_iterable(others)), []), one)
