@@ -22,6 +22,7 @@ from tercel.cli import (
     print_table,
     say,
 )
+from tercel.cli.market_score_tables import share_text
 from tercel.core import to_jsonable
 from tercel.core.report import NOTHING, format_number, plain_table
 
@@ -119,7 +120,7 @@ def table(found: "Fills") -> list[list[str]]:
                 floor,
                 made,
                 "yes" if gate.passed else "NO",
-                f"{found.ceilings[gate.name].passed:.0%}".replace("%", " %"),
+                share_text(found.ceilings[gate.name].passed) if found.ceilings else NOTHING,
             ]
         )
     moves = [(name, MOVES[name], cell) for name, cell in found.moves.items()]

@@ -36,7 +36,7 @@ class ScoreWithImpact(ScoreRequest):
     def fill_rows(
         self, preset: "Preset", test: "Sequence[Day]", train: "Sequence[Day]"
     ) -> "Sequence[CardRow]":
-        """Rows of fills on days held out and on simulated ones; none of parts of days, and where no queue can be read."""
+        """Rows of fills on days held out and on simulated ones; none where no queue can be read."""
         from studies.fills.fill_comparison import measured_rows
 
         return measured_rows(preset, test, train)

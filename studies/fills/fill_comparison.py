@@ -6,14 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from studies.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, ceilings, checks, compare
+from studies.fills.fill_gates import (
+    MARKOUTS_S,
+    FillGate,
+    GateCell,
+    ceilings,
+    checks,
+    compare,
+    holds_something,
+)
 from studies.fills.fill_study import figures, sums_of
 from studies.fills.fills import WAITS_S, FillScale, scale_of
 from studies.fills.lobster_write import as_shown
 from studies.fills.markouts import HORIZONS_S
 from studies.fills.replayed import SKIP_S, replayed
 from studies.fills.turns import TURNS, TURNS_S, turns
-from tercel.core import TapeError, to_jsonable
+from tercel.core import Floats, TapeError, to_jsonable
 from tercel.market import (
     FIRST_SYNTHETIC_DATE,
     CardRow,
@@ -49,6 +57,7 @@ WORDS = {
     "hidden_rows": "hidden among executions",
 }
 """What a gate asks."""
+HALF_HOUR_S = 1800.0
 SIMULATED_DAYS = 20
 """Days simulated by default."""
 
@@ -129,9 +138,10 @@ def rows_of(gates: Sequence[FillGate], ceilings: Mapping[str, DayAgreement]) -> 
 
 
 def measured_rows(preset: Preset, test: Sequence[Day], train: Sequence[Day]) -> list[CardRow]:
-    """Rows of fills on whole days held out, with the ceilings of all recorded days; none where no queue can be read."""
-    if any(day.from_s or day.to_s for day in test):
-        return []
+    """Rows of fills on days held out, with the ceilings of all recorded days; none where no queue can be read or nothing is left.
+
+    Of a day's stretch the half hours that lie in it count, of recorded and of simulated days.
+    """
     dates = {day.instrument.date for day in test}
     days = list(test)
     for day in train:
@@ -142,9 +152,25 @@ def measured_rows(preset: Preset, test: Sequence[Day], train: Sequence[Day]) -> 
     except TapeError:
         return []
     scale = scale_of(read[: len(test)])
-    real = [sums_of(day, scale) for day in read]
-    made = [sums_of(replayed(*day), scale) for day in _simulated(preset, test, SIMULATED_DAYS, 1)]
+    real = [_in_stretch(sums_of(day, scale), test[0]) for day in read]
+    made = [
+        _in_stretch(sums_of(replayed(*day), scale), test[0])
+        for day in _simulated(preset, test, SIMULATED_DAYS, 1)
+    ]
+    if not (holds_something(real[: len(test)]) and holds_something(made)):
+        return []
     return rows_of(compare(real[: len(test)], made, 1)[1], ceilings(real))
+
+
+def _in_stretch(sums: Sums, day: Day) -> Sums:
+    """Sums of the half hours that lie whole in the stretch of a day."""
+
+    def keep(values: Floats) -> Floats:
+        start = np.arange(len(values)) * HALF_HOUR_S
+        inside = (start >= (day.from_s or 0.0)) & (start + HALF_HOUR_S <= (day.to_s or np.inf))
+        return np.where(inside, values, 0.0)
+
+    return {name: keep(values) for name, values in sums.items()}
 
 
 def _simulated(

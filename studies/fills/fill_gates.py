@@ -109,12 +109,21 @@ def compare(
 
 
 def ceilings(real: Sequence[Sums]) -> dict[str, DayAgreement]:
-    """Gates of each recorded day against all others, of fewer than five days those of their odd and even half hours."""
+    """Gates of each recorded day against all others, of fewer than five days those of their odd and even half hours.
+
+    Empty where a day, or one of these halves, holds nothing.
+    """
 
     def judge(others: Sequence[Sequence[Sums]], one: Sequence[Sums]) -> dict[str, ScoreGate]:
         return checks(compare(list(chain(*others)), one)[1])
 
-    return against_others(comparable_sums(real), judge)
+    units = comparable_sums(real)
+    return against_others(units, judge) if all(map(holds_something, units)) else {}
+
+
+def holds_something(days: Sequence[Sums]) -> bool:
+    """Whether any sum of days is not 0."""
+    return any(values.any() for day in days for values in day.values())
 
 
 def checks(found: Sequence[FillGate]) -> dict[str, ScoreGate]:

@@ -178,7 +178,7 @@ def test_cards_print_fills_markouts_and_carry() -> None:
 
 
 def test_a_score_has_the_fills_of_the_days_scored_on(lake: Path) -> None:
-    """As `market fills` finds them; of parts of days none, as no queue of them is known."""
+    """As `market fills` finds them; of a stretch its half hours."""
     preset = load("csco-santa-fe")
     days = [Day(*Lake(lake).read("SIM", date)) for date in DAYS[:2]]
     rows = measured_rows(preset, days[:1], days)
@@ -187,7 +187,11 @@ def test_a_score_has_the_fills_of_the_days_scored_on(lake: Path) -> None:
         (row.simulated, row.recorded) for row in found.rows
     ]
     assert rows[0].ceiling != found.rows[0].ceiling, "that is of both days"
-    assert measured_rows(preset, [replace(days[0], from_s=1800.0)], []) == []
+    part = measured_rows(preset, [replace(days[0], from_s=1800.0)], [])
+    assert len(part) == len(rows)
+    assert part[1].recorded != rows[1].recorded
+    assert {row.ceiling for row in part} == {None}, "one half hour has no other"
+    assert measured_rows(preset, [replace(days[0], from_s=1900.0)], []) == []
     words = (
         "score",
         preset.name,

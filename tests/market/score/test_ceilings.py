@@ -19,6 +19,7 @@ from tercel.market.score.ceilings import (
     comparable_sums,
     recorded_ceilings,
 )
+from tercel.market.score.dynamics import sums_of
 from tercel.market.score.half_hour_sums import (
     HALVES,
     Sums,
@@ -27,6 +28,7 @@ from tercel.market.score.half_hour_sums import (
     sums_table,
 )
 from tercel.market.score.realism_gates import ScoreGate
+from tercel.market.score.sample import sample
 from tercel.market.score.scored_days import Day
 
 NAMES = [f"share_{n}" for n in range(12)]
@@ -124,7 +126,7 @@ def test_days_that_differ_have_a_low_ceiling_which_no_market_is_charged_with() -
 
 def test_a_check_that_cannot_be_had_has_not_passed() -> None:
     missing = {"a": ScoreGate(None, 1.0, False), "b": ScoreGate(1.0, 1.0, True)}
-    ceilings = {"a": DayAgreement(0.1, 1.0), "b": DayAgreement(0.1, 1.0)}
+    ceilings = {"a": DayAgreement(0.1, 1.0, 5), "b": DayAgreement(0.1, 1.0, 5)}
     assert [row.share for row in check_rows("s", missing, ceilings)] == [0.5, 0.0, 1.0]
 
 
@@ -180,4 +182,12 @@ def test_the_days_of_a_ceiling_are_of_one_symbol_and_come_once(
 def test_too_little_tape_has_no_ceiling(days: list[Day]) -> None:
     part = Day(days[0].instrument, days[0].events, 1800.0, 3600.0)
     observed = part.observe()
-    assert recorded_ceilings([RecordedStretch.of(part, observed, 1)], 1) is None
+    stretch = RecordedStretch(part, observed, sample(observed), sums_of(observed))
+    assert recorded_ceilings([stretch], 1) is None
+
+
+def test_halves_of_few_days_give_figures_no_share() -> None:
+    """Two halves have one distance, which chance may make small; the checks they pass are counted all the same."""
+    shares = simulated_rows(drawn_days(8, 3), drawn_days(9, 8))
+    assert shares[0] == pytest.approx(1.0, abs=0.1)
+    assert set(shares[1:]) == {None}

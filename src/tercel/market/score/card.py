@@ -129,7 +129,10 @@ class ScoreDraw:
         self.train_observed = [day.observe() for day in train]
         self.clock_ns = max(clock_of(o) for o in [*self.test_observed, *self.train_observed])
         tested, trained = (
-            [RecordedStretch.of(*pair, self.clock_ns) for pair in zip(days, seen, strict=True)]
+            [
+                RecordedStretch(day, o, sample(o, self.clock_ns), sums_of(o))
+                for day, o in zip(days, seen, strict=True)
+            ]
             for days, seen in ((test, self.test_observed), (train, self.train_observed))
         )
         self.test, self.train = ([one.sample for one in some] for some in (tested, trained))
@@ -341,8 +344,12 @@ def with_rows(card: ScoreCard, fills: Sequence[CardRow]) -> ScoreCard:
             if estimate
         ),
     ]
-    known_rows = [row for row in rows if row.simulated is not None or row.ceiling is not None]
-    return replace(card, rows=worst_first(known_rows))
+    return replace(
+        card,
+        rows=worst_first(
+            [row for row in rows if row.simulated is not None or row.ceiling is not None]
+        ),
+    )
 
 
 def _less(auc: float | None) -> float | None:
@@ -354,28 +361,29 @@ def _kept_rows(card: ScoreCard, with_fills: bool) -> list[CardRow]:
     """Rows of costs, of forecasts and (`with_fills`) of fills that the preset's card keeps."""
     rows = []
     if prediction := stored_prediction(card.prediction):
+        ranks = {
+            "all strategies": prediction.spearman,
+            "mostly passive": prediction.spearman_resting,
+        }
         rows += [
-            agreement_row(f"costs: Spearman, {which}", rank.mean, rank.ceiling)
-            for which, rank in (
-                ("all strategies", prediction.spearman),
-                ("mostly passive", prediction.spearman_resting),
-            )
+            *(
+                agreement_row(f"costs: Spearman, {which}", rank.mean, rank.ceiling)
+                for which, rank in ranks.items()
+            ),
+            agreement_row("costs: pairs of the same sign", prediction.signs.agree, None),
         ]
-        rows += [agreement_row("costs: pairs of the same sign", prediction.signs.agree, None)]
     if lessons := stored_lessons(card.teaches):
         rows += [
             agreement_row(f"forecast of {key} s: R² on recorded days", pair.simulated, pair.tape)
             for key, pair in (lessons.horizons or {}).items()
         ]
-        older = [
+        figures = {"filled in": lessons.filled, "mark-out, bps,": lessons.markouts_bps}
+        rows += lessons.rows * with_fills or [
             CardRow("figure", f"fills: {words} {key} s", pair.simulated, pair.tape, None, None)
-            for words, pairs in (
-                ("filled in", lessons.filled),
-                ("mark-out, bps,", lessons.markouts_bps),
-            )
+            for words, pairs in figures.items()
             for key, pair in (pairs or {}).items()
+            if with_fills
         ]
-        rows += (lessons.rows or older) if with_fills else []
     return rows
 
 

@@ -11,11 +11,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tercel.market.score.ceilings import Checks, DayAgreement
+from tercel.market.score.ceilings import FEWEST_DAYS, Checks, DayAgreement
 from tercel.market.score.stored_scores import CardRow
 
 WORST: Final = 3
 """Rows that stand first."""
+UNKNOWN: Final = DayAgreement(None, 0.0, 0)
+"""Of a check that has no ceiling."""
 
 
 def check_rows(
@@ -28,13 +30,15 @@ def check_rows(
 
     >>> from tercel.market.score.realism_gates import judge_gate
     >>> checks = {"sd_1s": judge_gate("sd_1s", 1.25, 1.0)}
-    >>> [row.share for row in check_rows("flow", checks, {"sd_1s": DayAgreement(0.125, 0.5)})]
+    >>> [row.share for row in check_rows("flow", checks, {"sd_1s": DayAgreement(0.125, 0.5, 5)})]
     [0.0, 0.5]
+
+    The one distance between two halves is no spread: a figure has no share of it.
     """
     passed = float(sum(check.passed for check in checks.values()))
-    ceiling = sum(ceilings[name].passed for name in checks if name in ceilings) or None
+    known = {name: ceilings.get(name, UNKNOWN) for name in checks}
+    ceiling = sum(one.passed for one in known.values()) or None
     share = passed / ceiling if ceiling else None
-    spread = {name: agreement.distance for name, agreement in ceilings.items()}
     return [
         CardRow("checks", f"{group}: checks passed", passed, float(len(checks)), ceiling, share),
         *(
@@ -43,8 +47,12 @@ def check_rows(
                 f"{group}: {(words or {}).get(name, name)}",
                 check.value,
                 check.real,
-                spread.get(name),
-                share_of_distance(spread.get(name), check.value, check.real),
+                known[name].distance,
+                share_of_distance(
+                    known[name].distance if known[name].units >= FEWEST_DAYS else None,
+                    check.value,
+                    check.real,
+                ),
             )
             for name, check in checks.items()
         ),
@@ -58,8 +66,12 @@ def distance_row(name: str, simulated: float | None, ceiling: float | None) -> C
 
 
 def agreement_row(measure: str, simulated: float | None, ceiling: float | None) -> CardRow:
-    """The row of a measure that is better the higher it is; `ceiling` is what recorded days reach."""
-    share = simulated / ceiling if simulated is not None and ceiling else None
+    """The row of a measure that is better the higher it is; `ceiling` is what recorded days reach.
+
+    >>> agreement_row("R²", 0.5, 0.8).share, agreement_row("R²", 0.5, -0.1).share
+    (0.625, None)
+    """
+    share = None if simulated is None or not ceiling or ceiling < 0.0 else simulated / ceiling
     return CardRow("agreement", measure, simulated, None, ceiling, share)
 
 

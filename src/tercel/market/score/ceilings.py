@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 from tercel.core.errors import refuse_if
 from tercel.market.observed import Observed
 from tercel.market.score.distance import Reference, mean_of
-from tercel.market.score.dynamics import DynamicFigure, judge_figures, sums_of, tape_figures
+from tercel.market.score.dynamics import DynamicFigure, judge_figures, tape_figures
 from tercel.market.score.half_hour_sums import Sums, alternate_half_hours
 from tercel.market.score.realism_gates import ScoreGate, gate_values, gates
-from tercel.market.score.sample import Sample, sample
+from tercel.market.score.sample import Sample
 from tercel.market.score.scored_days import Day, half_sample
 
 FEWEST_DAYS: Final = 5
@@ -33,11 +33,6 @@ class RecordedStretch:
     sample: Sample
     sums: Sums
 
-    @classmethod
-    def of(cls, day: Day, observed: Observed, clock_ns: int) -> "RecordedStretch":
-        """A day with what was observed in its stretch; waits by a clock."""
-        return cls(day, observed, sample(observed, clock_ns), sums_of(observed))
-
     def overlaps(self, other: "RecordedStretch") -> bool:
         """Whether some of its time is the other's too."""
         return (
@@ -48,10 +43,14 @@ class RecordedStretch:
 
 @dataclass(frozen=True)
 class DayAgreement:
-    """A measure of one recorded day against all others: mean absolute distance, and share of days that pass its check."""
+    """A measure of one recorded day against all others: mean absolute distance, and share of days that pass its check.
+
+    `units` is the number of days, 2 where the halves of fewer stand for them.
+    """
 
     distance: float | None
     passed: float
+    units: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,7 @@ def against_others(
                 for check in checks
             ),
             sum(check.passed for check in checks) / len(units),
+            len(units),
         )
         for name, checks in by_name.items()
     }

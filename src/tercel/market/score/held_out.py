@@ -86,7 +86,6 @@ class HeldOutTape:
             Test days of two symbols, or one of them twice.
         """
         train_seen = [stretch.observed for stretch in train]
-        test_samples = [stretch.sample for stretch in test]
         train_samples = [stretch.sample for stretch in train]
         more = [
             stretch
@@ -94,7 +93,7 @@ class HeldOutTape:
             if stretch.day.instrument.symbol == test[0].day.instrument.symbol
             and not any(map(stretch.overlaps, test))
         ]
-        references = tuple(Reference.of(s) for s in test_samples)
+        references = tuple(Reference.of(one.sample) for one in test)
         pool = sample(train_seen, clock_ns) if train else None
         single = [r.l1(s) for r in references for s in train_samples]
         pooled = [r.l1(pool) for r in references] if pool else []
@@ -122,9 +121,9 @@ class HeldOutTape:
                 name: Floor(
                     mean_of(row[name] for row in single), mean_of(row[name] for row in pooled)
                 )
-                for name in references[0].l1(test_samples[0])
+                for name in references[0].l1(test[0].sample)
             },
-            gates=gate_values(test_samples),
+            gates=gate_values([one.sample for one in test]),
             gates_train=gate_values(train_samples) if train_samples else {},
             dynamics=tape_figures([one.sums for one in test], [one.sums for one in train]),
             ceilings=recorded_ceilings([*test, *more], clock_ns),
