@@ -22,13 +22,14 @@ from tercel.cli import (
     print_table,
     say,
 )
+from tercel.cli.market_score_tables import share_text
 from tercel.core import to_jsonable
-from tercel.core.report import NOTHING, plain_table
+from tercel.core.report import NOTHING, format_number, plain_table
 
 if TYPE_CHECKING:
     from studies.fills.fill_comparison import Fills
 
-HEAD = ("", "tape", "floor", "simulated", "passed")
+HEAD = ("", "tape", "floor", "simulated", "passed", "recorded days that pass")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,11 @@ def show(found: "Fills") -> None:
     days = f"{len(found.days)} day{'s' if len(found.days) > 1 else ''} of tape"
     title = f"{found.preset} beside {found.symbol}: {days}, {found.simulated_days} simulated"
     print_table(
-        title, head(found), table(found), drop_order=("floor", "by month"), left_aligned=("passed",)
+        title,
+        head(found),
+        table(found),
+        drop_order=("floor", "by month", HEAD[-1]),
+        left_aligned=("passed",),
     )
     for line in sentences(found):
         say(line)
@@ -115,6 +120,7 @@ def table(found: "Fills") -> list[list[str]]:
                 floor,
                 made,
                 "yes" if gate.passed else "NO",
+                share_text(found.ceilings[gate.name].passed) if found.ceilings else NOTHING,
             ]
         )
     moves = [(name, MOVES[name], cell) for name, cell in found.moves.items()]
@@ -130,13 +136,23 @@ def table(found: "Fills") -> list[list[str]]:
         for cell in [found.figures[name]]
     ]
     rows += [
-        [words, _number(one["real"]), *months(name), NOTHING, _number(one["simulated"]), NOTHING]
+        [
+            words,
+            _number(one["real"]),
+            *months(name),
+            NOTHING,
+            _number(one["simulated"]),
+            NOTHING,
+            NOTHING,
+        ]
         for name, words, one in moves
     ]
     for h, one in found.carry.horizons.items() if found.carry else ():
         enough = "yes" if (one.carry or 0.0) >= ENOUGH else "NO"
         words, blank = f"R² of a forecast of {h} s on tape", [NOTHING] * bool(found.months)
-        rows.append([words, _number(one.tape), *blank, NOTHING, _number(one.simulated), enough])
+        rows.append(
+            [words, _number(one.tape), *blank, NOTHING, _number(one.simulated), enough, NOTHING]
+        )
     return rows
 
 
@@ -154,10 +170,11 @@ def sentences(found: "Fills") -> list[str]:
     """Findings and how to read them, five sentences at most."""
     from tercel.signals.flow.carry import describe_carry
 
-    passed = sum(gate.passed for gate in found.gates)
+    row = found.rows[0]
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
     lines = [
-        f"{passed} of {len(found.gates)} gates passed; {found.simulated_days} simulated days have "
+        f"{row.simulated:g} of {len(found.gates)} gates passed, where a recorded day passes {format_number(row.ceiling, 1)} "
+        f"against the others ({found.units}); share {format_number(row.share)}; {found.simulated_days} simulated days have "
         f"{describe_carry(found.carry) if found.carry else 'no R² ratio: that needs LightGBM, and hours of tape'}.",
         f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
         "Intervals are over days."
@@ -198,7 +215,7 @@ def page(found: "Fills") -> str:
             "After the touch was emptied, and hidden executions",
             figures=[returns_and_hidden(cells, symbol)],
         ),
-        Section("Every figure", html=plain_table(HEAD[:-1], everything)),
+        Section("Every figure", html=plain_table(HEAD[:-2], everything)),
     ]
     facts = {
         "days of tape": len(found.days),

@@ -1,5 +1,6 @@
 """`tercel market score --impact` measures the impact card beside the score."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -10,6 +11,7 @@ from tercel.core import ConfigError
 
 if TYPE_CHECKING:
     from tercel.core.report import Figure
+    from tercel.market import CardRow, Day
     from tercel.market.flow import Preset
 
 
@@ -30,6 +32,14 @@ class ScoreWithImpact(ScoreRequest):
         from studies.impact.card import impact_card
 
         return impact_card(preset)
+
+    def fill_rows(
+        self, preset: "Preset", test: "Sequence[Day]", train: "Sequence[Day]"
+    ) -> "Sequence[CardRow]":
+        """Rows of fills on days held out and on simulated ones; none where no queue can be read."""
+        from studies.fills.fill_comparison import measured_rows
+
+        return measured_rows(preset, test, train)
 
     def impact_figures(self, measured: dict[str, Any]) -> "list[Figure]":
         """Figures of an impact card."""

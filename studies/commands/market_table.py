@@ -11,20 +11,21 @@ import typer
 from studies.markdown import Write, around, markdown_table, marks_of, replace_table
 from tercel import TercelError
 from tercel.cli import AsJson, hand_over, print_table, say
-from tercel.cli.market_score_tables import passed_text, prediction_text
+from tercel.cli.market_score_tables import passed_text, prediction_text, share_text
 from tercel.core import ConfigError, Estimate, TapeError, check_known, split_commas
 from tercel.core.report import format_interval, format_number
 
 if TYPE_CHECKING:
     from studies.realism.sets import DataSet
-    from tercel.market import ScoreCard, ScoreGate
+    from tercel.market import CardRow, ScoreCard, ScoreGate
 
 HEADINGS = (
     "data set", "model", "Spearman", "MEAN14", "a real day", "real pooled", "x floor", "interleaved", "x interleaved",
-    "gates", "gates, train", "dynamics", "AUC", "AUC real", "sd60", "MO", "judged",
+    "gates", "gates, train", "dynamics", "shares of the ceiling", "AUC", "AUC real", "sd60", "MO", "judged",
 )  # fmt: skip
 LEAVES = (
     "judged", "gates, train", "AUC real", "sd60", "MO", "real pooled", "AUC", "interleaved", "gates", "dynamics",
+    "shares of the ceiling",
 )  # fmt: skip
 MARKS = marks_of("market table")
 
@@ -100,6 +101,7 @@ def table(request: MarketTableRequest) -> None:
 
 def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> list["Row"]:
     """Every model that can be had for a data set."""
+    from studies.fills.fill_comparison import measured_rows
     from studies.impact.card import impact_card
     from studies.realism.sets import made_for, shipped_for
     from tercel.market import ScoreDraw, score_preset as score, with_scores
@@ -126,7 +128,8 @@ def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -
                 if request.impact
                 else preset.card.get("scores", {}).get("impact")
             )
-            card = score(drawn, impact=measured, conditional=False)
+            fills = measured_rows(preset, test, train)
+            card = score(drawn, impact=measured, conditional=False, fills=fills)
         except TercelError as error:
             say(f"{data.name}, {model}: left out ({error})")
             continue
@@ -149,10 +152,17 @@ def cells(row: Row) -> list[str]:
         format_number(row.card.pooled_floor_mean_l1, 3), _over(row.card.mean_l1, floor), format_number(between, 3),
         _over(row.card.interleaved_mean_l1, between),
         passed_text(gates), passed_text(row.card.gates_train), passed_text(row.card.dynamics),
+        _shares(row.card.rows),
         format_number(row.card.classifier_auc, 3),
         format_number(row.card.classifier_auc_real, 3), _over(gates["sd_60s"].value, gates["sd_60s"].real),
         _over(gates["market_orders"].value, gates["market_orders"].real), "yes" if row.card.judged else "no",
     ]  # fmt: skip
+
+
+def _shares(rows: "Sequence[CardRow]") -> str:
+    """Shares of the ceiling of the checks of each group: flow, dynamics and, where they were measured, fills."""
+    checks = [row for row in rows if row.kind == "checks" and row.share is not None]
+    return ", ".join(f"{row.measure.partition(':')[0]} {share_text(row.share)}" for row in checks)
 
 
 def _over(value: float | None, of: float | None) -> str:

@@ -1,26 +1,38 @@
 """Comparison of resting orders' fills: real and simulated days, read by the same code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from studies.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
+from studies.fills.fill_gates import (
+    MARKOUTS_S,
+    FillGate,
+    GateCell,
+    ceilings,
+    checks,
+    compare,
+    holds_something,
+)
 from studies.fills.fill_study import figures, sums_of
 from studies.fills.fills import WAITS_S, FillScale, scale_of
 from studies.fills.lobster_write import as_shown
 from studies.fills.markouts import HORIZONS_S
 from studies.fills.replayed import SKIP_S, replayed
 from studies.fills.turns import TURNS, TURNS_S, turns
-from tercel.core import to_jsonable
+from tercel.core import Floats, TapeError, to_jsonable
 from tercel.market import (
     FIRST_SYNTHETIC_DATE,
+    CardRow,
     Day,
+    DayAgreement,
     Sums,
     check_one_market,
+    check_rows,
     dynamics,
     figure_values,
+    name_units,
     overlapping_days,
     round_values,
     sums_table,
@@ -45,6 +57,9 @@ WORDS = {
     "hidden_rows": "hidden among executions",
 }
 """What a gate asks."""
+HALF_HOUR_S = 1800.0
+SIMULATED_DAYS = 20
+"""Days simulated by default."""
 
 MOVES = {
     "ofi_r2_10s": "R² of 10 s moves on order-flow imbalance",
@@ -81,6 +96,10 @@ class Fills:
         Minutes of tape without a book.
     figures : dict of str to GateCell
     gates : list of FillGate
+    units : str
+        What was held against each other for the ceilings.
+    ceilings : dict of str to DayAgreement
+        Each gate on recorded days, one against all others.
     moves : dict of str to dict of str to float
         "real" and "simulated" of each of `MOVES`.
     months : dict of str to dict of str to float
@@ -100,9 +119,69 @@ class Fills:
     dropped_minutes: int
     figures: dict[str, GateCell]
     gates: list[FillGate]
+    units: str
+    ceilings: dict[str, DayAgreement]
     moves: dict[str, dict[str, float]]
     months: dict[str, dict[str, float]]
     carry: Carry | None
+
+    @property
+    def rows(self) -> list[CardRow]:
+        """Rows of a market's card: checks passed, and each figure that is checked."""
+        return rows_of(self.gates, self.ceilings)
+
+
+def rows_of(gates: Sequence[FillGate], ceilings: Mapping[str, DayAgreement]) -> list[CardRow]:
+    """Rows of a market's card; mark-outs in bps, as they are judged."""
+    words = {name: text.replace("ticks", "bps") for name, text in WORDS.items()}
+    return check_rows("fills", checks(gates), ceilings, words)
+
+
+def measured_rows(preset: Preset, test: Sequence[Day], train: Sequence[Day]) -> list[CardRow]:
+    """Rows of fills on days held out, with the ceilings of all recorded days; none where no queue can be read or nothing is left.
+
+    Of a day's stretch the half hours that lie in it count, of recorded and of simulated days.
+    """
+    dates = {day.instrument.date for day in test}
+    days = list(test)
+    for day in train:
+        if day.instrument.symbol == test[0].instrument.symbol and day.instrument.date not in dates:
+            days.append(day)
+    try:
+        read = [replayed(day.instrument, day.events) for day in days]
+    except TapeError:
+        return []
+    scale = scale_of(read[: len(test)])
+    real = [_in_stretch(sums_of(day, scale), test[0]) for day in read]
+    made = [
+        _in_stretch(sums_of(replayed(*day), scale), test[0])
+        for day in _simulated(preset, test, SIMULATED_DAYS, 1)
+    ]
+    if not (holds_something(real[: len(test)]) and holds_something(made)):
+        return []
+    return rows_of(compare(real[: len(test)], made, 1)[1], ceilings(real))
+
+
+def _in_stretch(sums: Sums, day: Day) -> Sums:
+    """Sums of the half hours that lie whole in the stretch of a day."""
+
+    def keep(values: Floats) -> Floats:
+        start = np.arange(len(values)) * HALF_HOUR_S
+        inside = (start >= (day.from_s or 0.0)) & (start + HALF_HOUR_S <= (day.to_s or np.inf))
+        return np.where(inside, values, 0.0)
+
+    return {name: keep(values) for name, values in sums.items()}
+
+
+def _simulated(
+    preset: Preset, days: Sequence[Day], count: int, seed: int
+) -> Iterator[tuple[Instrument, Events]]:
+    """Simulated days as long as recorded ones, shown as they are."""
+    seconds = float(np.median([day.session_s for day in days]))
+    levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
+    for number, date in enumerate(working_days(FIRST_SYNTHETIC_DATE, count)):
+        day = synthetic_day(preset, seed + number, date, seconds, preset.symbol)
+        yield as_shown(*day, levels) if levels else day
 
 
 def study(
@@ -124,12 +203,8 @@ def study(
     scale = scale_of(read)
     real = [sums_of(day, scale) for day in read]
     tell(f"tape       {len(real)} days")
-    seconds = float(np.median([day.session_s for day in days]))
-    levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
     made, flows, moved = [], [], []
-    for number, date in enumerate(working_days(FIRST_SYNTHETIC_DATE, simulated_days)):
-        day = synthetic_day(preset, seed + number, date, seconds, preset.symbol)
-        day = as_shown(*day, levels) if levels else day
+    for number, day in enumerate(_simulated(preset, days, simulated_days, seed)):
         made.append(sums_of(replayed(*day), scale))
         flows.append(flow_day(*day))
         moved.append(_moved(*day))
@@ -150,6 +225,8 @@ def study(
         dropped_minutes=sum(int(np.sum(~day.booked)) for day in read),
         figures=cells,
         gates=gates,
+        units=name_units(len(days)),
+        ceilings=ceilings(real),
         moves={name: {"real": told[0][name], "simulated": told[1][name]} for name in MOVES},
         months=_by_month(days, real, tape),
         carry=carry([flow_day(day.instrument, day.events) for day in days], seen, flows, seed),
@@ -232,7 +309,7 @@ def teaches(found: Fills) -> dict[str, Any]:
     }
     kept = (
         about
-        | {"filled": filled, "markouts_bps": markouts}
+        | {"filled": filled, "markouts_bps": markouts, "rows": found.rows}
         | to_jsonable(found.carry or {"carry": None})
     )
     return dict(round_values(to_jsonable(kept), 4))

@@ -14,6 +14,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -22,10 +23,15 @@ from studies.fills.fill_study import figures
 from studies.fills.fills import WAITS_S
 from tercel.core import Floats
 from tercel.market import (
+    DayAgreement,
+    ScoreGate,
     Sums,
+    against_others,
+    comparable_sums,
     figure_by_day,
     figure_estimates,
     figure_values,
+    finite_or_none,
     interleaved_differences,
     sums_by_cluster,
     sums_table,
@@ -100,6 +106,32 @@ def compare(
     }
     hidden = figure_by_day(next(f for f in wanted if f.name == "hidden_rows"), tape, columns)
     return cells, gates(cells, hidden), sums_by_cluster(tape)[1]
+
+
+def ceilings(real: Sequence[Sums]) -> dict[str, DayAgreement]:
+    """Gates of each recorded day against all others, of fewer than five days those of their odd and even half hours.
+
+    Empty where a day, or one of these halves, holds nothing.
+    """
+
+    def judge(others: Sequence[Sequence[Sums]], one: Sequence[Sums]) -> dict[str, ScoreGate]:
+        return checks(compare(list(chain(*others)), one)[1])
+
+    units = comparable_sums(real)
+    return against_others(units, judge) if all(map(holds_something, units)) else {}
+
+
+def holds_something(days: Sequence[Sums]) -> bool:
+    """Whether any sum of days is not 0."""
+    return any(values.any() for day in days for values in day.values())
+
+
+def checks(found: Sequence[FillGate]) -> dict[str, ScoreGate]:
+    """The gates by name, as a market's card reads them."""
+    return {
+        gate.name: ScoreGate(finite_or_none(gate.simulated), finite_or_none(gate.real), gate.passed)
+        for gate in found
+    }
 
 
 def gates(cells: dict[str, GateCell], hidden_by_day: Floats) -> list[FillGate]:

@@ -54,6 +54,8 @@ def test_the_table_and_its_place(
     assert text.startswith("before\n")
     assert text.endswith("\n\nafter\n")
     assert "| tiny | santa_fe |" in text
+    assert "| shares of the ceiling |" in text
+    assert "| flow " in text, "of the half hours of one day"
     assert "old" not in text
     assert "- tiny, santa_fe:" in text
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from studies.commands.market_fills import head, sentences, table
 from studies.fills import fill_comparison
-from studies.fills.fill_comparison import WORDS, card, study
+from studies.fills.fill_comparison import SIMULATED_DAYS, WORDS, card, measured_rows, study
 from studies.fills.lobster_write import as_shown
 from tercel.cli import app
 from tercel.core.serialization import json_text
@@ -89,8 +89,8 @@ def test_the_tape_is_told_by_month(lake: Path) -> None:
         mine = alone.figures[name].real if name in alone.figures else alone.moves[name]["real"]
         assert list(one) == [days[0].instrument.date[:7], "2031-02"]
         assert one[days[0].instrument.date[:7]] == pytest.approx(mine, nan_ok=True)
-    assert {len(row) for row in table(both)} == {len(head(both))} == {6}
-    assert {len(row) for row in table(alone)} == {len(head(alone))} == {5}
+    assert {len(row) for row in table(both)} == {len(head(both))} == {7}
+    assert {len(row) for row in table(alone)} == {len(head(alone))} == {6}
 
 
 def test_the_market_that_made_the_tape_fills_as_the_tape_does(lake: Path) -> None:
@@ -101,7 +101,13 @@ def test_the_market_that_made_the_tape_fills_as_the_tape_does(lake: Path) -> Non
     for wait in (10, 30, 100):
         assert abs(gates[f"filled_{wait}s"].simulated - gates[f"filled_{wait}s"].real) < 0.05
     assert len(sentences(found)) <= 5
-    assert [row[-1] for row in table(found)][:19] == [
+    assert found.units == "interleaved half hours (fewer than 5 days: 2)"
+    assert set(found.ceilings) == set(gates)
+    checks = found.rows[0]
+    assert (checks.simulated, checks.recorded) == (sum(gate.passed for gate in found.gates), 19)
+    assert checks.ceiling == pytest.approx(sum(one.passed for one in found.ceilings.values()))
+    assert len(found.rows) == 20
+    assert [row[-2] for row in table(found)][:19] == [
         "yes" if gate.passed else "NO" for gate in found.gates
     ]
 
@@ -136,6 +142,10 @@ def test_a_card_keeps_what_its_market_teaches(lake: Path, tmp_path: Path) -> Non
         "ci_low",
         "ci_high",
     }
+    assert [row["measure"] for row in kept["rows"]][:2] == [
+        "fills: checks passed",
+        "fills: filled in 10 s",
+    ]
     assert (kept["carry"], kept["judged_on"]) == (found["carry"], [DAYS[1]])
     assert (
         tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--write").exit_code
@@ -161,10 +171,44 @@ def test_cards_print_fills_markouts_and_carry() -> None:
     assert "what they teach" in printed
     assert "none: no tape" in printed
     scored = CliRunner().invoke(app, ["market", "score", "ibm-hawkes", "--seeds", "1"])
-    assert "fills 30 s" in scored.stdout
+    assert "fills: filled in 30 s" in scored.stdout
     assert "below 0.5: no policy reads forecasts that are learned in it" in scored.stderr.replace(
         "\n", " "
     )
+
+
+def test_a_score_has_the_fills_of_the_days_scored_on(lake: Path) -> None:
+    """As `market fills` finds them; of a stretch its half hours."""
+    preset = load("csco-santa-fe")
+    days = [Day(*Lake(lake).read("SIM", date)) for date in DAYS[:2]]
+    rows = measured_rows(preset, days[:1], days)
+    found = study(preset, days[:1], SIMULATED_DAYS, 1)
+    assert [(row.simulated, row.recorded) for row in rows] == [
+        (row.simulated, row.recorded) for row in found.rows
+    ]
+    assert rows[0].ceiling != found.rows[0].ceiling, "that is of both days"
+    part = measured_rows(preset, [replace(days[0], from_s=1800.0)], [])
+    assert len(part) == len(rows)
+    assert part[1].recorded != rows[1].recorded
+    assert {row.ceiling for row in part} == {None}, "one half hour has no other"
+    assert measured_rows(preset, [replace(days[0], from_s=1900.0)], []) == []
+    words = (
+        "score",
+        preset.name,
+        "--symbol",
+        "SIM",
+        "--venue",
+        "TEST",
+        "--lake",
+        lake,
+        "--seeds",
+        1,
+    )
+    typed = (*words, "--date", DAYS[0], "--no-classifier", "--json")
+    result = CliRunner().invoke(app, ["market", *(str(word) for word in typed)])
+    assert result.exit_code == 0, result.output
+    card = {row["measure"]: row for row in json.loads(result.stdout)["rows"]}
+    assert card["fills: checks passed"]["simulated"] == rows[0].simulated
 
 
 @pytest.mark.parametrize(

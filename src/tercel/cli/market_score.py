@@ -13,9 +13,13 @@ from tercel.core.entry_points import resolve_entry_point
 from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tercel.core.report.svg import Figure
     from tercel.market.flow.port import Preset
     from tercel.market.score.card import ScoreCard
+    from tercel.market.score.scored_days import Day
+    from tercel.market.score.stored_scores import CardRow
 
 OWN: Final = "tercel"
 JUDGES: Final = "tercel.judges"
@@ -90,6 +94,12 @@ class ScoreRequest(JsonRequest):
     def impact_card(self, preset: "Preset") -> dict[str, Any] | None:
         """Hook for other packages: the impact card that is measured beside the score; by default None."""
         return None
+
+    def fill_rows(
+        self, preset: "Preset", test: "Sequence[Day]", train: "Sequence[Day]"
+    ) -> "Sequence[CardRow]":
+        """Hook for other packages: rows on fills, measured on the days scored on; by default none, and the card's stand."""
+        return ()
 
     def impact_figures(self, measured: dict[str, Any]) -> "list[Figure]":
         """Hook for other packages: figures of the measured impact card for the report's page; by default none."""
@@ -176,12 +186,16 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard"
     )
     if not request.seen:
         refuse_calibration_days(preset, days)
-    score_draw = ScoreDraw(
-        preset, days, train_days(lake, preset), range(1, (request.seeds or 3) + 1)
-    )
+    train = train_days(lake, preset)
+    score_draw = ScoreDraw(preset, days, train, range(1, (request.seeds or 3) + 1))
     measured = request.impact_card(preset)
     stored_impact = preset.card.get("scores", {}).get("impact")
-    card = scored(score_draw, classifier=request.classifier, impact=measured or stored_impact)
+    card = scored(
+        score_draw,
+        classifier=request.classifier,
+        impact=measured or stored_impact,
+        fills=request.fill_rows(preset, days, train),
+    )
     if file is not None:
         with_scores(preset, score_draw.tape, card).save(file)
         say(f"written  {file}")

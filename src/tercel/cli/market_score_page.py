@@ -1,20 +1,18 @@
-"""A market's realism card printed as tables and written as an HTML page."""
+"""A market's realism card printed as a table and written as an HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tercel.cli.market_score_tables import (
-    LESSON_COLUMNS,
     cell,
     distance_table,
     dynamics_table,
     gate_table,
     given_table,
     impact_rows,
-    lesson_cells,
     passed_text,
-    prediction_rows,
+    row_table,
 )
 from tercel.cli.output import print_table, say
 from tercel.core.report.tables import plain_table
@@ -25,58 +23,26 @@ if TYPE_CHECKING:
 
 
 def show(card: "ScoreCard") -> None:
-    """Print a market's realism card as tables."""
-    from tercel.market.score.stored_scores import stored_lessons, stored_prediction
+    """Print a market's realism card: one table, and what its columns say."""
+    from tercel.market.score.stored_scores import stored_lessons
     from tercel.signals.flow.carry import describe_carry
 
-    lessons = stored_lessons(card.teaches)
-    if prediction := stored_prediction(card.prediction):
-        print_table("does it predict tape?", ["", "value"], prediction_rows(prediction))
-    if lessons:
-        rows = list(zip(LESSON_COLUMNS, lesson_cells(lessons), strict=True))
-        print_table("what it teaches, simulated / tape", ["", "value"], rows)
     title = f"{card.preset} ({card.model}) on {', '.join(card.scored_on)}"
-    print_table(f"{title}: distance to real tape", *distance_table(card))
-    level = (
-        f"; at equal level of the days {passed_text(card.gates_level, ' of ')}"
-        if card.gates_level
-        else ""
-    )
-    print_table(
-        f"gates: {passed_text(card.gates, ' of ')} passed{level}",
-        *gate_table(card),
-        ["calibrated on"],
-        left_aligned=["passed", "at equal level"],
-    )
-    if level:
-        say("by model: simulated over the days calibrated on; by day: those over the days scored")
-    if card.dynamics:
-        within_bar = [
-            abs(figure.train - figure.real) <= figure.bar
-            for figure in card.dynamics.values()
-            if figure.train is not None
-        ]
-        train_text = (
-            f"; by the days calibrated on {sum(within_bar)} of {len(within_bar)}"
-            if within_bar
-            else ""
+    print_table(title, *row_table(card), wraps=["measure"])
+    if card.ceilings is None:
+        say("ceiling: not known: too little was recorded, or its tape was kept without")
+    else:
+        say(
+            f"ceiling: {card.ceilings.units}, each against all others; ±: their mean distance from the others"
         )
-        print_table(
-            f"dynamics: {passed_text(card.dynamics, ' of ')} passed{train_text}",
-            *dynamics_table(card),
-            ["calibrated on", "bar", "interval"],
-            left_aligned=["passed"],
-        )
-    if card.conditional:
-        print_table("L1 given the spread, and given the half hour", *given_table(card))
-    facts = [
-        ["classifier AUC, simulated against real", cell(card.classifier_auc)],
-        ["classifier AUC, real against real", cell(card.classifier_auc_real)],
-        *([f"impact: {name}", text] for name, text in impact_rows(card)),
-        ["the bars apply (default model, two hours each)", "yes" if card.judged else "no"],
-    ]
-    print_table("and", ["", "value"], facts)
-    for note in [*card.notes, describe_carry(lessons)]:
+    say(
+        "share of the ceiling: of checks and agreements simulated / ceiling, of distances ceiling / simulated, at most 100 %"
+    )
+    applies = "apply" if card.judged else "do not apply (default model, two hours each)"
+    say(
+        f"the bars {applies}; intervals, floors and days calibrated on are in the report and in JSON"
+    )
+    for note in [*card.notes, describe_carry(stored_lessons(card.teaches))]:
         say(f"note: {note}")
 
 
@@ -117,6 +83,7 @@ def page(
         + (f"; missed: {', '.join(failed)}." if failed else ".")
     )
     sections = [
+        Section("Card", "The worst three first.", html=plain_table(*row_table(card))),
         Section(
             "Distances and floors",
             html=plain_table(*distance_table(card)),

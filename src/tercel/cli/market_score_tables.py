@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tercel.market.score.card import ScoreCard
     from tercel.market.score.dynamics import DynamicFigure
     from tercel.market.score.realism_gates import ScoreGate
-    from tercel.market.score.stored_scores import RankCorrelation, StoredLessons, StoredPrediction
+    from tercel.market.score.stored_scores import RankCorrelation, StoredLessons
 
 Table = tuple[tuple[str, ...], list[list[str]]]
 """Names of columns, and rows."""
@@ -23,6 +23,36 @@ LESSON_COLUMNS: Final = (
     *(f"R² {span_s} s" for span_s in (10, 30)),
 )
 """Columns of lessons: fill rates of an order at the best price, mark-outs (bps), R² of forecasts on tape."""
+
+
+def row_table(card: "ScoreCard") -> Table:
+    """Headings and rows of the whole card."""
+    headings = ("measure", "simulated", "recorded", "ceiling", "share")
+    return headings, [
+        [
+            _with_spaces(row.measure),
+            _card_cell(row.simulated),
+            _card_cell(row.recorded),
+            ("± " if row.kind == "figure" and row.ceiling is not None else "")
+            + _card_cell(row.ceiling),
+            share_text(row.share),
+        ]
+        for row in card.rows
+    ]
+
+
+def _card_cell(value: float | None) -> str:
+    """A number of a card: three significant digits, those of 100 and more whole."""
+    return NOTHING if value is None else f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def share_text(share: float | None) -> str:
+    """A share of a ceiling in percent; a dash for None.
+
+    >>> share_text(0.876), share_text(None)
+    ('88 %', '–')
+    """
+    return NOTHING if share is None else f"{share:.0%}".replace("%", " %")
 
 
 def distance_table(card: "ScoreCard") -> Table:
@@ -147,27 +177,6 @@ def prediction_text(stored: Any) -> str:
 
     prediction = stored_prediction(stored)
     return spearman_text(prediction.spearman if prediction else None)
-
-
-def prediction_rows(prediction: "StoredPrediction") -> list[list[str]]:
-    """Rows on how simulated strategy rankings predict those on tape: name, value."""
-    agree = (
-        ""
-        if prediction.signs.agree is None
-        else f", {prediction.signs.agree:.0%} with the same sign"
-    )
-    return [
-        [
-            f"Spearman over {prediction.strategies} strategies, of the tape's ceiling",
-            spearman_text(prediction.spearman) or NOTHING,
-        ],
-        [
-            "Spearman over those that mostly rest",
-            spearman_text(prediction.spearman_resting) or NOTHING,
-        ],
-        ["pairs that differ significantly on tape", f"{prediction.signs.told}{agree}"],
-        ["days of tape", str(len(prediction.days))],
-    ]
 
 
 def lesson_cells(lessons: "StoredLessons | None") -> list[str]:

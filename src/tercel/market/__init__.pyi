@@ -35,6 +35,11 @@ from tercel.market.score.scored_days import overlapping_days as overlapping_days
 from tercel.market.score.scored_days import limit_levels as limit_levels
 from tercel.market.score.scored_days import simulate_stretch as simulate_stretch
 from tercel.market.score.scored_days import train_days as train_days
+from tercel.market.score.card_rows import check_rows as check_rows
+from tercel.market.score.ceilings import DayAgreement as DayAgreement
+from tercel.market.score.ceilings import against_others as against_others
+from tercel.market.score.ceilings import comparable_sums as comparable_sums
+from tercel.market.score.ceilings import name_units as name_units
 from tercel.market.score.card import JUDGED_MODEL as JUDGED_MODEL
 from tercel.market.score.card import ScoreCard as ScoreCard
 from tercel.market.score.card import ScoreDraw as ScoreDraw
@@ -54,6 +59,7 @@ from tercel.market.score.half_hour_sums import safe_ratio as safe_ratio
 from tercel.market.score.half_hour_sums import share_figures as share_figures
 from tercel.market.score.half_hour_sums import sums_table as sums_table
 from tercel.market.score.half_hour_sums import figure_values as figure_values
+from tercel.market.score.stored_scores import CardRow as CardRow
 from tercel.market.score.sample import RESPONSE_LAGS as RESPONSE_LAGS
 from tercel.market.tape.compiled import CompiledDay as CompiledDay
 from tercel.market.tape.compiled import compile_day as compile_day
@@ -77,8 +83,10 @@ __all__ = [
     "RESPONSE_LAGS",
     "WARMUP_S",
     "Adder",
+    "CardRow",
     "CompiledDay",
     "Day",
+    "DayAgreement",
     "FirstOrder",
     "Lots",
     "Positive",
@@ -89,6 +97,7 @@ __all__ = [
     "ScoreGate",
     "SumFigure",
     "Sums",
+    "against_others",
     "alias_table",
     "best_levels",
     "calibrate",
@@ -96,6 +105,8 @@ __all__ = [
     "calibrate_queue_reactive",
     "check_one_market",
     "check_rates",
+    "check_rows",
+    "comparable_sums",
     "compile_day",
     "day_of",
     "dynamics",
@@ -110,6 +121,7 @@ __all__ = [
     "load_compiled",
     "market_order",
     "models",
+    "name_units",
     "overlapping_days",
     "read_days",
     "read_preset_days",

@@ -237,4 +237,4 @@ def test_a_score_without_its_own_days_has_no_floors(truth: Preset, days: list[Da
     assert card.floor_mean_l1 is None
     assert card.pooled_floor_mean_l1 is None
     assert "no floors" in card.notes[0]
-    assert len(str(compact(card))) < 6000
+    assert len(str(compact(card))) < 16_000

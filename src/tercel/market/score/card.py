@@ -10,11 +10,18 @@ from typing import Any, Final
 from tercel.core.serialization import to_jsonable
 from tercel.market.flow.port import Card, Preset
 from tercel.market.observed import Observed
+from tercel.market.score.card_rows import (
+    agreement_row,
+    check_rows,
+    distance_row,
+    worst_first,
+)
+from tercel.market.score.ceilings import Ceilings, RecordedStretch
 from tercel.market.score.classifier import classifier_auc
 from tercel.market.score.conditional import ConditionalReference
-from tercel.market.score.distance import mean14
+from tercel.market.score.distance import mean14, mean_of
 from tercel.market.score.dynamics import DynamicFigure, judge_figures, sums_of
-from tercel.market.score.held_out import HeldOutTape, half_sample, mean_of, round_values
+from tercel.market.score.held_out import HeldOutTape, round_values
 from tercel.market.score.realism_gates import (
     LevelGate,
     ScoreGate,
@@ -23,7 +30,18 @@ from tercel.market.score.realism_gates import (
     gates_at_level,
 )
 from tercel.market.score.sample import Sample, clock_of, sample
-from tercel.market.score.scored_days import Day, check_one_market, simulate_stretch
+from tercel.market.score.scored_days import (
+    Day,
+    check_one_market,
+    half_sample,
+    simulate_stretch,
+)
+from tercel.market.score.stored_scores import (
+    CardRow,
+    StoredScores,
+    stored_lessons,
+    stored_prediction,
+)
 
 SEEDS = (1, 2, 3)
 
@@ -47,6 +65,7 @@ SECONDARY: Final = (
     "gates_train",
     "gates_level",
     "calibrated_on",
+    "ceilings",
     "preset",
     "prediction",
     "teaches",
@@ -109,14 +128,15 @@ class ScoreDraw:
         self.test_observed = [day.observe() for day in test]
         self.train_observed = [day.observe() for day in train]
         self.clock_ns = max(clock_of(o) for o in [*self.test_observed, *self.train_observed])
-        self.test, self.train = (
-            [sample(o, self.clock_ns) for o in seen]
-            for seen in (self.test_observed, self.train_observed)
+        tested, trained = (
+            [
+                RecordedStretch(day, o, sample(o, self.clock_ns), sums_of(o))
+                for day, o in zip(days, seen, strict=True)
+            ]
+            for days, seen in ((test, self.test_observed), (train, self.train_observed))
         )
-        labels = [day.label for day in test]
-        self.tape = HeldOutTape.of(
-            labels, self.test_observed, self.train_observed, self.test, self.train, self.clock_ns
-        )
+        self.test, self.train = ([one.sample for one in some] for some in (tested, trained))
+        self.tape = HeldOutTape.of(tested, trained, self.clock_ns)
         self.simulated = SimulatedStretches.simulate(self.tape, preset, seeds)
         self.sim_observed = self.simulated.observed
         self.sims = self.simulated.samples
@@ -147,7 +167,8 @@ class ScoreCard:
     `gates_train` are the gates against the days calibrated on, `gates_level` those of the test days with their level
     taken out: where a gate is missed on the test days and passed on the others, the day has changed and not the model
     failed. `impact` has the figures of an impact card, None where it was not measured; `prediction` and `teaches` are
-    the preset's own, for :func:`stored_prediction` and :func:`stored_lessons`.
+    the preset's own, for :func:`stored_prediction` and :func:`stored_lessons`. `rows` are the whole card, the worst three
+    first; `ceilings` what recorded days reach against each other.
     """
 
     model: str
@@ -173,6 +194,8 @@ class ScoreCard:
     teaches: Any
     seeds: int
     notes: list[str]
+    ceilings: Ceilings | None
+    rows: list[CardRow]
 
 
 def distance_table(tape: HeldOutTape, made: SimulatedStretches) -> dict[str, Distance]:
@@ -215,6 +238,7 @@ def score(
     classifier: bool = True,
     impact: Mapping[str, Any] | None = None,
     conditional: bool = True,
+    fills: Sequence[CardRow] = (),
 ) -> ScoreCard:
     """Score a preset against days of tape; without `classifier` or `conditional` these figures are None, or left out.
 
@@ -228,14 +252,17 @@ def score(
         Results of an impact card; its keys are None without.
     conditional : bool
         Distances given the spread and the time of day.
+    fills : sequence of CardRow
+        Rows of fills that were measured; default: those on the preset's card.
     """
     simulated, real = classifier_scores(stretches) if classifier else (None, None)
-    return replace(
+    card = replace(
         _score_without_days(stretches.preset, stretches.tape, stretches.simulated, impact),
         conditional=conditional_table(stretches) if conditional else {},
         classifier_auc=simulated,
         classifier_auc_real=real,
     )
+    return with_rows(card, fills)
 
 
 def score_by_card(preset: Preset, seeds: Sequence[int]) -> ScoreCard:
@@ -253,7 +280,8 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> ScoreCard:
         SimulatedStretches.simulate(tape, preset, seeds),
         preset.card.get("scores", {}).get("impact"),
     )
-    return replace(card, notes=[*card.notes, BY_CARD])
+    fills = [row for row in StoredScores.of(preset).rows if row.measure.startswith("fills")]
+    return with_rows(replace(card, notes=[*card.notes, BY_CARD]), fills)
 
 
 def _score_without_days(
@@ -286,7 +314,77 @@ def _score_without_days(
         teaches=preset.card.get("teaches"),
         seeds=len(made.observed[0]),
         notes=list(tape.notes),
+        ceilings=tape.ceilings,
+        rows=[],
     )
+
+
+def with_rows(card: ScoreCard, fills: Sequence[CardRow]) -> ScoreCard:
+    """The score with a row for all that it knows, and for `fills`; if they are empty those on the preset's card stand."""
+    known = card.ceilings or Ceilings()
+    rows = [
+        *_kept_rows(card, not fills),
+        *fills,
+        *check_rows("flow", card.gates, known.flow),
+        *check_rows("dynamics", card.dynamics, known.dynamics),
+        distance_row("mean of 14", card.mean_l1, _mean14(known.distances)),
+        distance_row(
+            "mean of 14, half hours", card.interleaved_mean_l1, card.interleaved_floor_mean_l1
+        ),
+        *(
+            distance_row(name, row.l1, known.distances.get(name))
+            for name, row in card.distances.items()
+        ),
+        agreement_row(
+            "classifier: 1 - AUC", _less(card.classifier_auc), _less(card.classifier_auc_real)
+        ),
+        *(
+            agreement_row(f"impact: {name}", estimate["mean"], None)
+            for name, estimate in card.impact.items()
+            if estimate
+        ),
+    ]
+    return replace(
+        card,
+        rows=worst_first(
+            [row for row in rows if row.simulated is not None or row.ceiling is not None]
+        ),
+    )
+
+
+def _less(auc: float | None) -> float | None:
+    """How often a classifier orders two windows wrongly, by its AUC."""
+    return None if auc is None else 1.0 - auc
+
+
+def _kept_rows(card: ScoreCard, with_fills: bool) -> list[CardRow]:
+    """Rows of costs, of forecasts and (`with_fills`) of fills that the preset's card keeps."""
+    rows = []
+    if prediction := stored_prediction(card.prediction):
+        ranks = {
+            "all strategies": prediction.spearman,
+            "mostly passive": prediction.spearman_resting,
+        }
+        rows += [
+            *(
+                agreement_row(f"costs: Spearman, {which}", rank.mean, rank.ceiling)
+                for which, rank in ranks.items()
+            ),
+            agreement_row("costs: pairs of the same sign", prediction.signs.agree, None),
+        ]
+    if lessons := stored_lessons(card.teaches):
+        rows += [
+            agreement_row(f"forecast of {key} s: R² on recorded days", pair.simulated, pair.tape)
+            for key, pair in (lessons.horizons or {}).items()
+        ]
+        figures = {"filled in": lessons.filled, "mark-out, bps,": lessons.markouts_bps}
+        rows += lessons.rows * with_fills or [
+            CardRow("figure", f"fills: {words} {key} s", pair.simulated, pair.tape, None, None)
+            for words, pairs in figures.items()
+            for key, pair in (pairs or {}).items()
+            if with_fills
+        ]
+    return rows
 
 
 def with_scores(preset: Preset, tape: HeldOutTape, card: ScoreCard) -> Preset:

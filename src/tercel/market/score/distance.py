@@ -6,7 +6,7 @@ lot of 100 shares) is a bin of its own. Wasserstein-1 is taken after both sample
 of the pool of them, each weighing half.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -196,3 +196,9 @@ def mean14(distances: Mapping[str, float]) -> float:
 def finite_or_none(value: float | None) -> float | None:
     """The number, or None if it is not finite: JSON has no NaN."""
     return float(value) if value is not None and np.isfinite(value) else None
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are not None; None if there are none."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

@@ -136,6 +136,19 @@ def interleaved_differences(
     return {name: abs(odd[name] - even[name]) for name in odd}
 
 
+def alternate_half_hours(days: Sequence[Sums], odd: bool) -> list[Sums]:
+    """Sums of every other half-hour of days, odd or even ones (`odd`), the rest 0; parity changes daily.
+
+    >>> [day["n"][:4].tolist() for day in alternate_half_hours([{"n": np.ones(HALVES)}] * 2, odd=True)]
+    [[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 0.0]]
+    """
+    number = np.arange(HALVES)
+    return [
+        {name: np.where((place + number) % 2 == odd, sums, 0.0) for name, sums in day.items()}
+        for place, day in enumerate(days)
+    ]
+
+
 def figure_by_day(figure: SumFigure, sums: Floats, columns: Sequence[str]) -> Floats:
     """A figure of each day, float64[D]."""
     return _evaluate_figures([figure], sums.sum(axis=1), columns)[:, 0]

@@ -1,6 +1,6 @@
 """Held-out days of tape in compact form: the reference of a realism score, small enough for a preset's card."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -11,11 +11,12 @@ from tercel.core.errors import ConfigError
 from tercel.core.serialization import to_jsonable
 from tercel.market.flow.port import Card, Preset
 from tercel.market.observed import Observed
-from tercel.market.score.distance import Reference, StoredReference, mean14
-from tercel.market.score.dynamics import TapeFigure, sums_of, tape_figures
+from tercel.market.score.ceilings import Ceilings, RecordedStretch, recorded_ceilings
+from tercel.market.score.distance import Reference, StoredReference, mean14, mean_of
+from tercel.market.score.dynamics import TapeFigure, tape_figures
 from tercel.market.score.realism_gates import gate_values
-from tercel.market.score.sample import Sample, sample
-from tercel.market.score.scored_days import Stretch, half_hours
+from tercel.market.score.sample import sample
+from tercel.market.score.scored_days import Stretch, half_sample
 
 DIGITS: Final = 5
 
@@ -52,6 +53,8 @@ class HeldOutTape:
         Statistics of the gates, held out and calibrated on (empty without).
     dynamics : dict of str to TapeFigure
         See :mod:`tercel.market.score.dynamics`.
+    ceilings : Ceilings, optional
+        Recorded days against recorded days; None on cards of before, and where too little was recorded.
     notes : tuple of str
         Notes about the days.
     """
@@ -66,32 +69,49 @@ class HeldOutTape:
     gates: dict[str, float]
     gates_train: dict[str, float]
     dynamics: dict[str, TapeFigure]
+    ceilings: Ceilings | None
     notes: tuple[str, ...]
 
     @classmethod
     def of(
-        cls,
-        labels: Sequence[str],
-        test: Sequence[Observed],
-        train: Sequence[Observed],
-        test_samples: Sequence[Sample],
-        train_samples: Sequence[Sample],
-        clock_ns: int,
+        cls, test: Sequence[RecordedStretch], train: Sequence[RecordedStretch], clock_ns: int
     ) -> "HeldOutTape":
-        """Held-out tape in compact form from observed events and samples of test and train days."""
-        references = tuple(Reference.of(s) for s in test_samples)
-        pool = sample(train, clock_ns) if train else None
+        """Held-out tape in compact form from the stretches of test and train days.
+
+        Ceilings are of all stretches of the test days' symbol, each moment once.
+
+        Raises
+        ------
+        ConfigError
+            Test days of two symbols, or one of them twice.
+        """
+        train_seen = [stretch.observed for stretch in train]
+        train_samples = [stretch.sample for stretch in train]
+        more = [
+            stretch
+            for stretch in train
+            if stretch.day.instrument.symbol == test[0].day.instrument.symbol
+            and not any(map(stretch.overlaps, test))
+        ]
+        references = tuple(Reference.of(one.sample) for one in test)
+        pool = sample(train_seen, clock_ns) if train else None
         single = [r.l1(s) for r in references for s in train_samples]
         pooled = [r.l1(pool) for r in references] if pool else []
-        odd, even = (half_sample(test, clock_ns, odd) for odd in (True, False))
+        seen = [stretch.observed for stretch in test]
+        odd, even = (half_sample(seen, clock_ns, odd) for odd in (True, False))
         halves = None if odd is None else Reference.of(odd)
         return cls(
             stretches=tuple(
-                Stretch(label, o.from_s, o.seconds, o.window)
-                for label, o in zip(labels, test, strict=True)
+                Stretch(
+                    one.day.label, one.observed.from_s, one.observed.seconds, one.observed.window
+                )
+                for one in test
             ),
             clock_ns=clock_ns,
-            hours=(sum(o.seconds for o in train) / 3600.0, sum(o.seconds for o in test) / 3600.0),
+            hours=(
+                sum(o.seconds for o in train_seen) / 3600.0,
+                sum(o.seconds for o in seen) / 3600.0,
+            ),
             references=references,
             odd=halves,
             interleaved_floor_mean_l1=None
@@ -101,12 +121,13 @@ class HeldOutTape:
                 name: Floor(
                     mean_of(row[name] for row in single), mean_of(row[name] for row in pooled)
                 )
-                for name in references[0].l1(test_samples[0])
+                for name in references[0].l1(test[0].sample)
             },
-            gates=gate_values(test_samples),
+            gates=gate_values([one.sample for one in test]),
             gates_train=gate_values(train_samples) if train_samples else {},
-            dynamics=tape_figures([sums_of(o) for o in test], [sums_of(o) for o in train]),
-            notes=tuple(_notes(labels, test, bool(train))),
+            dynamics=tape_figures([one.sums for one in test], [one.sums for one in train]),
+            ceilings=recorded_ceilings([*test, *more], clock_ns),
+            notes=tuple(_notes([one.day.label for one in test], seen, bool(train))),
         )
 
     def to_card(self) -> Card:
@@ -117,6 +138,7 @@ class HeldOutTape:
             "gates": self.gates,
             "gates_train": self.gates_train,
             "dynamics": self.dynamics,
+            "ceilings": self.ceilings,
         }
         return {
             "stretches": [asdict(stretch) for stretch in self.stretches],
@@ -156,6 +178,7 @@ class HeldOutTape:
                 gates=_floats(stored.gates),
                 gates_train=_floats(stored.gates_train),
                 dynamics=stored.dynamics,
+                ceilings=stored.ceilings,
                 notes=stored.notes,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -164,20 +187,6 @@ class HeldOutTape:
                 f"{preset.name}: {error!r}",
                 remedy,
             ) from error
-
-
-def half_sample(observed: Sequence[Observed], clock_ns: int, odd: bool) -> Sample | None:
-    """Every other half hour of some stretches (the odd or the even ones) as one sample; None if there is too little."""
-    try:
-        return sample(half_hours(observed, odd), clock_ns)
-    except ConfigError:
-        return None
-
-
-def mean_of(values: Iterable[float | None]) -> float | None:
-    """Mean of the values that are not None; None if there are none."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def round_values(value: Any, digits: int) -> Any:
@@ -205,6 +214,7 @@ class _StoredTape(msgspec.Struct):
     notes: tuple[str, ...]
     references: tuple[StoredReference, ...]
     odd: StoredReference | None
+    ceilings: Ceilings | None = None
 
 
 def _floats(given: Mapping[str, float | None]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from tercel.core.errors import ConfigError, TapeError, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.observed import Observed, observe
+from tercel.market.score.sample import Sample, sample
 from tercel.market.simulator.days import observed_day
 from tercel.market.tape import Events, Instrument, Lake
 
@@ -83,6 +84,14 @@ def half_hours(days: Sequence[Observed], odd: bool) -> list[Observed]:
                     day.part(max(start, day.start_ns), min(start + HALF_HOUR_NS, day.stop_ns))
                 )
     return parts
+
+
+def half_sample(observed: Sequence[Observed], clock_ns: int, odd: bool) -> Sample | None:
+    """Every other half hour of some stretches (the odd or the even ones) as one sample; None if there is too little."""
+    try:
+        return sample(half_hours(observed, odd), clock_ns)
+    except ConfigError:
+        return None
 
 
 def simulate_stretch(

@@ -1,6 +1,6 @@
 """Scores, predictions and fill lessons as a preset's card stores them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -8,6 +8,18 @@ import msgspec
 
 from tercel.market.flow.port import Preset
 from tercel.market.score.realism_gates import ScoreGate
+
+
+@dataclass(frozen=True)
+class CardRow:
+    """A measure on a market's card (:mod:`tercel.market.score.card_rows`); None where it is not known."""
+
+    kind: str
+    measure: str
+    simulated: float | None
+    recorded: float | None
+    ceiling: float | None
+    share: float | None
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,7 @@ class StoredScores:
     classifier_auc: float | None = None
     gates: Mapping[str, ScoreGate] = field(default_factory=dict)
     dynamics: Mapping[str, ScoreGate] = field(default_factory=dict)
+    rows: Sequence[CardRow] = ()
 
     @classmethod
     def of(cls, preset: Preset) -> Self:
@@ -62,12 +75,13 @@ class FigurePair(msgspec.Struct):
 
 
 class StoredLessons(msgspec.Struct):
-    """Result of `tercel market fills` on a card: by seconds, shares filled, mark-outs and R²."""
+    """Result of `tercel market fills` on a card: by seconds, shares filled, mark-outs and R²; rows of checks."""
 
     carry: float | None = None
     filled: dict[str, FigurePair] | None = None
     markouts_bps: dict[str, FigurePair] | None = None
     horizons: dict[str, FigurePair] | None = None
+    rows: tuple[CardRow, ...] = ()
 
 
 def stored_prediction(stored: Any) -> StoredPrediction | None:
