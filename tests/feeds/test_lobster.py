@@ -357,7 +357,7 @@ def test_a_day_twice_a_book_alone_and_damaged_archives_are_refused(tmp_path: Pat
     (tmp_path / "notes.txt").write_text("hello")
     for paths, said in (
         ([tmp_path / "a", tmp_path / "b"], "one message file"),
-        ([messages, messages], "one message file"),
+        ([messages, messages], "each file once"),
         ([book], "a message file"),
         ([tmp_path / "bad.zip"], "readable"),
         ([tmp_path / "bad.tar.zst"], "readable"),

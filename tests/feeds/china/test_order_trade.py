@@ -390,9 +390,11 @@ def test_what_is_missing_is_told_with_its_row(tmp_path: Path, what: str) -> None
     assert any(re.search(told, warning) for warning in day.warnings), day.warnings
 
 
-def test_a_file_twice_is_told_and_counts_once(tmp_path: Path) -> None:
+def test_a_copy_of_a_file_is_told_and_counts_once(tmp_path: Path) -> None:
     feed, paths = with_paths(tmp_path)
-    once, twice = read(feed, paths), read(feed, [*paths, paths[0]])
+    again = paths[0].with_name(f"again-{paths[0].name}")
+    again.write_bytes(paths[0].read_bytes())
+    once, twice = read(feed, paths), read(feed, [*paths, again])
     assert once.events == twice.events
     assert "rows come again" in twice.warnings[0]
 
