@@ -1,9 +1,9 @@
 """Listed parent orders with arrival times, and the recorded days on which they fall."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
-from datetime import date as calendar_date, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -125,8 +125,8 @@ class Order:
         """
         return [
             instruments[date]
-            for date in (self.date, _next_date(self.date))
-            if date in instruments and self.fits(instruments[date])
+            for date in _trading_dates(self.date, instruments)
+            if self.fits(instruments[date])
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,9 +163,9 @@ class Order:
         return opening <= begin < stop and (not closing or end <= closing)
 
 
-def _next_date(date: str) -> str:
-    """Date of the following day, YYYY-MM-DD."""
-    return (calendar_date.fromisoformat(date) + timedelta(days=1)).isoformat()
+def _trading_dates(date: str, dates: Iterable[str]) -> list[str]:
+    """Those of `dates` (YYYY-MM-DD) that a time of `date` may belong to: itself, and the next, whose night it may be."""
+    return sorted(other for other in dates if other >= date)[:2]
 
 
 def horizon_until(lake: Lake, symbol: str, start: str, end: str) -> float | None:
@@ -207,15 +207,15 @@ def assign_days(orders: Sequence[Order], lake: Lake) -> list[Order]:
         try:
             dates = days_of(order.symbol)
             if order.date:
-                dates = [
-                    date for date in (order.date, _next_date(order.date)) if date in dates
-                ] or [order.date]
+                dates = _trading_dates(order.date, dates)
             instruments = [
                 instrument
                 for instrument in (instrument_of(order.symbol, date) for date in dates)
                 if order.fits(instrument)
             ]
             if not instruments:
+                if order.date:
+                    instrument_of(order.symbol, order.date)  # is the day there?
                 raise ConfigError(
                     f"an order inside a session of {order.symbol}",
                     f"{order.time} for {order.horizon_s / 60:g} minutes",

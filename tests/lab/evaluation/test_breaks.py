@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BREAK
 from tercel.execution import step as kernels
 from tercel.execution.market import Market
-from tercel.execution.orders import Order, horizon_until
+from tercel.execution.orders import Order, assign_days, horizon_until
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
@@ -271,3 +271,35 @@ def test_nights_of_futures_are_those_of_their_product(symbol: str, minutes: int)
     windows = recorded_hours(day).windows
     night = [round((w.end_ns - w.start_ns) / MINUTE) for w in windows if w.start_ns == evening]
     assert night == [minutes] * bool(minutes)
+
+
+def test_the_night_of_a_friday_is_of_the_monday_after(tmp_path: Path, apart: Events) -> None:
+    """Orders of Friday's evening, with a date and on each day, are those of Monday's session, though Friday is there too."""
+    lake = Lake(tmp_path)
+    for date, evening in (("2025-06-06", "2025-06-05"), ("2025-06-09", "2025-06-06")):
+        opening = local_ns(evening, ZONE, 21 * 3600)
+        close = local_ns(date, ZONE, 15 * 3600)
+        day = Instrument(
+            "SHFE",
+            "rb2510",
+            date,
+            1.0,
+            timezone=ZONE,
+            session_open_ns=opening,
+            session_close_ns=close,
+        )
+        ns = apart.exch_ns - OPEN + opening
+        lake.write(day, replace(apart, exch_ns=ns, recv_ns=ns))
+    instruments = {date: lake.instrument("rb2510", date) for date in lake.days("rb2510")}
+    asked = [Order(time, "rb2510", "buy", 1, "20min") for time in ("22:30", "2025-06-06 22:35")]
+    orders = assign_days(asked, lake)
+    assert [order.time for order in orders] == [
+        "2025-06-05 22:30",
+        "2025-06-06 22:30",
+        "2025-06-06 22:35",
+    ]
+    assert [[day.date for day in order.days(instruments)] for order in orders] == [
+        ["2025-06-06"],
+        ["2025-06-09"],
+        ["2025-06-09"],
+    ]

@@ -60,7 +60,9 @@ class Split:
         )
         if curve.sum() <= 0:
             raise ConfigError(
-                "training days that trade", f"no trades in {self.spans[0]}", "import more days"
+                "training days of a book that trades",
+                f"none in {self.spans[0]}",
+                "import more days; orders, levels or quotes with the trades, where there are trades alone",
             )
         if (
             self.cut_ns
