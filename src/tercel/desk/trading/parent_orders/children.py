@@ -26,6 +26,7 @@ from tercel.core.orders import (
     Command,
     ExecType,
     NewOrder,
+    OrdStatus,
     ReplaceOrder,
     Report,
     Tif,
@@ -213,15 +214,20 @@ class Children:
         elif kind is ExecType.TRADE:
             yield from self._fill_rows(child, event, driver)
         elif kind is ExecType.REPLACED:
-            # A partly filled lot counts as open, and so does a fill that the replace has overtaken.
-            to_come_qty = max(event.cum_qty - child.filled_qty, 0)
-            stays = ceil_units(event.leaves_qty + to_come_qty + child.part)
-            dead = max(_open_lots(driver, place) - stays, 0)
-            yield self._answer_row(child, event.cl_ord_id, dead, event.ns, driver)
+            # Of its size then, what fills passed on so far leave: fills may have overtaken it, or it them.
+            left_qty = event.cum_qty + event.leaves_qty - child.filled_qty
+            # A partly filled lot counts as open.
+            stays = ceil_units(left_qty + child.part)
+            open_lots = _open_lots(driver, place)
+            # A whole fill that overtook it has answered it.
+            if open_lots or event.cl_ord_id in self._cancels:
+                dead = max(open_lots - stays, 0)
+                yield self._answer_row(child, event.cl_ord_id, dead, event.ns, driver)
             if event.lots:  # of two replaces the venue may have refused the first
                 waiting = (cut for of, *cut in self._cancels.values() if of is child)
                 child.lots = event.lots - sum(map(sum, waiting))
-        elif kind in _ENDS:
+        # A whole fill ends an order, too: what a replace cut that it has overtaken is dead.
+        if kind in _ENDS or (kind is ExecType.TRADE and event.status is OrdStatus.FILLED):
             child.end = event
         # Fills that the end has overtaken come first: until then all its lots are open.
         if child.end is not None and child.filled_qty >= child.end.cum_qty:
