@@ -27,7 +27,11 @@ MARKS_S: Final = (1, 10, 60)
 FIGURES: Final = (*(f"filled {wait} s" for wait in WAITS_S), *(f"mid {h} s after" for h in MARKS_S))
 """Shares filled at the best price; the mid after a fill less its price, in the order's favour, ticks."""
 FILLS, MARKS = slice(0, len(WAITS_S)), slice(len(WAITS_S), len(FIGURES))
-AS_IT_IS, PLAIN = "nothing", r.STATES[0]
+AS_IT_IS, LABELS, PLACES = (
+    "nothing",
+    "which removals are trades",
+    "where in the spread hidden executions come",
+)
 BLOCK_S: Final = 10.0
 RATE_S: Final = 300.0
 WHOLE_S: Final = 1e6
@@ -47,40 +51,31 @@ class Cause:
 
 def ingredients(mean_ns: float) -> dict[str, r.Removal]:
     """What is taken out, by name; `mean_ns`: time between market orders on recorded days."""
-    labels, rates = r.exchange_labels(PLAIN), r.even_time(RATE_S, mean_ns)
-
-    def together(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
-        return rates(labels(r.leave_out_hidden(day, rng), rng), rng)
-
+    labels, rates = r.exchange_labels(r.NOTHING), r.even_time(RATE_S, mean_ns)
     return {
         AS_IT_IS: lambda day, rng: day,
+        LABELS: labels,
+        PLACES: r.exchange_places(r.NOTHING),
         "hidden executions": r.leave_out_hidden,
-        "where in the spread hidden executions come": r.exchange_places(PLAIN),
-        "when and where hidden executions come": r.scatter_hidden,
-        "which removals are trades": r.exchange_labels(PLAIN),
-        "which removals that empty a level are trades": r.exchange_labels(PLAIN, True),
-        "which other removals are trades": r.exchange_labels(PLAIN, False),
         "market orders past the first level": r.stop_at_level,
         "which order of a level is cancelled": r.cancel_anywhere,
-        "quotes withdrawn within a second": r.leave_out_brief,
         "the day's number of market orders": r.even_time(WHOLE_S, mean_ns),
         "rates that differ between 300 s": rates,
-        "clock time (order by order)": r.even_time(0.0, mean_ns),
-        "hidden, which removals are trades, rates": together,
+        "clock time (from order to order)": r.even_time(0.0, mean_ns),
+        "the first two": lambda day, rng: r.exchange_places(r.NOTHING)(labels(day, rng), rng),
+        "the first two and rates": lambda day, rng: rates(
+            r.exchange_places(r.NOTHING)(labels(day, rng), rng), rng
+        ),
     }
 
 
 def states() -> dict[str, tuple[str, r.Removal]]:
-    """What is held fixed while labels or places change: the ingredient that it belongs to, and the removal."""
-    found = {
-        held: ("which removals are trades", r.exchange_labels(held)) for held in r.STATES[1:-1]
+    """What is held fixed while labels or places change, by name: what changes, and the removal."""
+    found = {held: (LABELS, r.exchange_labels(held)) for held in r.STATES}
+    places = {
+        f"{held}, of places": (PLACES, r.exchange_places(held)) for held in (r.RANDOM, r.LAST_PRICE)
     }
-    return found | {
-        r.STATES[-1]: (
-            "where in the spread hidden executions come",
-            r.exchange_places(r.STATES[-1]),
-        )
-    }
+    return found | places
 
 
 def study(

@@ -2,13 +2,13 @@
 
 *Labels.* An order at a best price leaves by a trade or by a cancel. To the book both are one: the lots are gone. So
 trades and cancels of front orders change their labels at random among the moments of one day that agree in some state,
-and the book's path stays the same to the last lot. What is lost is all that the label knew beyond that state.
+and the book's path stays the same to the last lot. What is lost is all that the label knew beyond that state. Cells must
+hold many removals for each trade: in cells of a few a trade keeps its label, and any state seems to matter (`STATES` holds
+a random class, to see how much).
 
-*Places.* A cancel leaves from a random lot of its level.
+*Places.* Hidden executions exchange their distance from their side's quote; a cancel leaves from a random lot of its level.
 
 *Time.* Rows get new times, in their order, and starts with them.
-
-*Rows.* Rows of hidden executions, or of quotes that do not last, are left out.
 """
 
 from collections.abc import Callable
@@ -40,20 +40,14 @@ Removal = Callable[[ReplayedDay, np.random.Generator], ReplayedDay]
 LEVEL, OTHER, OLDEST, ANY, STOOD = range(5)
 """Before a row: lots of its level, lots of the other side's best price, the rows that brought the level's oldest order and
 a random lot of it."""
-BRIEF_NS: Final = NS_PER_SECOND
-"""A quote inside the spread that is withdrawn so soon does not last."""
-WIDTHS: Final = (3, 5, 9, 13, 17, 25)
-"""Classes of the spread, ticks."""
 FLOW_NS: Final = 30 * NS_PER_SECOND
-AHEAD_NS: Final = NS_PER_SECOND
-POOL: Final = 400_000
-"""Random times of a day."""
-SINCE_NS: Final = (10**7, 10**9, 10**10, 6 * 10**10)
+SOON_NS: Final = (NS_PER_SECOND, 10 * NS_PER_SECOND)
 """Classes of the time since something."""
-STATES: Final = ("nothing else", "time since the last trade", "recent signed flow", "last move", "cancels of the last second",
-                 "last message", "a random class of 16", "price of the last trade")  # fmt: skip
-"""What is held fixed beside half hour, spread, both queues and lots when labels change (the last one: beside the spread, when
-places of hidden executions do)."""
+CLASSES: Final = 6
+NOTHING, RANDOM, LAST_PRICE = "nothing else", "a random class", "price of the last trade"
+STATES: Final = (RANDOM, "part of the day", "time since the last trade", "recent signed flow", "last move of the own quote",
+                 "last move of the other quote", "cancels of the last second", "last message")  # fmt: skip
+"""What is held fixed beside spread, both queues and lots when labels change, in six classes each."""
 
 
 @kernel
@@ -102,23 +96,35 @@ def surroundings(day: ReplayedDay, rng: np.random.Generator) -> Longs:
     return stood
 
 
-def exchange_labels(held: str, goes: bool | None = None) -> Removal:
-    """Trades and cancels of front orders at the touch change labels within a state; `goes`: only where the level does (not)."""
+def exchange_labels(held: str) -> Removal:
+    """Trades and cancels of front orders at the touch change labels within a state."""
 
     def remove(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
-        stood = surroundings(day, rng)
+        stood, rows = surroundings(day, rng), day.rows.copy()
         at = front_removals(day, stood)
-        if goes is not None:
-            at = at[(day.seen[at, k.TOOK] == stood[at, LEVEL]) == goes]
-        if not len(at):
-            return day
-        cell = cells(day, stood, at, held)
-        rows = day.rows.copy()
-        now = exchanged(np.asarray(rows[at, k.KIND] == EXECUTE), cell, rng)
-        rows[at, k.KIND], rows[at, k.LOTS] = np.where(now, EXECUTE, REDUCE), day.seen[at, k.TOOK]
+        before, took, level = day.seen[at - 1], day.seen[at, k.TOOK], stood[at, LEVEL]
+        parts = [
+            took == level,
+            quantile_class(before[:, k.ASK] - before[:, k.BID], 4),
+            quantile_class(took, 2),
+        ]
+        parts += [
+            quantile_class(level, 2),
+            quantile_class(stood[at, OTHER], 3),
+            held_class(day, at, held, rng),
+        ]
+        cell = np.unique(np.column_stack(parts), axis=0, return_inverse=True)[1].ravel()
+        traded = exchanged(np.asarray(rows[at, k.KIND] == EXECUTE), cell, rng)
+        rows[at, k.KIND], rows[at, k.LOTS] = np.where(traded, EXECUTE, REDUCE), took
         return with_rows(day, rows)
 
     return remove
+
+
+def quantile_class(values: Longs, classes: int) -> Longs:
+    """Class of each value, between quantiles of them all."""
+    inner = np.arange(1, classes) / classes
+    return np.digitize(values, np.unique(np.quantile(values, inner)) if len(values) else [])
 
 
 def front_removals(day: ReplayedDay, stood: Longs) -> Longs:
@@ -139,68 +145,37 @@ def front_removals(day: ReplayedDay, stood: Longs) -> Longs:
     )
 
 
-def cells(day: ReplayedDay, stood: Longs, at: Longs, held: str) -> Longs:
-    """The state at each removal, as a number: hour, spread, queues, lots, whether the level goes, and what is `held` beside."""
-    ns, side, before = day.ns[at], day.rows[at, k.SIDE], day.seen[at - 1]
-    took, level, other = day.seen[at, k.TOOK], stood[at, LEVEL], stood[at, OTHER]
-    parts = [
-        (ns - day.open_ns) // (1800 * NS_PER_SECOND),
-        np.digitize(before[:, k.ASK] - before[:, k.BID], WIDTHS),
-    ]
-    parts += [
-        took == level,
-        *(np.digitize(x, np.quantile(x, (0.25, 0.5, 0.75))) for x in (took, level, other)),
-    ]
-    return np.unique(
-        np.column_stack([*parts, *held_parts(day, at, ns, side, held)]), axis=0, return_inverse=True
-    )[1].ravel()
-
-
-def held_parts(day: ReplayedDay, at: Longs, ns: Longs, side: Longs, held: str) -> list[Longs]:
-    """Classes of one further piece of state, seen from the side of the removal."""
-    orders, rows = market_orders(day), day.rows
-    last, mine = np.searchsorted(orders.last, at, side="left") - 1, np.arange(len(at))
+def held_class(day: ReplayedDay, at: Longs, held: str, rng: np.random.Generator) -> Longs:
+    """Class of one further piece of state at each removal, below `CLASSES`, seen from the side of the removal."""
+    rows, seen, ns, side = day.rows, day.seen[:, [k.BID, k.ASK]], day.ns[at], day.rows[at, k.SIDE]
+    orders, mine = market_orders(day), np.arange(len(at))
+    last = np.maximum(np.searchsorted(orders.last, at, side="left") - 1, 0)
     own = np.where(side > 0, 0, 1)
-    if held == STATES[6]:
-        return [np.random.default_rng(len(rows)).integers(0, 16, len(at))]
-    if held == STATES[1]:
-        return [np.where(last >= 0, np.digitize(ns - orders.ns[last], SINCE_NS), 9)]
-    if held == STATES[2]:
-        signed = np.append(0, np.cumsum(orders.side))
-        flow = (signed[last + 1] - signed[np.searchsorted(orders.ns, ns - FLOW_NS)]) * side
-        return [np.sign(flow), np.where(last >= 0, orders.side[last] * side, 0)]
-    if held == STATES[3]:
-        step = np.diff(
-            day.seen[:, [k.BID, k.ASK]], axis=0, prepend=day.seen[:1, [k.BID, k.ASK]]
-        ) * (1, -1)
-        moved = np.maximum.accumulate(np.where(step != 0, np.arange(len(rows))[:, None], 0))[at - 1]
-        since, way = (
-            np.digitize(ns[:, None] - day.ns[moved], SINCE_NS),
-            np.sign(np.take_along_axis(step, moved, 0)),
-        )
-        return [
-            since[mine, own],
-            way[mine, own],
-            np.minimum(since[mine, 1 - own], 2),
-            way[mine, 1 - own],
-        ]
-    if held == STATES[4]:
-        touch = np.vstack((day.seen[:1], day.seen[:-1]))[:, [k.BID, k.ASK]]
-        here = (
-            np.isin(rows[:, [k.KIND]], (REDUCE, DELETE))
-            & (rows[:, [k.SIDE]] == (1, -1))
-            & (rows[:, [k.PRICE]] == touch)
-        )
-        count = np.vstack((np.zeros((1, 2), np.int64), np.cumsum(here, axis=0)))
-        recent = np.minimum(count[at] - count[np.searchsorted(day.ns, ns - AHEAD_NS)], 2)
-        return [recent[mine, own], recent[mine, 1 - own]]
-    if held == STATES[5]:
-        return [
-            rows[at - 1, k.KIND],
-            rows[at - 1, k.SIDE] * side,
-            np.digitize(ns - day.ns[at - 1], SINCE_NS[:3]),
-        ]
-    return []
+    step = np.diff(seen, axis=0, prepend=seen[:1]) * (1, -1)
+    moved = np.maximum.accumulate(np.where(step != 0, np.arange(len(rows))[:, None], 0))[at - 1]
+    left = np.isin(rows[:, [k.KIND]], (REDUCE, DELETE)) & (rows[:, [k.SIDE]] == (1, -1))
+    left &= rows[:, [k.PRICE]] == np.vstack((seen[:1], seen[:-1]))
+    count = np.vstack((np.zeros((1, 2), np.int64), np.cumsum(left, axis=0)))
+    recent = np.minimum(count[at] - count[np.searchsorted(day.ns, ns - SOON_NS[0])], 2)
+    signed = np.append(0, np.cumsum(orders.side))
+    flow = np.sign((signed[last + 1] - signed[np.searchsorted(orders.ns, ns - FLOW_NS)]) * side)
+
+    def move(column: Longs) -> Longs:
+        at_step = moved[mine, column]
+        return np.digitize(ns - day.ns[at_step], SOON_NS) * 2 + (step[at_step, column] > 0)
+
+    with_sign = {
+        NOTHING: np.zeros(len(at), np.int64),
+        RANDOM: rng.integers(0, CLASSES, len(at)),
+        STATES[1]: (ns - day.open_ns) * CLASSES // (day.close_ns - day.open_ns + 1),
+        STATES[2]: quantile_class(ns - orders.ns[last], CLASSES),
+        STATES[3]: (flow + 1) * 2 + (orders.side[last] == side),
+        STATES[4]: move(own),
+        STATES[5]: move(1 - own),
+        STATES[6]: recent[mine, own] * 2 + (recent[mine, 1 - own] > 0),
+        STATES[7]: quantile_class(ns - day.ns[at - 1], 3) * 2 + (rows[at - 1, k.SIDE] == side),
+    }
+    return with_sign[held]
 
 
 def cancel_anywhere(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
@@ -220,40 +195,6 @@ def leave_out_hidden(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
     return without_rows(day, day.rows[:, k.KIND] == TRADE_HIDDEN)
 
 
-def scatter_hidden(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
-    """Hidden executions come at random times of their hour at which the spread is as wide, as far from their side's quote."""
-    rows, seen = day.rows, day.seen
-    hidden = rows[:, k.KIND] == TRADE_HIDDEN
-    hidden[0] = False
-    bid, ask = seen[:, k.BID], seen[:, k.ASK]
-    at, times = (
-        np.flatnonzero(hidden),
-        day.open_ns + rng.integers(0, day.close_ns - day.open_ns, POOL),
-    )
-    stood = day.row_at(times)
-    fine = stood >= 0
-    times, stood = times[fine], stood[fine]
-    width, hour = np.minimum(ask - bid, WIDE_TICKS), 1800 * NS_PER_SECOND
-    key, own = (
-        (ns - day.open_ns) // hour * (WIDE_TICKS + 1) + np.maximum(width[r], -1)
-        for ns, r in ((times, stood), (day.ns[at], at - 1))
-    )
-    order = np.lexsort((rng.random(len(key)), key))
-    low, high = np.searchsorted(key[order], own), np.searchsorted(key[order], own, side="right")
-    found = high > low
-    at, low, high = at[found], low[found], high[found]
-    drawn = order[low + rng.integers(0, high - low)]
-    side, new = rows[at, k.SIDE], rows[at].copy()
-    quote = (
-        np.where(side > 0, bid[at - 1], ask[at - 1]),
-        np.where(side > 0, bid[stood[drawn]], ask[stood[drawn]]),
-    )
-    new[:, k.NS], new[:, k.PRICE] = times[drawn], new[:, k.PRICE] - quote[0] + quote[1]
-    hidden[np.setdiff1d(np.flatnonzero(hidden), at)] = False
-    both = np.vstack((rows[~hidden], new))
-    return with_rows(day, np.ascontiguousarray(both[np.argsort(both[:, k.NS], kind="stable")]))
-
-
 def exchange_places(held: str) -> Removal:
     """Hidden executions exchange their distance from their side's quote with others of the day at a spread as wide."""
 
@@ -267,9 +208,12 @@ def exchange_places(held: str) -> Removal:
         quote = np.where(side > 0, bid, ask)
         traded = np.where(np.isin(rows[:, k.KIND], (EXECUTE, TRADE_HIDDEN)), index, 0)
         last = (rows[np.maximum.accumulate(traded)[at - 1], k.PRICE] - quote) * side
-        cell = np.digitize(ask - bid, WIDTHS) * 9
-        if held == STATES[-1] and len(at):
-            cell += np.digitize(last, np.unique(np.quantile(last, (0.2, 0.4, 0.6, 0.8))))
+        told = {
+            NOTHING: 0 * last,
+            RANDOM: rng.integers(0, CLASSES, len(at)),
+            LAST_PRICE: quantile_class(last, CLASSES),
+        }
+        cell = quantile_class(ask - bid, CLASSES) * CLASSES + told[held]
         off = exchanged((rows[at, k.PRICE] - quote) * side, cell, rng)
         rows[at, k.PRICE] = quote + side * np.minimum(off, ask - bid)
         return with_rows(day, rows)
@@ -284,25 +228,6 @@ def exchanged(values: Longs, cell: Longs, rng: np.random.Generator) -> Longs:
         np.lexsort((rng.random(len(values)), cell))
     ]
     return now
-
-
-def leave_out_brief(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
-    """No quotes that came inside the spread and were withdrawn whole within a second, untouched."""
-    rows, seen = day.rows, day.seen
-    better = (rows[:, k.KIND] == ADD) & (
-        (rows[:, k.PRICE] - seen[:, k.BEFORE]) * rows[:, k.SIDE] > 0
-    )
-    gone = np.flatnonzero((rows[:, k.KIND] == DELETE) | (rows[:, k.KIND] == REDUCE))
-    gone = gone[seen[gone, k.BORN] >= 0]
-    born = seen[gone, k.BORN]
-    brief = (
-        better[born]
-        & (day.ns[gone] - day.ns[born] <= BRIEF_NS)
-        & (seen[gone, k.TOOK] == rows[born, k.LOTS])
-    )
-    out = np.zeros(len(rows), np.bool_)
-    out[gone[brief]] = out[born[brief]] = True
-    return without_rows(day, out)
 
 
 def stop_at_level(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:

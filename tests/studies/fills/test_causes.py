@@ -41,7 +41,7 @@ def test_levels_stand_before_a_removal_as_a_slow_book_says(seed: int) -> None:
 @settings(max_examples=20)
 def test_labels_change_and_the_book_does_not(seed: int) -> None:
     day, rng = replayed(*drawn(seed, 300)), np.random.default_rng(seed)
-    other = removals.exchange_labels("nothing else")(day, rng)
+    other = removals.exchange_labels(removals.NOTHING)(day, rng)
     np.testing.assert_array_equal(other.seen, day.seen)
     np.testing.assert_array_equal(
         other.rows[:, [k.NS, k.SIDE, k.PRICE]], day.rows[:, [k.NS, k.SIDE, k.PRICE]]
@@ -57,8 +57,8 @@ def test_an_exchange_of_each_with_itself_changes_no_digit(seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(removals, "exchanged", lambda values, cell, rng: values)
         for removal in (
-            removals.exchange_labels("last move"),
-            removals.exchange_places("nothing else"),
+            removals.exchange_labels(removals.STATES[4]),
+            removals.exchange_places(removals.LAST_PRICE),
         ):
             np.testing.assert_array_equal(
                 causes.figures_of(removal(day, np.random.default_rng(1)), SCALE), figures
@@ -128,16 +128,16 @@ def test_a_planted_cause_is_found_and_no_other() -> None:
     share = {name: causes.explained(found[0], one)["both"] for name, one in by_name.items()}
     real, made = (causes.values(sums) for sums in (found[0].recorded, found[0].simulated))
     assert (made - real > 0.02)[1:-1].all()
-    assert share["which removals are trades"] == pytest.approx(np.ones(2), abs=0.15)
+    assert share[causes.LABELS] == pytest.approx(np.ones(2), abs=0.15)
     for name in (
         "hidden executions",
         "which order of a level is cancelled",
-        "quotes withdrawn within a second",
+        "market orders past the first level",
     ):
         assert (share[name] == 0.0).all()
-    of = by_name["which removals are trades"]
+    of = by_name[causes.LABELS]
     back = {one.name: causes.given_back(found[0], of, one)[0] for one in held}
-    assert back["a random class of 16"] == pytest.approx(np.zeros(2), abs=0.25)
+    assert back[removals.RANDOM] == pytest.approx(np.zeros(2), abs=0.25)
 
 
 def test_intervals_hold_the_figure_of_equal_days() -> None:
