@@ -46,7 +46,8 @@ SOON_NS: Final = (NS_PER_SECOND, 10 * NS_PER_SECOND)
 CLASSES: Final = 6
 NOTHING, RANDOM, LAST_PRICE = "nothing else", "a random class", "price of the last trade"
 STATES: Final = (RANDOM, "part of the day", "time since the last trade", "recent signed flow", "last move of the own quote",
-                 "last move of the other quote", "cancels of the last second", "last message")  # fmt: skip
+                 "cancels of the last second", "last message", "age of the order", "gap behind the level",
+                 "own quote less the last trade's price", "own quote less the mid of the last minute")  # fmt: skip
 """What is held fixed beside spread, both queues and lots when labels change, in six classes each."""
 
 
@@ -152,7 +153,9 @@ def held_class(day: ReplayedDay, at: Longs, held: str, rng: np.random.Generator)
     last = np.maximum(np.searchsorted(orders.last, at, side="left") - 1, 0)
     own = np.where(side > 0, 0, 1)
     step = np.diff(seen, axis=0, prepend=seen[:1]) * (1, -1)
-    moved = np.maximum.accumulate(np.where(step != 0, np.arange(len(rows))[:, None], 0))[at - 1]
+    moved = np.maximum.accumulate(np.where(step != 0, np.arange(len(rows))[:, None], 0))[
+        at - 1, own
+    ]
     left = np.isin(rows[:, [k.KIND]], (REDUCE, DELETE)) & (rows[:, [k.SIDE]] == (1, -1))
     left &= rows[:, [k.PRICE]] == np.vstack((seen[:1], seen[:-1]))
     count = np.vstack((np.zeros((1, 2), np.int64), np.cumsum(left, axis=0)))
@@ -160,22 +163,22 @@ def held_class(day: ReplayedDay, at: Longs, held: str, rng: np.random.Generator)
     signed = np.append(0, np.cumsum(orders.side))
     flow = np.sign((signed[last + 1] - signed[np.searchsorted(orders.ns, ns - FLOW_NS)]) * side)
 
-    def move(column: Longs) -> Longs:
-        at_step = moved[mine, column]
-        return np.digitize(ns - day.ns[at_step], SOON_NS) * 2 + (step[at_step, column] > 0)
-
-    with_sign = {
-        NOTHING: np.zeros(len(at), np.int64),
-        RANDOM: rng.integers(0, CLASSES, len(at)),
-        STATES[1]: (ns - day.open_ns) * CLASSES // (day.close_ns - day.open_ns + 1),
-        STATES[2]: quantile_class(ns - orders.ns[last], CLASSES),
-        STATES[3]: (flow + 1) * 2 + (orders.side[last] == side),
-        STATES[4]: move(own),
-        STATES[5]: move(1 - own),
-        STATES[6]: recent[mine, own] * 2 + (recent[mine, 1 - own] > 0),
-        STATES[7]: quantile_class(ns - day.ns[at - 1], 3) * 2 + (rows[at - 1, k.SIDE] == side),
-    }
-    return with_sign[held]
+    price = rows[at, k.PRICE]
+    minute = np.nanmean(day.mid_at(ns[:, None] - np.arange(2, 62, 4) * NS_PER_SECOND), axis=1)
+    found = (
+        rng.integers(0, CLASSES, len(at)),
+        (ns - day.open_ns) * CLASSES // (day.close_ns - day.open_ns + 1),
+        quantile_class(ns - orders.ns[last], CLASSES),
+        (flow + 1) * 2 + (orders.side[last] == side),
+        np.digitize(ns - day.ns[moved], SOON_NS) * 2 + (step[moved, own] > 0),
+        recent[mine, own] * 2 + (recent[mine, 1 - own] > 0),
+        quantile_class(ns - day.ns[at - 1], 3) * 2 + (rows[at - 1, k.SIDE] == side),
+        quantile_class(ns - day.ns[day.seen[at, k.BORN]], CLASSES),
+        quantile_class((price - seen[at, own]) * side, CLASSES),
+        quantile_class((price - rows[orders.last[last], k.PRICE]) * side, CLASSES),
+        quantile_class(np.nan_to_num((price - minute) * side), CLASSES),
+    )
+    return 0 * at if held == NOTHING else found[STATES.index(held)]
 
 
 def cancel_anywhere(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
