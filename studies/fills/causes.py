@@ -150,6 +150,11 @@ def values(sums: Floats, weights: Floats | None = None) -> Floats:
     return np.asarray(both[..., 0, :] / np.maximum(both[..., 1, :], 1e-9))
 
 
+def ratio(top: Floats, bottom: Floats) -> Floats:
+    """A quotient of either sign, nan for denominator 0."""
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom != 0.0)
+
+
 Weights = tuple[Floats, Floats] | tuple[None, None]
 
 
@@ -162,7 +167,10 @@ def explained(base: Cause, cause: Cause, weights: Weights = (None, None)) -> dic
 
     def share(gone: Floats) -> Floats:
         return np.stack(
-            [gone[..., part].sum(-1) / (made - real)[..., part].sum(-1) for part in (FILLS, MARKS)],
+            [
+                ratio(gone[..., part].sum(-1), (made - real)[..., part].sum(-1))
+                for part in (FILLS, MARKS)
+            ],
             -1,
         )
 
@@ -177,7 +185,7 @@ def given_back(base: Cause, plain: Cause, held: Cause) -> Floats:
     for kind in ("recorded", "simulated"):
         was, gone, back = (values(getattr(one, kind)) for one in (base, plain, held))
         out.append(
-            [(gone - back)[part].sum() / (gone - was)[part].sum() for part in (FILLS, MARKS)]
+            [ratio((gone - back)[part].sum(), (gone - was)[part].sum()) for part in (FILLS, MARKS)]
         )
     return np.array(out)
 

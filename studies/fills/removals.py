@@ -164,7 +164,8 @@ def held_class(day: ReplayedDay, at: Longs, held: str, rng: np.random.Generator)
     flow = np.sign((signed[last + 1] - signed[np.searchsorted(orders.ns, ns - FLOW_NS)]) * side)
 
     price = rows[at, k.PRICE]
-    minute = np.nanmean(day.mid_at(ns[:, None] - np.arange(2, 62, 4) * NS_PER_SECOND), axis=1)
+    mids = day.mid_at(ns[:, None] - np.arange(2, 62, 4) * NS_PER_SECOND)
+    minute = np.nansum(mids, axis=1) / np.maximum(np.isfinite(mids).sum(axis=1), 1)
     found = (
         rng.integers(0, CLASSES, len(at)),
         (ns - day.open_ns) * CLASSES // (day.close_ns - day.open_ns + 1),
@@ -176,7 +177,7 @@ def held_class(day: ReplayedDay, at: Longs, held: str, rng: np.random.Generator)
         quantile_class(ns - day.ns[day.seen[at, k.BORN]], CLASSES),
         quantile_class((price - seen[at, own]) * side, CLASSES),
         quantile_class((price - rows[orders.last[last], k.PRICE]) * side, CLASSES),
-        quantile_class(np.nan_to_num((price - minute) * side), CLASSES),
+        quantile_class((price - minute) * side, CLASSES),
     )
     return 0 * at if held == NOTHING else found[STATES.index(held)]
 
@@ -247,24 +248,14 @@ def even_time(seconds: float, mean_ns: float) -> Removal:
     """Time runs by market orders, one in `mean_ns`: at one speed within stretches of so many seconds, or (0) order by order."""
 
     def remove(day: ReplayedDay, rng: np.random.Generator) -> ReplayedDay:
-        ns = market_orders(day).ns
-        knots = (
-            np.unique(ns)
-            if seconds == 0
-            else np.arange(day.open_ns, day.close_ns, seconds * NS_PER_SECOND)
-        )
-        knots = np.unique(np.concatenate(([day.open_ns], knots, [day.close_ns]))).astype(np.float64)
-        clock = (
-            day.open_ns + np.searchsorted(ns, knots, side="right") * mean_ns + np.arange(len(knots))
-        )
+        ns, end = market_orders(day).ns - day.open_ns, day.close_ns - day.open_ns
+        knots = ns if seconds == 0 else np.arange(0, end, seconds * NS_PER_SECOND)
+        knots = np.unique(np.concatenate(([0.0], knots, [end])))
+        clock = np.searchsorted(ns, knots, side="right") * mean_ns + np.arange(len(knots))
 
         def warped(at: Longs) -> Longs:
-            return (
-                np.round(
-                    np.interp(at - day.open_ns, knots - day.open_ns, clock - day.open_ns)
-                ).astype(np.int64)
-                + day.open_ns
-            )
+            moved = np.round(np.interp(at - day.open_ns, knots, clock)).astype(np.int64)
+            return np.asarray(moved + day.open_ns)
 
         rows = day.rows.copy()
         rows[:, k.NS] = warped(rows[:, k.NS])
