@@ -29,7 +29,7 @@ def run(
         for one in found[1:]
     }
     if as_json:
-        rows = {
+        told = {
             one.name: {kind: {"value": c.values(sums), "interval": c.interval(c.values(sums, drawn))} for kind, sums, drawn in
                        (("recorded", one.recorded, weights[0]), ("simulated", one.simulated, weights[1]))}
             for one in found
@@ -41,7 +41,7 @@ def run(
             "simulated_days": days,
             "seed": seed,
         }
-        print_json(to_jsonable({**about, "figures": c.FIGURES, "rows": rows, "shares": shares, "share_intervals": around,
+        print_json(to_jsonable({**about, "figures": c.FIGURES, "rows": told, "shares": shares, "share_intervals": around,
                                 "given_back": back}))  # fmt: skip
         return
     cells = []
@@ -51,17 +51,25 @@ def run(
             for sums in (one.recorded, one.simulated)
             for part in (c.FILLS, c.MARKS)
         ]
-        told = [f"{share:.2f} [{low:.2f}, {high:.2f}]" for way in shares.get(one.name, ())
+        around_shares = [f"{share:.2f} [{low:.2f}, {high:.2f}]" for way in shares.get(one.name, ())
                 for share, low, high in zip(shares[one.name][way], *around[one.name][way], strict=True)]  # fmt: skip
-        cells.append([one.name, *map(text, figures), *(told or [""] * 4)])
-    head = ("taken out", "recorded: filled", "mid", "simulated: filled", "mid", *(f"gap of {what}, {way}"
-            for way in c.WAYS for what in ("fills", "mid")))  # fmt: skip
-    print_table(f"{symbol}: what makes orders fill more readily in {market.name}", head, cells)
+        cells.append([one.name, *map(text, figures), *(around_shares or [""] * 4)])
+    head = ["taken out"] + [
+        f"{kind}: {what}" for kind in ("recorded", "simulated") for what in ("filled", "mid")
+    ]
+    head += [f"gap of {what}, {way}" for way in c.WAYS for what in ("fills", "mid")]
+    print_table(
+        f"{symbol}: what makes orders fill more readily in {market.name}",
+        head,
+        cells,
+        drop_order=head[4:2:-1] + head[5:7],
+    )
     seen = overlapping_days(market, read)
     say(f"Filled in 10, 30, 100 and 300 s; mid 1, 10 and 60 s after a fill less its price, ticks; {len(read)} recorded days, "
         f"{len(seen)} of them calibrated the preset, {days} simulated; intervals: days drawn anew.")  # fmt: skip
-    print_table("what is given back where a state is held", ("held", "of", "recorded: fills", "mid", "simulated: fills", "mid"),
-                [[name, of[name], *(f"{x:.2f}" for x in share.ravel())] for name, share in back.items()])  # fmt: skip
+    kinds = [f"{kind}: {what}" for kind in ("recorded", "simulated") for what in ("fills", "mid")]
+    rows = [[name, of[name], *(f"{x:.2f}" for x in share.ravel())] for name, share in back.items()]
+    print_table("what is given back where a state is held", ("held", "of", *kinds), rows)
 
 
 def text(figures: Floats) -> str:

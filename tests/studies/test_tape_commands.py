@@ -99,6 +99,10 @@ def test_every_cause_has_a_row_and_every_state_what_it_gives_back(lake: Path) ->
         rows["hidden executions"]["recorded"]["value"]
     )
     assert set(found["given_back"]) == set(states())
+    words = ["causes", "--lake", str(lake), "--symbol", "SIM", *map(str, day)]
+    told = CliRunner().invoke(app, words, env={"COLUMNS": "300"})
+    assert told.exit_code == 0
+    assert all(name in told.stdout for name in (*rows, *found["given_back"], "gap of mid, both"))
 
 
 @pytest.mark.parametrize(

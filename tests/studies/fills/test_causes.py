@@ -15,7 +15,7 @@ SCALE = FillScale(1, 10.0, (5.0, 10.0, 15.0))
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_levels_stand_before_a_removal_as_a_slow_book_says(seed: int) -> None:
     day = replayed(*drawn(seed, 300))
     stood = removals.surroundings(day, np.random.default_rng(seed))
@@ -38,7 +38,7 @@ def test_levels_stand_before_a_removal_as_a_slow_book_says(seed: int) -> None:
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_labels_change_and_the_book_does_not(seed: int) -> None:
     day, rng = replayed(*drawn(seed, 300)), np.random.default_rng(seed)
     other = removals.exchange_labels(removals.NOTHING)(day, rng)
@@ -50,7 +50,7 @@ def test_labels_change_and_the_book_does_not(seed: int) -> None:
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_an_exchange_of_each_with_itself_changes_no_digit(seed: int) -> None:
     day = replayed(*drawn(seed, 300))
     figures = causes.figures_of(day, SCALE)
