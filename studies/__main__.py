@@ -379,6 +379,27 @@ def ingredients(
 
 
 @app.command()
+def causes(
+    lake: Lake,
+    symbol: Annotated[str, typer.Option(help="Symbol of a tape of single orders.", metavar="SYM")],
+    dates: Annotated[
+        str, typer.Option("--date", help="Recorded days to compare with.", metavar="D[,D...]")
+    ],
+    preset: Annotated[
+        str, typer.Option(help="Market; default: the symbol's.", metavar="NAME")
+    ] = "",
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=100, metavar="N")] = 8,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Why orders fill too readily in a market: fills and mids after them with one ingredient at a time taken out."""
+    with report_errors(as_json):
+        from studies.fills import causes_command
+
+        causes_command.run(lake, symbol, parse_dates(dates), preset, days, seed, as_json)
+
+
+@app.command()
 def queues(
     lake: Lake,
     symbol: Annotated[str, typer.Option(help="Symbol of a tape of single orders.", metavar="SYM")],

@@ -155,7 +155,7 @@ def measured_rows(preset: Preset, test: Sequence[Day], train: Sequence[Day]) -> 
     real = [_in_stretch(sums_of(day, scale), test[0]) for day in read]
     made = [
         _in_stretch(sums_of(replayed(*day), scale), test[0])
-        for day in _simulated(preset, test, SIMULATED_DAYS, 1)
+        for day in simulated_tapes(preset, test, SIMULATED_DAYS, 1)
     ]
     if not (holds_something(real[: len(test)]) and holds_something(made)):
         return []
@@ -173,7 +173,7 @@ def _in_stretch(sums: Sums, day: Day) -> Sums:
     return {name: keep(values) for name, values in sums.items()}
 
 
-def _simulated(
+def simulated_tapes(
     preset: Preset, days: Sequence[Day], count: int, seed: int
 ) -> Iterator[tuple[Instrument, Events]]:
     """Simulated days as long as recorded ones, shown as they are."""
@@ -204,7 +204,7 @@ def study(
     real = [sums_of(day, scale) for day in read]
     tell(f"tape       {len(real)} days")
     made, flows, moved = [], [], []
-    for number, day in enumerate(_simulated(preset, days, simulated_days, seed)):
+    for number, day in enumerate(simulated_tapes(preset, days, simulated_days, seed)):
         made.append(sums_of(replayed(*day), scale))
         flows.append(flow_day(*day))
         moved.append(_moved(*day))

@@ -5,7 +5,7 @@ The window is that of all fill studies: from 900 s after the opening to 300 s be
 one is a mid. Days are never dropped. A tape that ends early ends the session a minute later.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -178,6 +178,13 @@ def noted(rows: Longs, starts: Longs, slots: int) -> tuple[Longs, Longs, Longs]:
         stand,
     )
     return seen, first, stand
+
+
+def with_rows(day: ReplayedDay, rows: Longs) -> ReplayedDay:
+    """A day with other rows of the same orders, replayed anew from its own starts."""
+    seen, first, stand = noted(rows, day.starts, int(rows[:, k.SLOT].max(initial=0)) + 1)
+    booked = _booked(rows, seen, day.open_ns, day.close_ns)
+    return replace(day, rows=rows, seen=seen, first=first, stand=stand, booked=booked)
 
 
 def _booked(rows: Longs, seen: Longs, open_ns: int, close_ns: int) -> Bools:

@@ -8,6 +8,7 @@ from tests.studies.typed import printed, refused
 from typer.testing import CliRunner
 
 from studies.__main__ import app
+from studies.fills.causes import AS_IT_IS, states
 from studies.tape.event_study_command import WORDS
 from studies.tape.ingredients_command import FIGURES, TAPE, WHOLE
 from tercel.market.flow import load
@@ -86,6 +87,22 @@ def test_every_ingredient_has_a_row(lake: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(set(row) == set(FIGURES) for row in found["rows"].values())
     assert found["rows"][TAPE]["filled_300s"] > 0
     assert "young touches" in PARTS
+
+
+def test_every_cause_has_a_row_and_every_state_what_it_gives_back(lake: Path) -> None:
+    day = ["--date", ",".join(DAYS[:2]), "--days", 1, "--preset", "csco-santa-fe"]
+    found = printed("causes", "--lake", lake, "--symbol", "SIM", *day)
+    rows = found["rows"]
+    assert next(iter(rows)) == AS_IT_IS
+    assert set(found["shares"]) == set(rows) - {AS_IT_IS} == set(found["share_intervals"])
+    assert rows[AS_IT_IS]["recorded"]["value"] == pytest.approx(
+        rows["hidden executions"]["recorded"]["value"]
+    )
+    assert set(found["given_back"]) == set(states())
+    words = ["causes", "--lake", str(lake), "--symbol", "SIM", *map(str, day)]
+    told = CliRunner().invoke(app, words, env={"COLUMNS": "300"})
+    assert told.exit_code == 0
+    assert all(name in told.stdout for name in (*rows, *found["given_back"], "gap of mid, both"))
 
 
 @pytest.mark.parametrize(
