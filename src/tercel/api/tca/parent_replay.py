@@ -15,11 +15,10 @@ from tercel.execution.market import Market
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.task import Task
-from tercel.lab.evaluation.market_estimates import Waiting, pilot
+from tercel.lab.evaluation.market_estimates import Waiting, law_of_tape, pilot
 from tercel.lab.evaluation.plans import Plan
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler, window_row
-from tercel.market.impact.fitted import tape_law
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay, replay
 from tercel.market.tape import Instrument, Lake
@@ -61,7 +60,7 @@ class ReplayRuns:
         """Load a day: the source of replay episodes, and its tape."""
         if instrument.key not in self._loaded:
             recorded = self.lake.read(instrument.symbol, instrument.date, instrument.venue)
-            law = self.terms.scaled(tape_law([recorded], self.terms.impact))
+            law = law_of_tape([recorded], self.terms)
             source, [day] = replay(
                 self.lake, instrument.symbol, [instrument.date], instrument.venue, impact=law
             )

@@ -18,6 +18,7 @@ from tercel.execution.task import Task, describe_size
 from tercel.lab.evaluation.market_estimates import (
     PILOT_EPISODES,
     Waiting,
+    law_of_tape,
     pilot,
     settle_market,
     with_waiting,
@@ -51,7 +52,6 @@ from tercel.lab.evaluation.windows import (
 from tercel.market.dealers.panel import DRAWN, load_panel
 from tercel.market.flow import Preset, registry as presets
 from tercel.market.flow.calibrate import calibrate
-from tercel.market.impact.fitted import tape_law
 from tercel.market.regimes.choice import parse_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -228,7 +228,7 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
     curve = split.curve
     is_one_source = split.cut_ns or split.hours
     queue = scenario.market.queue
-    law = scenario.market.scaled(tape_law(split.days, scenario.market.impact))
+    law = law_of_tape(split.days, scenario.market)
     replay_days = partial(
         replay, lake, symbol, queue=queue, impact=law, bound=scenario.market.bound
     )

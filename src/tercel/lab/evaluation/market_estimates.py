@@ -1,5 +1,6 @@
 """Estimates of a market that rules may know, from training episodes: volume, volatility, impact, cost of waiting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Final
@@ -19,12 +20,14 @@ from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.plans import Plan, Sampler, streams_plan
 from tercel.lab.evaluation.runs import run_strategies, without_orders
 from tercel.market.flow import Preset
+from tercel.market.impact.fitted import tape_law
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import with_named_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, settled_bank, with_impact
 from tercel.market.simulator.terms import NO_FEES
+from tercel.market.tape import Events, Instrument
 
 # Cost of waiting in a market, measured on training episodes.
 PRIOR_RATIO: Final = 0.4
@@ -128,6 +131,16 @@ def with_waiting(source: Source, task: Task, sampler: Sampler) -> Source:
     return replace(source, waiting=Waiting(source, task, sampler))
 
 
+def law_of_preset(preset: Preset, market: Market) -> ImpactLaw | None:
+    """Law of impact of own fills in a simulated market, as its terms have it; None: without one."""
+    return market.scaled(law_for(preset, market.impact or None))
+
+
+def law_of_tape(days: Sequence[tuple[Instrument, Events]], market: Market) -> ImpactLaw | None:
+    """Law of impact of own fills in a market of recorded days, fitted to `days`, as its terms have it; None: without one."""
+    return market.scaled(tape_law(days, market.impact))
+
+
 def settle_market(
     preset: Preset, market: Market, task: Task, quantity: int, quick: bool
 ) -> Settled:
@@ -136,7 +149,7 @@ def settle_market(
     Results are cached by the preset's content, the law and the task; treat them as read-only. With regimes nothing is
     cached, since the file that defines them may have changed.
     """
-    law = market.scaled(law_for(preset, market.impact or None))
+    law = law_of_preset(preset, market)
     regimes = market.regimes
     settle = _settle_market.__wrapped__ if regimes else _settle_market
     return settle(type(preset), preset.model_dump_json(), law, task, quantity, quick, regimes)

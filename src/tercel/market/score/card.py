@@ -336,7 +336,9 @@ def with_rows(card: ScoreCard, fills: Sequence[CardRow]) -> ScoreCard:
             for name, row in card.distances.items()
         ),
         agreement_row(
-            "classifier: 1 - AUC", _less(card.classifier_auc), _less(card.classifier_auc_real)
+            "classifier: 1 - AUC",
+            _error_of(card.classifier_auc),
+            _error_of(card.classifier_auc_real),
         ),
         *(
             agreement_row(f"impact: {name}", estimate["mean"], None)
@@ -352,8 +354,8 @@ def with_rows(card: ScoreCard, fills: Sequence[CardRow]) -> ScoreCard:
     )
 
 
-def _less(auc: float | None) -> float | None:
-    """How often a classifier orders two windows wrongly, by its AUC."""
+def _error_of(auc: float | None) -> float | None:
+    """Error of a classifier: how often it ranks a recorded window and a simulated one wrongly, 1 - AUC."""
     return None if auc is None else 1.0 - auc
 
 
@@ -377,13 +379,13 @@ def _kept_rows(card: ScoreCard, with_fills: bool) -> list[CardRow]:
             agreement_row(f"forecast of {key} s: R² on recorded days", pair.simulated, pair.tape)
             for key, pair in (lessons.horizons or {}).items()
         ]
-        figures = {"filled in": lessons.filled, "mark-out, bps,": lessons.markouts_bps}
-        rows += lessons.rows * with_fills or [
-            CardRow("figure", f"fills: {words} {key} s", pair.simulated, pair.tape, None, None)
-            for words, pairs in figures.items()
-            for key, pair in (pairs or {}).items()
-            if with_fills
-        ]
+        if with_fills:
+            figures = {"filled in": lessons.filled, "mark-out, bps,": lessons.markouts_bps}
+            rows += lessons.rows or [
+                CardRow("figure", f"fills: {words} {key} s", pair.simulated, pair.tape, None, None)
+                for words, pairs in figures.items()
+                for key, pair in (pairs or {}).items()
+            ]
     return rows
 
 

@@ -10,16 +10,14 @@ from tercel.execution.market import Market
 from tercel.execution.observation import looks_back
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import TRAINING_STEP_NS, build_market, count_validation_episodes
-from tercel.lab.evaluation.market_estimates import with_waiting
+from tercel.lab.evaluation.market_estimates import law_of_preset, law_of_tape, with_waiting
 from tercel.lab.evaluation.plans import Plan, Sampler, bank_sampler, seeded_plan
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tape_split import OTHER_HOURS, curve_lots
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler
 from tercel.lab.learning.agent.config import AgentConfig, span
 from tercel.market.flow import Preset, registry as presets
-from tercel.market.impact.fitted import tape_law
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import with_named_regimes
 from tercel.market.regimes.named import PLAIN
 from tercel.market.simulator.source import Source, settled_bank
@@ -107,7 +105,7 @@ def first_training_market(config: AgentConfig) -> tuple[Source, Task, Sampler]:
         )
         return market.training, market.task, market.sampler
     preset = presets.load(first_market.preset)
-    law = first_market.scaled(law_for(preset, first_market.impact or None))
+    law = law_of_preset(preset, first_market)
     bank = settled_bank(preset, config.market.worlds, impact=law or "none")
     source = with_named_regimes(bank, first_market.regimes, preset, task.horizon_s / 3)
     sampler = bank_sampler(task, first_market.lots(task), len(source.worlds_b), _warmup_ns(config))
@@ -133,7 +131,7 @@ def _simulated_market(config: AgentConfig, market: Market, loss_weight: float) -
     preset = presets.load(market.preset)
     task = config.task.task
     worlds = config.market.worlds
-    law = market.scaled(law_for(preset, market.impact or None))
+    law = law_of_preset(preset, market)
     quantity = market.lots(task)
     warmup_ns = _warmup_ns(config)
     training, validation = (
@@ -207,7 +205,7 @@ def _tape_market(config: AgentConfig) -> TrainingMarket:
     lake = Lake(section.lake)
     days = [lake.read(section.symbol, date) for date in train]
     curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
-    law = tape_terms.scaled(tape_law(days, tape_terms.impact))
+    law = law_of_tape(days, tape_terms)
     source, tape = replay(lake, section.symbol, train, queue=section.queue, impact=law)
     plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
     facts = {
