@@ -64,8 +64,9 @@ class Observed:
         Whether the order is the resting remainder of a market order.
     bid_px, ask_px, bid_lots, ask_lots : int32[n, levels]
         The occupied levels just before, best first; 0 beyond the last.
-    hidden : int64[h, 5]
-        Hidden executions while a touch stood and trading was on: ns, price and lots (of the tape), best bid, best ask.
+    hidden : int64[h, 6]
+        Hidden executions while a touch stood and trading was on: ns, price and lots (of the tape), best bid, best ask,
+        side that rested (0: not told).
     mid2, spread : int64[seconds + 1]
         Best bid + best ask and their difference (ticks) at each full second from `start_ns`, the last two-sided
         values where a side is missing; 0 before there were any.
@@ -188,7 +189,7 @@ def observe(
     event_rows = np.zeros((rows, 8), np.int64)
     book = np.zeros((rows, 4, levels), np.int32)
     grid2 = np.zeros(((stop - start) // NS_PER_SECOND + 1, 2), np.int64)
-    hidden = np.zeros((int(np.count_nonzero(kind == TRADE_HIDDEN)), 5), np.int64)
+    hidden = np.zeros((int(np.count_nonzero(kind == TRADE_HIDDEN)), 6), np.int64)
     state = np.zeros(event_columns.STATE, np.int64)
     visible_levels = instrument.levels if window is None else window
     level = np.zeros((2, len(prices), event_columns.COLUMNS), np.int64)

@@ -64,7 +64,7 @@ def replay_tape(
 
     `event_rows` int64[rows, 8]: ns, kind, side, price, distance, lots, order id, remainder. `book` int32[rows, 4, L]: bid
     prices, ask prices, bid lots, ask lots. `grid2` int64[seconds + 1, 2]: bid + ask and ask - bid, the last values
-    where a side is missing. `hidden` int64[hidden executions, 5]: ns, price, lots, best bid, best ask.
+    where a side is missing. `hidden` int64[hidden executions, 6]: ns, price, lots, best bid, best ask, side.
     """
     t, _, seq, kind, order_id, side, price, qty, flags = tape
     level = tables.level
@@ -105,7 +105,7 @@ def replay_tape(
             state[CLEARS] += 1
         elif row_kind == schema.TRADE_HIDDEN:
             if start <= t[r] and t[r] < stop:
-                _write_hidden(t[r], price[r], qty[r], prices, state, hidden)
+                _write_hidden(t[r], price[r], qty[r], side[r], prices, state, hidden)
         elif side[r] == BUY or side[r] == SELL:
             s = 0 if side[r] == BUY else 1
             order = dense[r] if order_id[r] != 0 else -1
@@ -131,7 +131,9 @@ def replay_tape(
 
 
 @kernel
-def _write_hidden(now: int, price: int, qty: int, prices: Any, state: Any, hidden: Any) -> None:
+def _write_hidden(
+    now: int, price: int, qty: int, side: int, prices: Any, state: Any, hidden: Any
+) -> None:
     """Write the row of a hidden execution with the touch that it met; without a touch only its lots are counted."""
     state[HIDDEN] += qty
     if _has_quotes(state, prices):
@@ -141,6 +143,7 @@ def _write_hidden(now: int, price: int, qty: int, prices: Any, state: Any, hidde
         hidden[row, 1] = price
         hidden[row, 2] = qty
         hidden[row, 3], hidden[row, 4] = prices[state[BID]], prices[state[ASK]]
+        hidden[row, 5] = side
 
 
 @kernel

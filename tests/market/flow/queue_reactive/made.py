@@ -31,7 +31,8 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
         "run_edges": np.array([0.15, 0.6, 1.4, 3.0]),
         "behind_edges": np.array([2.0, 3.0, 5.0, 9.0]),
-        "retreat_edges": np.array([-2.0, -0.5, 0.5, 1.5, 3.0]),
+        "shift_edges": np.array([-6.0, -4.0, -2.0, -1.0, 0.0, 1.0, 3.0]),
+        "last_edges": np.array([-6.0, -3.0, -1.0, 1.0, 3.0]),
         "age_edges": np.array([1e7, 5e7, 5e8, 2e9]),
         "since_edges": np.array([1e8, 1e9, 5e9, 2e10]),
         "drop_edges": np.array([2.0, 4.0]),
@@ -77,8 +78,9 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "leaves": np.exp(-0.2 * np.arange(q.LIFE))[:, None]
         * rng.uniform(0.5, 1.5, (q.LIFE, q.STAY_CLASSES)),
         "leaves_edges": np.array([2.0, 4.0, 6.0]),
-        "hidden": np.repeat((0.5, 0.02), q.STATES_OF_TOUCH * q.SPREADS)
+        "hidden": np.repeat((0.5, 0.02), q.LAST_PLACES * q.SPREADS)
         * rng.uniform(0.5, 1.5, LAYOUT["hidden"].length),
+        "hidden_same": np.array([0.0, 0.4, 0.2, 0.2, 0.1, 0.0]),
         "hidden_at": rng.choice([0.0, 0.25, 0.5], LAYOUT["hidden_at"].length),
         "hidden_lots": rng.integers(1, 9, q.GAP_POINTS),
     }
@@ -90,7 +92,7 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
     law["wait_ns"] = np.linspace(edges[:-1], edges[1:], q.WAIT_POINTS, axis=1)
     scalars = {
         "resolution_ns": 1.0, "session_ns": 23_400e9, "slow_ns": 30e9, "fast_ns": 2e9, "run_ns": 10e9,
-        "value_ns": 300e9,
+        "value_ns": 300e9, "follow_ns": 5e9,
         "window": 30.0, "hole": 8.0, "limited": 0.0, "by_imbalance": 0.0, "beyond": 0.1, "live_mean": 60.0,
         "leaves_mean": 2.0, "hidden_again": 0.4, "deep_power": 2.0, "short_ns": 1e8,
         "unit": 3.0, "sweep": 10.0,

@@ -14,8 +14,8 @@ from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.flow.queue_reactive.extract import (
     WITH_NS,
     day_of,
-    gone_states,
     of_side,
+    resting_sides,
     track_state,
 )
 from tercel.market.flow.queue_reactive.hidden_execution_laws import hidden_again_share
@@ -98,18 +98,19 @@ def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
     assert o.hidden[:, 2].sum() == o.counts["hidden_lots"] == 5 * len(o.hidden)
     assert o.n == seen(bare).n
     preset = estimated(events)
-    rates = np.asarray(preset.law["hidden"]).reshape(2, q.STATES_OF_TOUCH, q.SPREADS)
+    rates = np.asarray(preset.law["hidden"]).reshape(2, q.LAST_PLACES, q.SPREADS)
     sides = np.where(o.kind == q.MARKET, -o.side.astype(np.int64), 0)
     # the frame is each side's own: half of the market orders are sellers, 0.6 of which have one
     spread = np.searchsorted(
         preset.law["spread_edges"], o.ask_px[:, 0] - o.bid_px[:, 0], side="right"
     )
     day = day_of(o, 1.0)
-    states = gone_states(day, track_state(day, preset.pack_parameters(), np.zeros(o.n, np.int64)))
+    seen_by = track_state(day, preset.pack_parameters(), np.zeros(o.n, np.int64))
+    states = seen_by.last_place.astype(np.int64)
     taken = of_side(states, sides)
     joined = rates[0, taken, spread][sides != 0]
     assert joined.mean() == pytest.approx(0.6 * (sides == 1).sum() / (sides != 0).sum(), rel=0.15)
-    for state in range(q.STATES_OF_TOUCH):
+    for state in range(q.LAST_PLACES):
         sold, every = (int((which & (taken == state)).sum()) for which in (sides == 1, sides != 0))
         room = (
             5.0 * np.sqrt(0.24 * every + 1.0) / every
@@ -123,7 +124,7 @@ def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
     assert alone == pytest.approx(300, rel=0.2)
     at = np.asarray(preset.law["hidden_at"])
     assert at.min() >= 0.0
-    assert at.max() <= 0.5
+    assert at.max() <= 1.0
     assert set(preset.law["hidden_lots"]) == {5.0}
 
 
@@ -138,7 +139,9 @@ def test_bursts_of_a_made_tape_come_back(bare: Events, bursts: float) -> None:
 
 @kernel
 def many(k: Longs, flow: Floats, side: int, alone: bool) -> None:
+    last = k[q.LAST_TRADE]
     for _ in range(DRAWS):
+        k[q.LAST_TRADE] = last
         if alone:
             trade_hidden_alone(k, flow)
         else:
@@ -146,21 +149,20 @@ def many(k: Longs, flow: Floats, side: int, alone: bool) -> None:
 
 
 @pytest.mark.parametrize("spread", [1, 4, 9])
-@pytest.mark.parametrize("state", ["stands", "emptied", "vacated"])
-def test_as_many_as_the_law_says(spread: int, state: str) -> None:
+@pytest.mark.parametrize("into", [-3, 0, 40, 60, 90, 130])
+def test_as_many_as_the_law_says(spread: int, into: int) -> None:
     """Executions of one lot, counted: their mean is the law's, whatever the bursts."""
     preset = market(2, hidden_lots=np.ones(q.GAP_POINTS))
     _, k, flow = first_world(preset, 1)
     k[q.P_SIDE] = 1
     k[q.I_STATE] = np.searchsorted(preset.law["spread_edges"], spread, side="right") * q.TOUCHES
-    k[q.I_EMPTIED] = q.TOUCHED if state == "emptied" else 0  # of the same side, the bid
-    k[q.I_VACATED] = q.TOUCHED if state == "vacated" else 0
-    law = np.asarray(preset.law["hidden"]).reshape(2, 3, q.SPREADS)[:, :, k[q.I_STATE] // q.TOUCHES]
-    which = ["stands", "emptied", "vacated"].index(state)
+    k[[q.TOUCH, q.TOUCH + 1, q.LAST_TRADE]] = 900, 1_000, 900 + into
+    law = np.asarray(preset.law["hidden"]).reshape(2, 6, q.SPREADS)[:, :, k[q.I_STATE] // q.TOUCHES]
+    bid = place(into)
     for side, alone, mean in (
-        (1, False, law[0, which]),
-        (-1, False, law[0, 0]),
-        (1, True, law[1, which] + law[1, 0]),
+        (1, False, law[0, bid]),
+        (-1, False, law[0, 5 - bid]),
+        (1, True, law[1, bid] + law[1, 5 - bid]),
     ):
         before = int(k[sim.HIDDEN_LOTS])
         many(k, flow, side, alone)
@@ -173,7 +175,8 @@ def test_their_place_and_lots_are_the_laws() -> None:
     at = np.repeat([0.0, 0.25, 0.5, 0.5], q.HIDDEN_POINTS // 4)
     preset = market(
         5,
-        hidden_at=np.tile(at, (1 + q.DROPS) * q.SPREADS),
+        hidden_at=np.tile(at, q.LAST_PLACES * q.SPREADS),
+        hidden_same=np.zeros(q.LAST_PLACES),
         hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2),
     )
     o = seen(simulated_day(preset, 1, 12_000.0, 60.0))
@@ -188,7 +191,7 @@ def test_their_place_and_lots_are_the_laws() -> None:
 @pytest.mark.parametrize("again_share", [0.0, 0.8])
 def test_a_burst_has_one_price_and_bursts_have_many(again_share: float) -> None:
     """Executions between events alone: those of one time are a burst, and bursts are geometric."""
-    rates = np.repeat((0.0, 0.1), q.STATES_OF_TOUCH * q.SPREADS)
+    rates = np.repeat((0.0, 0.1), q.LAST_PLACES * q.SPREADS)
     at = np.linspace(0.0, 0.5, LAYOUT["hidden_at"].length)
     law = {
         "hidden": tuple(rates),
@@ -210,30 +213,42 @@ def test_a_burst_has_one_price_and_bursts_have_many(again_share: float) -> None:
     assert len(np.unique(first[:, sim.R_PRICE])) > 5
 
 
+def place(into: int) -> int:
+    """Place of a trade so many ticks from a side's best price, in a spread of a hundred."""
+    return 0 if into < 0 else 5 if into > 100 else max(1, -(-into // 25))
+
+
 @pytest.mark.parametrize("side", [1, -1])
-@pytest.mark.parametrize(
-    ("cell", "drop"), [(0, 0), (1, 1), (q.DROPS, q.DROPS), (q.GONE, q.DROPS), (1 + q.GONE, 0)]
-)
-def test_their_place_depends_on_how_far_the_touch_stands_behind_one_that_is_gone(
-    side: int, cell: int, drop: int
-) -> None:
-    """A law of place has one share, its number in hundredths: so many ticks of a spread of a hundred."""
-    numbers = np.arange((1 + q.DROPS) * q.SPREADS)
+@pytest.mark.parametrize("into", [-7, 0, 25, 26, 50, 75, 76, 100, 101])
+@pytest.mark.parametrize("same", [0.0, 1.0])
+def test_their_place_depends_on_where_the_last_trade_was(side: int, into: int, same: float) -> None:
+    """A law of place has one share, its number in hundredths: so many ticks of a spread of a hundred; or the trade's price."""
+    numbers = np.arange(q.LAST_PLACES * q.SPREADS)
     preset = market(
         1,
-        hidden_at=np.repeat(numbers % 50 / 100.0, q.HIDDEN_POINTS),
+        hidden_at=np.repeat(numbers / 100.0, q.HIDDEN_POINTS),
+        hidden_same=np.where(np.arange(q.LAST_PLACES) % 5 == 0, 0.0, same),
         hidden=np.ones(LAYOUT["hidden"].length),
     )
     _, k, flow = first_world(preset, 1)
     k = sim.extend(k, 0, 1_000)
-    k[[sim.PUBLIC_BID, sim.PUBLIC_ASK, q.P_SIDE]] = 9_000, 9_100, 1
+    own = 9_000 if side > 0 else 9_100
+    k[[sim.PUBLIC_BID, sim.PUBLIC_ASK, q.TOUCH, q.TOUCH + 1]] = 9_000, 9_100, 9_000, 9_100
+    k[[q.P_SIDE, q.LAST_TRADE]] = 1, own + side * into
     k[q.I_STATE] = 5 * q.TOUCHES
-    k[q.I_VACATED] = cell * (q.TOUCHED if side > 0 else 1)
     for _ in range(20):
         trade_hidden(k, flow, side)
     rows = k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
-    away = (drop * q.SPREADS + 5) % 50
-    assert set(rows[:, sim.R_PRICE].tolist()) == {9_000 + away if side > 0 else 9_100 - away}
+    drawn = place(into) * q.SPREADS + 5
+    away = into if same and 0 <= into <= 100 else drawn
+    assert set(rows[:, sim.R_PRICE].tolist()) == {own + side * away}
+
+
+def test_the_side_that_rested_is_the_feeds_or_the_nearer_one() -> None:
+    """Between 100 and 110: told, then not told; at the mid sides take turns."""
+    rows = np.array([[0, price, 1, 100, 110, told] for price, told in
+                     ((102, -1), (109, 1), (102, 0), (109, 0), (105, 0), (105, 0))])  # fmt: skip
+    assert resting_sides(rows).tolist() == [-1, 1, 1, -1, 1, -1]
 
 
 def fitted(bare: Events, without: tuple[str, ...] = ()) -> QueueReactivePreset:

@@ -90,9 +90,7 @@ class Oracle:
         w *= self.table("signs", bisect_right(law["sign_edges"], side * s["signs"]), shape=(7,))
         w *= self.table("alone", *(min(s["orders"][x], 4) - 1 for x in (side, -side)), shape=(4, 4))
         w *= self.table("runs", *(self.run(x) for x in (side, -side)), narrow, shape=(5, 5, 4))
-        w *= self.table(
-            "retreat", *(self.retreat(x) for x in (side, -side)), narrow, shape=(6, 6, 4)
-        )
+        w *= self.table("last", *(self.last(x) for x in (side, -side)), age, shape=(6, 6, 5))
         w *= self.table(
             "behind",
             *(bisect_right(law["behind_edges"], s["behind"][x]) for x in (side, -side)),
@@ -115,9 +113,10 @@ class Oracle:
     def run(self, side: int) -> int:
         return bisect_right(self.p.law["run_edges"], self.s["runs"][side])
 
-    def retreat(self, side: int) -> int:
-        """By the ticks that a best price stands behind its mean."""
-        return bisect_right(self.p.law["retreat_edges"], self.s["above"][side])
+    def last(self, side: int) -> int:
+        """By the ticks that a best price is better than the last trade's."""
+        best = self.s["bid"] if side > 0 else self.s["ask"]
+        return bisect_right(self.p.law["last_edges"], (best - self.s["last"]) * side)
 
     def touched(self, what: str, side: int) -> int:
         """0: long ago; 1 to 12: the price that was emptied not yet back, by age, then by the drop; 13 to 16: back."""
@@ -147,17 +146,21 @@ class Oracle:
             np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 4, 4, 10)[cell], prepend=0.0
         )
 
-    def inside(self, side: int) -> tuple[int, int]:
-        """Which law says where orders of a side come to rest in the spread: its retreat, the spread."""
-        return self.retreat(side), bisect_right(
-            self.p.law["spread_edges"], self.s["ask"] - self.s["bid"]
-        )
+    def inside(self, side: int) -> tuple[int, int, int]:
+        """Which law says where orders of a side come to rest in the spread: the mid's shift, last trade, spread."""
+        s, law = self.s, self.p.law
+        spread = s["ask"] - s["bid"]
+        into = (s["last"] - s["bid"]) if side > 0 else (s["ask"] - s["last"])
+        shift = bisect_right(law["shift_edges"], side * (s["ask"] + s["bid"] - s["fast"]))
+        place = 0 if not 0 <= into <= spread else 1 if into <= spread / 2 else 2
+        if place == 2 and s["age_ns"] < law["age_edges"][0]:
+            place = 3
+        return shift, place, bisect_right(law["spread_edges"], spread)
 
 
 def situation(seed: int) -> dict[str, Any]:
     """A random state of market and memory; by side: ticks that a remembered price is better than now, and its age.
-
-    `above`: ticks that the mean of a best price is better than it.
+    `last`: price of the last trade.
     """
     rng = np.random.default_rng(seed)
     bid = 10_000
@@ -166,7 +169,7 @@ def situation(seed: int) -> dict[str, Any]:
         **{what: {side: (int(rng.integers(-2, 7)), int(rng.choice(ages))) for side in (1, -1)}
            for what in ("emptied", "vacated")},
         "made": {side: (int(rng.integers(-1, 2)), int(rng.choice(ages))) for side in (1, -1)},
-        "above": {side: rng.uniform(-3.0, 4.0) for side in (1, -1)}, "moved": int(rng.integers(0, 2)),
+        "last": bid + int(rng.integers(-4, 16)), "moved": int(rng.integers(0, 2)),
         "orders": {side: int(rng.integers(1, 7)) for side in (1, -1)},
         "ready": {side: rng.uniform(0.2, 3.0) for side in (1, -1)},
         "behind": {side: int(rng.integers(1, 14)) for side in (1, -1)},
@@ -197,7 +200,7 @@ def memory(
              q.TRADE_SIGN: "sign", q.MOVE: "move", q.ACTIVITY: "activity", q.TRADE_MOVED: "moved"}  # fmt: skip
     for word, name in words.items():
         k[word] = s[name]
-    k[q.TRADE_NS] = NOW - s["age_ns"]
+    k[[q.TRADE_NS, q.LAST_TRADE]] = NOW - s["age_ns"], s["last"]
     reals = {q.MEAN_FAST: "fast", q.SIGN_FLOW: "flow", q.MARKETS: "markets", q.SLOW_SIGNS: "signs",
              q.PRESSURE: "pressure"}  # fmt: skip
     put_real(k, q.LEAN_UP, math.exp(s["lean"]))
@@ -210,7 +213,6 @@ def memory(
         put_real(k, q.INSIDE_RUN + at, s["insides"][side])
         put_real(k, q.WITHDRAWN_RUN + at, s["withdrawn"][side])
         put_real(k, q.RUN + at, s["runs"][side])
-        put_real(k, q.TOUCH_MEAN + at, touch + side * s["above"][side])
         for word, name in ((q.EMPTIED, "emptied"), (q.VACATED, "vacated"), (q.MADE, "made")):
             better, age_ns = s[name][side]
             k[word + at], k[word + 2 + at] = touch + side * better, NOW - age_ns

@@ -14,11 +14,12 @@ from tercel.market.flow.queue_reactive.touch_history import (
     drop_class,
     emptied_class,
     fall_class,
-    gone_state,
+    last_class,
+    last_place,
+    lastly,
     lost_cell,
     lost_price,
     made_class,
-    retreat,
     touch_class_since,
 )
 from tercel.market.simulator import layout as sim
@@ -50,7 +51,6 @@ def says(k: np.ndarray, now: int) -> dict[str | int, object]:
     return {
         "emptied": both(lambda side: touch_class_since(k, FLOW, now, side, q.EMPTIED)),
         "vacated": both(lambda side: touch_class_since(k, FLOW, now, side, q.VACATED)),
-        "gone": both(lambda side: gone_state(k, side)),
         "dropped": both(lambda side: drop_class(k, side)),
         "young": both(lambda side: made_class(k, FLOW, now, side)),
         "fell": both(lambda side: fall_class(k, FLOW, now, side)),
@@ -67,24 +67,24 @@ AGES = ((0.05, 0), (0.1, 1), (0.9, 1), (3.0, 2), (19.0, 3))
 FALLS = ((S // 1000, 0), (S // 100, 1), (S // 2, 2), (9 * S, 3), (10 * S, 4))
 STORIES: dict[str, list[tuple[int, tuple[int, ...], dict[str | int, object]]]] = {
     "nothing has happened yet": [
-        (0, (BID, ASK), {"emptied": (0, 0), "vacated": (0, 0), "young": (0, 0), "gone": (0, 0),
+        (0, (BID, ASK), {"emptied": (0, 0), "vacated": (0, 0), "young": (0, 0),
                          "fell": (q.FELL - 1, q.FELL - 1), "recency": q.SINCE - 1, q.TRADE_MOVED: 0}),
     ],
     **{f"a market order empties the side that it takes from, {after} s": [  # two ticks: the second class of drops
         (0, ASK_TAKEN, {}),
         (round(after * S), (BID, 105), {
-            "emptied": (0, 1 + q.DROPS * age + 1), "gone": (0, 1), "dropped": (0, 2),
+            "emptied": (0, 1 + q.DROPS * age + 1), "dropped": (0, 2),
             "recency": min(age, q.SINCE - 1),
             q.I_EMPTIED: 2 + q.DROPS * age,  # in the buyer's frame the ask is the opposite side
         }),
         # somebody quotes it again
-        (round(after * S), (BID, ASK), {"emptied": (0, 1 + q.GONE + age), "gone": (0, 0), "dropped": (0, 0)}),
+        (round(after * S), (BID, ASK), {"emptied": (0, 1 + q.GONE + age), "dropped": (0, 0)}),
     ] for after, age in AGES},
     "a cancel vacates its own side, and in the end all is forgotten": [  # four ticks: the last class of drops
         (0, (q.CANCEL_AT_BEST, 1, BID, 5, 96 + ASK), {}),
-        (1, (96, ASK), {"vacated": (q.DROPS, 0), "emptied": (0, 0), "gone": (2, 0), "dropped": (q.DROPS, 0),
+        (1, (96, ASK), {"vacated": (q.DROPS, 0), "emptied": (0, 0), "dropped": (q.DROPS, 0),
                         q.I_VACATED: q.DROPS * q.TOUCHED, "recency": q.SINCE - 1}),  # waits ask for market orders
-        (20 * S, (96, ASK), {"vacated": (0, 0), "gone": (0, 0)}),
+        (20 * S, (96, ASK), {"vacated": (0, 0)}),
     ],
     "a market order that leaves the mid empties nothing": [
         (0, (q.MARKET, -1, BID, 2, BID + ASK), {}), (1, (BID, ASK), {q.I_EMPTIED: 0, q.I_VACATED: 0}),
@@ -109,7 +109,7 @@ STORIES: dict[str, list[tuple[int, tuple[int, ...], dict[str | int, object]]]] =
     "a trade and a cancel are remembered apart, and the larger drop counts": [  # four ticks, one tick
         (0, (q.MARKET, 1, ASK, 5, BID + 106), {}), (1, (BID, 106), {}),
         (1, (q.CANCEL_AT_BEST, -1, 106, 5, BID + 107), {}),
-        (2, (BID, 107), {q.EMPTIED + 1: ASK, q.VACATED + 1: 106, "gone": (0, 1), "dropped": (0, q.DROPS)}),
+        (2, (BID, 107), {q.EMPTIED + 1: ASK, q.VACATED + 1: 106, "dropped": (0, q.DROPS)}),
     ],
     **{f"how long ago a best price fell, whatever became of it, {after} ns": [
         (0, (q.CANCEL_AT_BEST, 1, BID, 5, 98 + ASK), {}),
@@ -187,7 +187,8 @@ def test_flow_of_the_last_seconds_is_remembered_and_forgotten() -> None:
         record_event(k, 0, kind, side, ASK - 1, 5, BID + ASK)
     assert real(k, q.TAKERS) == 1.0
     assert real(k, q.PRESSURE) == 1 + 1 - 1 - 1 + 1 - 1 + 1 + 1 - 1
-    record_taker(k, 0, 1)  # what was hidden
+    record_taker(k, 0, 1, ASK - 1)  # what was hidden
+    assert k[q.LAST_TRADE] == ASK - 1
     assert real(k, q.TAKERS) == real(k, q.RUN) - real(k, q.RUN + 1) == 2.0
     assert real(k, q.PRESSURE) == 1.0
     assert [real(k, q.INSIDE_RUN + at) for at in (0, 1)] == [0.0, 1.0]
@@ -204,19 +205,26 @@ def test_flow_of_the_last_seconds_is_remembered_and_forgotten() -> None:
     assert real(k, q.TAKERS) == pytest.approx(2.0 * np.exp(-1.0 / 3.0))
 
 
-def test_means_of_the_best_prices_follow_what_stood() -> None:
-    """From 0 to 10 s the prices of 0 s stand; at 10 s the bid falls by three ticks, the ask rises by one."""
+def test_the_price_of_the_last_trade_is_remembered() -> None:
+    """A buyer takes at 103; a hidden execution comes at 101; seen from the bid of 100 and the ask, which goes to 105."""
     k = seen(0)
-    put_real(k, q.TOUCH_MEAN, 101.0)
-    put_real(k, q.TOUCH_MEAN + 1, 103.0)
-    seen(10 * S, BID - 3, ASK + 1, k)
-    assert real(k, q.TOUCH_MEAN) == pytest.approx(BID + np.exp(-1.0))
-    assert real(k, q.TOUCH_MEAN + 1) == pytest.approx(ASK)
-    assert retreat(k, 1) == pytest.approx(3 + np.exp(-1.0))
-    assert retreat(k, -1) == pytest.approx(1.0)
-    narrow = 3  # seven ticks; retreats: class 5 of the own, 3 of the other
-    assert k[q.I_RETREAT] == (5 * q.RETREATS + 3) * q.NARROWS + narrow
-    seen(10 * S, BID, ASK, k)  # no time passes
-    assert retreat(k, 1) == pytest.approx(np.exp(-1.0))
-    seen(20 * S, BID, ASK, k)
-    assert retreat(k, 1) == pytest.approx(np.exp(-2.0))
+    record_event(k, 0, q.MARKET, 1, 0, 5, BID + 105)
+    seen(S // 1000, BID, 105, k)
+    assert k[q.LAST_TRADE] == ASK
+    # the bid is three ticks worse than it, the ask two: classes of -3 (the third) and -2; three of five ticks into the spread
+    assert (last_class(k, FLOW, 1), last_class(k, FLOW, -1)) == (2, 2)
+    assert k[q.I_LAST] == (2 * q.LASTS + 2) * q.AGES
+    assert (last_place(k, 1), last_place(k, -1)) == (3, 2)
+    assert (lastly(k, FLOW, 1), lastly(k, FLOW, -1)) == (3, 1)  # just now, in the half of the ask
+    seen(S, BID, 105, k)
+    assert (lastly(k, FLOW, 1), k[q.I_LAST] % q.AGES) == (2, 3)
+    record_taker(k, S, -1, 101)
+    for bid, ask, places in (
+        (100, 105, (1, 4)),
+        (101, 105, (1, 4)),
+        (102, 105, (0, 5)),
+        (98, 100, (5, 0)),
+    ):
+        seen(S, bid, ask, k)
+        assert (last_place(k, 1), last_place(k, -1)) == places
+    assert lastly(k, FLOW, 1) == lastly(k, FLOW, -1) == 0

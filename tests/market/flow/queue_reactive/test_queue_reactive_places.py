@@ -30,8 +30,7 @@ from tercel.market.flow.queue_reactive.events import (
 from tercel.market.flow.queue_reactive.extract import (
     ExtractedDay,
     day_of,
-    drop_classes,
-    gone_states,
+    hidden_takers,
     ns_since_fall,
     track_state,
 )
@@ -46,7 +45,7 @@ from tercel.market.simulator.source import first_world
 from tercel.market.tape import Instrument
 
 DRAWS = 20_000
-SHAPE = (q.RETREATS, q.SPREADS)
+SHAPE = (q.SHIFTS, q.LASTLY, q.SPREADS)
 LAWS = list(itertools.product(*map(range, SHAPE)))
 
 
@@ -59,8 +58,9 @@ def market(
 
 # -- in the spread ----------------------------------------------------------------------------------------------------
 
-ABOVE = (-3.0, -1.0, 0.0, 1.0, 2.0, 5.0)
-WIDE = tuple(400.0 + 100.0 * n for n in range(q.SPREADS - 1))
+SHIFTED = (-7.0, -5.0, -3.0, -1.5, -0.5, 0.5, 2.0, 4.0)
+PLACED = (-0.1, 0.3, 0.8, 0.8)
+WIDE = tuple(800.0 + 100.0 * n for n in range(q.SPREADS - 1))
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -70,13 +70,18 @@ def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(side: int) -> No
     for sign in (1, -1):
         preset = market(inside=np.repeat(sign * numbers, q.INSIDE_POINTS), spread_edges=WIDE)
         for n, law in enumerate(LAWS):
-            behind, wide = law
+            shift, place, wide = law
             s = situation(n)
-            s["ask"] = s["bid"] + 350 + 100 * wide
-            s["above"] = {side: ABOVE[behind], -side: 0.0}
+            s["ask"] = s["bid"] + 750 + 100 * wide
+            s["fast"] = s["bid"] + s["ask"] - side * SHIFTED[shift]
+            s["age_ns"] = 10**6 if place == 3 else 10**8
+            s["made"], s["emptied"], s["vacated"] = (
+                {1: (0, 10**12), -1: (0, 10**12)} for _ in range(3)
+            )
+            near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
+            s["last"] = near + round(PLACED[place] * (far - near))
             assert Oracle(preset, s).inside(side) == law
             k, flow = memory(preset, s, n)
-            near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
             start = near if sign > 0 else far
             assert inside_price(k, flow, side, near, far) == start + sign * side * int(numbers[n])
 
@@ -317,18 +322,21 @@ def replayed(preset: QueueReactivePreset, day: ExtractedDay) -> dict[str, np.nda
     flow, o = preset.pack_parameters(), day.o
     k = np.zeros(sim.GRID, np.int64)
     start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(o.ns[0]))
-    found: dict[str, list[Any]] = {name: [] for name in ("gone", "dropped", "since_fell", "behind")}
+    hidden = hidden_takers(day)
+    found: dict[str, list[Any]] = {name: [] for name in ("place", "since_fell", "beyond")}
     for i in range(o.n):
         now, bid, ask = int(o.ns[i]), int(day.bid[i, 0]), int(day.ask[i, 0])
         kernels.update_classes(
             k, flow, now, bid, ask, int(day.bid_lots[i, 0]), int(day.ask_lots[i, 0]), 1, 1
         )
-        found["gone"].append([touch_history.gone_state(k, side) for side in (1, -1)])
-        found["dropped"].append([touch_history.drop_class(k, side) for side in (1, -1)])
+        found["place"].append([touch_history.last_place(k, side) for side in (1, -1)])
         found["since_fell"].append(
             [touch_history.fall_class(k, flow, now, side) for side in (1, -1)]
         )
-        found["behind"].append([touch_history.retreat(k, side) for side in (1, -1)])
+        found["beyond"].append([touch_history.beyond_last(k, side) for side in (1, -1)])
+        while len(hidden) and hidden[0, 0] <= now:
+            kernels.record_taker(k, now, int(hidden[0, 1]), int(hidden[0, 2]))
+            hidden = hidden[1:]
         after = min(i + 1, o.n - 1)
         kernels.record_event(
             k, now, int(o.kind[i]), int(o.side[i]), int(o.price[i]), int(day.lots[i]),
@@ -345,27 +353,25 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     kernel_says = replayed(preset, day)
     seen = track_state(day, preset.pack_parameters(), np.zeros(day.o.n, np.int64))
     law = {name: np.asarray(values) for name, values in preset.law.items()}
-    np.testing.assert_array_equal(gone_states(day, seen), kernel_says["gone"])
-    np.testing.assert_array_equal(drop_classes(day, seen), kernel_says["dropped"])
-    np.testing.assert_array_equal(seen.retreat, kernel_says["behind"])
+    np.testing.assert_array_equal(seen.last_place, kernel_says["place"])
+    np.testing.assert_array_equal(seen.beyond_last, kernel_says["beyond"])
     fell = np.searchsorted(law["fell_edges"], ns_since_fall(day), side="right")
     np.testing.assert_array_equal(fell, kernel_says["since_fell"])
-    for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("since_fell", q.FELL)):
+    for name, many in (("place", q.LAST_PLACES), ("since_fell", q.FELL)):
         assert set(kernel_says[name].ravel().tolist()) == set(range(many)), name
 
     inside = (day.o.kind == q.LIMIT_IN_SPREAD) & ~AgainChances().count(day, seen)[0]
-    own = np.where(day.o.side > 0, 0, 1)[inside]
     wide = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside]
-    behind = np.searchsorted(
-        law["retreat_edges"], kernel_says["behind"][np.flatnonzero(inside), own], side="right"
-    )
-    count = np.bincount(np.ravel_multi_index((behind, wide), SHAPE), minlength=len(LAWS))
+    shift = np.searchsorted(law["shift_edges"], seen.shift, side="right")[inside]
+    place = seen.before[inside, empirical.LASTLY_COLUMN]
+    count = np.bincount(np.ravel_multi_index((shift, place, wide), SHAPE), minlength=len(LAWS))
     found = empirical.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
     truth = law["inside"].reshape(-1, q.INSIDE_POINTS)
     clear = (count >= 60) & (
         np.arange(len(LAWS)) % q.SPREADS > 1
     )  # in the first classes both ends are one price
     assert clear.sum() > 10
-    for axis in range(2):
+    for axis in range(3):
         assert len({LAWS[n][axis] for n in np.flatnonzero(clear)}) > 1
-    np.testing.assert_array_equal(found[clear], truth[clear])
+    # a hidden execution within 10 ms before a market order is read as part of it: a few orders are of a neighbouring cell
+    assert (found[clear] == truth[clear]).mean() > 0.99

@@ -102,7 +102,7 @@ def test_a_figure_that_a_tape_is_too_short_for_turns_no_knob() -> None:
         "same": 0.3,
         "reach": 9.0,
     }
-    told |= {"response10": 1.0, "response60": 2.0}
+    told |= {"response3": 1.0, "response10": 1.0, "response60": 2.0, "busy": 0.4}
     told |= {f"depth{n}": 9.0 for n in range(q.LEVELS)} | {f"sd{h}": 1.0 for h in tune.HORIZONS}
     short, wild = told | {"sd600": tune.UNKNOWN}, told | {"sd600": 1e6, "sd60": 1e-6}
     assert tune._step_knobs(preset, short, wild | {"sd60": 1.0}, 1.0).knobs == preset.knobs

@@ -39,13 +39,14 @@ SLOW_S = 30.0
 FAST_S = 2.0
 VALUE_S = 300.0
 RUN_S = 10.0
+FOLLOW_S = 5.0
 MAX_WINDOW = 256
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "emptied touches": ("emptied", "vacated"),
-    "a touch in retreat": ("retreat",),
     "young touches": ("fresh",),
     "signs and runs of trades": ("signs", "alone", "runs"),
     "gaps behind the touch": ("behind",),
+    "price of the last trade": ("last",),
     "rates that last": ("activity",),
     "orders and cancels of the last seconds": ("insides", "withdrawn"),
     "flow of half a minute": ("pressure",),
@@ -253,6 +254,7 @@ def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
         "fast_ns": FAST_S * NS_PER_SECOND,
         "run_ns": RUN_S * NS_PER_SECOND,
         "value_ns": VALUE_S * NS_PER_SECOND,
+        "follow_ns": FOLLOW_S * NS_PER_SECOND,
         "unit": max(sd_of_mid_changes([d.o.mid2 for d in days], 60), 0.1),
         "sweep": _sweep(days),
         "window": float(np.clip(round(window), 8, MAX_WINDOW)),

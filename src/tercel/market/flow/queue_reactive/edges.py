@@ -29,13 +29,14 @@ RETURNS_AT = (0.2, 0.5, 0.8, 0.97)
 DROPS_AT = (0.35, 0.75)
 FELL_AT = (0.12, 0.35, 0.6, 0.85)
 LIVES_AT = (0.25, 0.5, 0.8)
-RETREATS_AT = (0.08, 0.3, 0.6, 0.83, 0.95)
 PRESSURES_AT = (0.2, 0.5, 0.8)
 INSIDES_AT = (0.3, 0.55, 0.75, 0.92)
 WITHDRAWN_AT = (0.35, 0.65, 0.9)
 AGAIN_S = 30.0
 FAST_AT = (0.45, 0.85)
-STATE_TABLES = ("retreat", "fast", "pressure", "insides", "withdrawn")
+LASTS_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
+SHIFTS_AT = (0.01, 0.03, 0.07, 0.15, 0.3, 0.6, 0.85)
+STATE_TABLES = ("shift", "last", "fast", "pressure", "insides", "withdrawn")
 
 
 def class_edges(days: Sequence[ExtractedDay]) -> dict[str, Floats]:
@@ -268,9 +269,10 @@ def set_state_edges(law: dict[str, Floats], states: Sequence[FlowState]) -> Floa
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in states])), shares)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))
         law[f"{name}_edges"] = np.concatenate((-upper[::-1], upper))
-    law["retreat_edges"] = np.quantile(
-        np.concatenate([s.retreat.ravel() for s in states]), RETREATS_AT
-    )
+    shift = np.concatenate([s.shift[s.event <= 1] for s in states])
+    law["shift_edges"] = np.quantile(np.append(shift, 0.0), SHIFTS_AT)
+    beyond = np.concatenate([s.beyond_last.ravel() for s in states]).astype(np.int64)
+    law["last_edges"] = pad(quantile_edges(beyond, LASTS_AT), q.LASTS - 1)
     lately = np.concatenate([s.lately for s in states])
     law["insides_edges"] = np.quantile(lately[:, :2].ravel(), INSIDES_AT)
     law["withdrawn_edges"] = np.quantile(lately[:, 2:].ravel(), WITHDRAWN_AT)

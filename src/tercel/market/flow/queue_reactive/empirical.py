@@ -11,6 +11,8 @@ from tercel.market.flow.queue_reactive.repetition import AgainChances, Table, fr
 
 CURVE = 13
 GAPS_AT = (0.12, 0.25, 0.4, 0.55, 0.68, 0.8, 0.9, 0.96, 0.99)
+LASTLY_COLUMN = 13
+"""Of `extract.FlowState.before`."""
 Days = Sequence[extract.ExtractedDay]
 FlowStates = Sequence[extract.FlowState]
 
@@ -132,10 +134,10 @@ def _places(
 
 
 def _inside(days: Days, states: FlowStates, known: Sequence[Bools], law: dict[str, Table]) -> Table:
-    """Ticks into the spread from its nearer end (below 0: from the opposite best), by the side's retreat and by the spread.
+    """Ticks into the spread from its nearer end (below 0: from the opposite best), by the mid's shift, last trade and spread.
 
     Counts orders at a price where none was before (`repetition.AgainChances`), if there are any. A cell with few of them
-    takes those of any retreat.
+    takes those of any shift.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
     fresh = rows & ~np.concatenate(known)
@@ -144,14 +146,19 @@ def _inside(days: Days, states: FlowStates, known: Sequence[Bools], law: dict[st
     better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
     spread_class = np.searchsorted(law["spread_edges"], spread, side="right")
-    retreat = np.concatenate(
-        [extract.of_side(s.retreat, d.o.side) for d, s in zip(days, states, strict=True)]
+    shift = np.searchsorted(
+        law["shift_edges"], np.concatenate([s.shift for s in states]), side="right"
     )
-    behind = np.searchsorted(law["retreat_edges"], retreat, side="right")
-    classes = range(q.RETREATS)
+    place = np.concatenate([s.before[:, LASTLY_COLUMN] for s in states])
     tables = [
-        _by_class(signed, spread_class, (rows & (behind == c), rows), q.INSIDE_POINTS)
-        for c in classes
+        _by_class(
+            signed,
+            spread_class,
+            (rows & (shift == c) & (place == lastly), rows & (shift == c), rows),
+            q.INSIDE_POINTS,
+        )
+        for c in range(q.SHIFTS)
+        for lastly in range(q.LASTLY)
     ]
     return np.concatenate(tables).ravel()
 

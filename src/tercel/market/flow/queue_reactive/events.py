@@ -15,9 +15,9 @@ from tercel.market.flow.queue_reactive.cancellation import withdraw
 from tercel.market.flow.queue_reactive.memory_record import class_of, memory_at, touch
 from tercel.market.flow.queue_reactive.touch_history import (
     again_cell,
+    lastly,
     lost_cell,
     lost_price,
-    retreat,
 )
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
@@ -168,16 +168,42 @@ def _among_levels(state: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def inside_price(state: Longs, flow: Floats, side: int, near: int, far: int) -> int:
-    """Draw a price in the spread, by how far its side is behind its mean and by the spread."""
+    """Draw a price in the spread, by how far the mid is from its fast mean, by the place of the last trade and by the spread."""
     gap = (far - near) * side
-    law = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(state, side)) * q.SPREADS
+    m = memory_at(state)
+    law = class_of(flow, q.SHIFT_EDGES, q.SHIFTS - 1, side * (m.mid - m.mean_fast)) * q.LASTLY
+    law = (law + lastly(state, flow, side)) * q.SPREADS
     law += class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
-    better = int(
-        flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(state, sim.FLOW_RNG) * q.INSIDE_POINTS)]
-    )
-    if better < 0:
-        better += gap
-    return near + side * min(max(better, 1), gap - 1)
+    price = near + side
+    for _ in range(4):
+        i = int(uniform(state, sim.FLOW_RNG) * q.INSIDE_POINTS)
+        better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + i])
+        if better < 0:
+            better += gap
+        price = near + side * min(max(better, 1), gap - 1)
+        if not _is_earlier(state, flow, side, price):
+            break
+    return price
+
+
+@kernel
+def _is_earlier(state: Longs, flow: Floats, side: int, price: int) -> bool:
+    """Whether a price is one that `repeat_price` has offered and that was not drawn."""
+    now = memory_at(state).seen_ns
+    again = again_cell(state, flow, now, side) >= 0
+    if again and price == state[q.MADE + (0 if side > 0 else 1)]:
+        return True
+    for i in range(2):
+        lost = side * (1 - 2 * i)
+        if lost_cell(state, flow, now, lost) >= 0 and price == lost_price(state, lost):
+            return True
+    return False
+
+
+@kernel
+def depth_in_spread(into: int, spread: int) -> int:
+    """Class of how far a price lies into the spread: up to a quarter, up to a half, beyond."""
+    return int(4 * into > spread) + int(2 * into > spread)
 
 
 @kernel
@@ -192,6 +218,7 @@ def repeat_price(state: Longs, flow: Floats, side: int, near: int, far: int) -> 
     price = state[q.MADE + column]
     if cell >= 0 and _fits(q.LIMIT_IN_SPREAD, side, price, near, far):
         room = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, (far - near) * side) // 2
+        room = room * q.REACHES + depth_in_spread((price - near) * side, (far - near) * side)
         if uniform(state, sim.FLOW_RNG) < flow[q.AGAIN_PRICE + cell * q.ROOMS + room]:
             repeats = uniform(state, sim.FLOW_RNG) < flow[q.AGAIN_LOTS + cell]
             return int(price), int(state[q.MADE_LOTS + column]) if repeats else 0
@@ -201,6 +228,9 @@ def repeat_price(state: Longs, flow: Floats, side: int, near: int, far: int) -> 
         if cell >= 0:
             price = lost_price(state, lost)
             if _fits(q.LIMIT_IN_SPREAD, side, price, near, far):
+                cell = cell * q.REACHES + depth_in_spread(
+                    (price - near) * side, (far - near) * side
+                )
                 chance = flow[(q.LOST_PRICE if i == 0 else q.FOLLOW_PRICE) + cell]
                 if uniform(state, sim.FLOW_RNG) < chance:
                     return int(price), 0

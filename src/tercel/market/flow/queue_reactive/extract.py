@@ -22,9 +22,11 @@ from tercel.market.flow.queue_reactive.memory_record import class_of, memory_at
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.flow.queue_reactive.touch_history import (
     again_cell,
+    beyond_last,
+    last_place,
+    lastly,
     lost_cell,
     lost_price,
-    retreat,
 )
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
@@ -38,8 +40,6 @@ WITH_NS: Final = 10_000_000
 """A hidden execution belongs to the market order that comes within so long after it."""
 SOON_NS: Final = 1_000_000_000
 """Hidden executions of a side within so long belong to one burst."""
-EMPTIED_CELL = 5
-VACATED_CELL = 6
 ACTIVITY_CELL = 16
 WAIT_CELL = 17
 
@@ -121,12 +121,15 @@ class FlowState:
         In that frame.
     lately : float64[n, 4]
         Orders in the spread of bid and ask, cancels at them, of the last seconds.
-    retreat : float64[n, 2]
-        Of the best bid and ask from their means, ticks.
-    before : int64[n, 13]
+    beyond_last : float64[n, 2]
+        Ticks by which the best bid and ask are better than the last trade's price.
+    last_place : float64[n, 2]
+        Of the last trade, seen from bid and ask (`touch_history.last_place`).
+    before : int64[n, 14]
         Class of the previous kind, lots and price and side of the previous event (side 0 after a trade), price and
         lots of the side's last cancelled order; cell (`touch_history.again_cell`), price and lots of its last order in the
-        spread; cell (`touch_history.lost_cell`) and price of the best price that its side has lost, and the other.
+        spread; cell (`touch_history.lost_cell`) and price of the best price that its side has lost, and the other; then
+        `touch_history.lastly`.
     wait : int64[n]
         Class of the wait before the event.
     """
@@ -136,9 +139,15 @@ class FlowState:
     fast: Floats
     pressure: Floats
     lately: Floats
-    retreat: Floats
+    beyond_last: Floats
+    last_place: Floats
     before: Longs
     wait: Longs
+
+    @property
+    def shift(self) -> Floats:
+        """Displacement of the mid from its fast mean on the side of the event, half-ticks."""
+        return np.asarray(np.where(self.event % 2 == 0, self.fast, -self.fast))
 
 
 def track_state(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
@@ -157,10 +166,10 @@ def track_state(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
     start_memory(state, int(day.bid[0, 0] + day.ask[0, 0]), int(day.o.ns[0]))
     cells = np.zeros((n, CELL_COLUMNS), np.int32)
     event = np.zeros(n, np.int64)
-    moves = np.zeros((n, 8))
-    before = np.zeros((n, 13), np.int64)
+    moves = np.zeros((n, 10))
+    before = np.zeros((n, 14), np.int64)
     waits = np.zeros(n, np.int64)
-    unseen = np.append(hidden_takers(day), ((np.iinfo(np.int64).max, 0),), axis=0)
+    unseen = np.append(hidden_takers(day), ((np.iinfo(np.int64).max, 0, 0),), axis=0)
     _track_state(
         state,
         flow,
@@ -184,21 +193,25 @@ def track_state(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
         unseen,
     )
     return FlowState(
-        cells, event, moves[:, 0], moves[:, 1], moves[:, 4:], moves[:, 2:4], before, waits
+        cells,
+        event,
+        moves[:, 0],
+        moves[:, 1],
+        moves[:, 2:6],
+        moves[:, 6:8],
+        moves[:, 8:],
+        before,
+        waits,
     )
 
 
 def hidden_takers(day: ExtractedDay) -> Longs:
-    """Bursts of hidden executions without a visible market order: ns and taker's side, int64[b, 2]."""
+    """Bursts of hidden executions without a visible market order: ns, taker's side and price, int64[b, 3]."""
     rows = day.o.hidden
     traded = np.append(day.o.ns[day.o.kind == q.MARKET], np.iinfo(np.int64).max)
     alone = traded[np.searchsorted(traded, rows[:, 0])] - rows[:, 0] > WITH_NS
-    side = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], -1, 1)
-    first = np.zeros(len(rows), np.bool_)
-    for taker_side in (-1, 1):
-        rows_of_side = np.flatnonzero(side == taker_side)
-        first[rows_of_side] = np.diff(rows[rows_of_side, 0], prepend=-LONG_NS) >= SOON_NS
-    return np.column_stack((rows[:, 0], side))[alone & first]
+    kept = alone & first_of_bursts(rows)
+    return np.column_stack((rows[:, 0], -resting_sides(rows), rows[:, 1]))[kept]
 
 
 def behind_best(day: ExtractedDay) -> Longs:
@@ -207,32 +220,21 @@ def behind_best(day: ExtractedDay) -> Longs:
     return np.where(side > 0, day.bid[:, 0] - day.o.price, day.o.price - day.ask[:, 0])
 
 
-def gone_states(day: ExtractedDay, seen: FlowState) -> Longs:
-    """Whether the best bid and ask before each event vanished and are not yet back, int64[n, 2]: as `touch_history.gone_state`,
-    1 by a market order, 2 by a cancel, 0 neither.
-    """
-    emptied, vacated = _touch_classes(day, seen)
-    return np.where(_is_gone(emptied), 1, np.where(_is_gone(vacated), 2, 0))
+def resting_sides(hidden: Longs) -> Longs:
+    """Sides that rested at hidden executions (`Observed.hidden`); not told: the nearer one, at the mid by turns."""
+    nearer = np.sign(hidden[:, 3] + hidden[:, 4] - 2 * hidden[:, 1])
+    nearer = np.where(nearer == 0, 1 - 2 * (np.arange(len(hidden)) % 2), nearer)
+    return np.where(hidden[:, 5] == 0, nearer, hidden[:, 5])
 
 
-def drop_classes(day: ExtractedDay, seen: FlowState) -> Longs:
-    """1 + class of ticks by which the best bid and ask are behind one that vanished, before each event; 0: none; int64[n, 2]."""
-    touched = _touch_classes(day, seen)
-    return np.asarray(np.where(_is_gone(touched), 1 + (touched - 1) % q.DROPS, 0).max(axis=0))
-
-
-def _touch_classes(day: ExtractedDay, seen: FlowState) -> Longs:
-    """Classes of `layout.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
-    frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
-    same, opposite = np.divmod(
-        seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED
-    )
-    return np.where(frame == np.array([1, -1]), same, opposite)
-
-
-def _is_gone(touched: Longs) -> Bools:
-    """Whether each class of `layout.TOUCHED` is one of best prices that are gone and not yet back."""
-    return np.asarray((touched > 0) & (touched <= q.GONE))
+def first_of_bursts(hidden: Longs) -> Bools:
+    """Whether each hidden execution is the first within SOON_NS on its side."""
+    sides = resting_sides(hidden)
+    first = np.zeros(len(hidden), np.bool_)
+    for side in (-1, 1):
+        rows = np.flatnonzero(sides == side)
+        first[rows] = np.diff(hidden[rows, 0], prepend=-LONG_NS) >= SOON_NS
+    return first
 
 
 def ns_since_fall(day: ExtractedDay) -> Longs:
@@ -304,9 +306,11 @@ def _track_state(
         event[i] = 2 * kind[i] + (0 if side[i] == frame else 1)
         moves[i, 0] = frame * (m.mid - m.mean_fast)
         moves[i, 1] = frame * m.pressure
-        moves[i, 2], moves[i, 3] = retreat(state, 1), retreat(state, -1)
+        for j in range(2):
+            moves[i, 6 + j] = beyond_last(state, 1 - 2 * j)
+            moves[i, 8 + j] = last_place(state, 1 - 2 * j)
         for j in range(4):
-            moves[i, 4 + j] = real(state, q.INSIDE_RUN + j)
+            moves[i, 2 + j] = real(state, q.INSIDE_RUN + j)
         column = 0 if side[i] > 0 else 1
         before[i, 0] = m.p_kind
         before[i, 1] = m.last_lots
@@ -320,8 +324,9 @@ def _track_state(
             lost = side[i] * (1 - 2 * j)
             before[i, 9 + 2 * j] = lost_cell(state, flow, ns[i], lost)
             before[i, 10 + 2 * j] = lost_price(state, lost)
+        before[i, 13] = lastly(state, flow, side[i])
         while hidden_trades[hidden, 0] <= ns[i]:
-            record_taker(state, ns[i], hidden_trades[hidden, 1])
+            record_taker(state, ns[i], hidden_trades[hidden, 1], hidden_trades[hidden, 2])
             hidden += 1
         j = min(i + 1, n - 1)
         record_event(state, ns[i], kind[i], side[i], price[i], lots[i], bid[j, 0] + ask[j, 0])

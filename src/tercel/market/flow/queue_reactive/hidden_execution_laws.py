@@ -6,18 +6,17 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import AnyArray, Floats
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.empirical import equally_likely
 from tercel.market.flow.queue_reactive.extract import (
-    SOON_NS,
     WITH_NS,
     ExtractedDay,
     FlowState,
-    drop_classes,
-    gone_states,
+    first_of_bursts,
     of_side,
+    resting_sides,
 )
 
 MIN_SAMPLE: Final = 20
@@ -28,41 +27,42 @@ PRIOR: Final = 5.0
 def hidden_laws(
     days: Sequence[ExtractedDay], states: Sequence[FlowState], spread_edges: Floats, per_lot: float
 ) -> dict[str, Floats]:
-    """Law of a side's hidden executions, by spread and by whether its best price holds.
+    """Law of a side's hidden executions, by spread and by where the last trade was.
 
     For each market order that takes from the side (those that it follows at once), and for each event (all others).
-    Their place is a share of the spread, by how far the best price is behind one that is gone. Which side rested is
-    not shown by the price on every feed: the nearer one did, so that a share is at most a half. A tape may round prices
-    outwards, to the touch itself; then that is where they lie. `per_lot`: tape lots of a simulated lot.
+    Their price is the last trade's, or a share of the spread. A tape may round prices outwards, to the touch itself; then
+    that is where they lie. `per_lot`: tape lots of a simulated lot.
 
     Returns
     -------
-    hidden : float64[2 * STATES_OF_TOUCH * SPREADS]
-        Mean executions on a side per market order that takes from it, then per event; by the state of its best price.
-    hidden_at : float64[(1 + DROPS) * SPREADS * HIDDEN_POINTS]
-        Equally likely shares; first `touch_history.drop_class`, then the class of the spread.
+    hidden : float64[2 * LAST_PLACES * SPREADS]
+        Mean executions on a side per market order that takes from it, then per event; by `touch_history.last_place`.
+    hidden_same : float64[LAST_PLACES]
+        Chance of the last trade's price.
+    hidden_at : float64[LAST_PLACES * SPREADS * HIDDEN_POINTS]
+        Equally likely shares of the spread, else.
     hidden_lots : float64[GAP_POINTS]
         Equally likely values.
     """
     rows = np.concatenate([d.o.hidden for d in days])
+    side = resting_sides(rows)
     gap = rows[:, 4] - rows[:, 3]
-    depth_share = np.clip((rows[:, 1] - rows[:, 3]) / np.maximum(gap, 1), 0.0, 1.0)
-    depth_share = np.minimum(depth_share, 1.0 - depth_share)
+    own = np.where(side > 0, rows[:, 3], rows[:, 4])
+    into = np.clip((rows[:, 1] - own) * side / np.maximum(gap, 1), 0.0, 1.0)
     classes = np.searchsorted(spread_edges, gap, side="right")
-    nearer = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], 1, -1)
-    state = of_side(
-        np.concatenate(
-            [_state_at_hidden(d, drop_classes(d, s)) for d, s in zip(days, states, strict=True)]
-        ),
-        nearer,
+    first = np.concatenate([first_of_bursts(d.o.hidden) for d in days])
+    place, beyond = (
+        of_side(np.concatenate([_at_hidden(d, x) for d, x in zip(days, values, strict=True)]), side)
+        for values in ([s.last_place for s in states], [s.beyond_last for s in states])
     )
-    places = np.zeros((1 + q.DROPS, q.SPREADS, q.HIDDEN_POINTS))
-    for m, c in itertools.product(range(1 + q.DROPS), range(q.SPREADS)):
+    again = first & (rows[:, 1] == own - side * beyond) & (place > 0) & (place < q.LAST_PLACES - 1)
+    drawn = first & ~again
+    places = np.zeros((q.LAST_PLACES, q.SPREADS, q.HIDDEN_POINTS))
+    for m, c in itertools.product(range(q.LAST_PLACES), range(q.SPREADS)):
         near = np.abs(classes - c) <= 1
-        choices = ((classes == c) & (state == m), near & (state == m), state == m, classes == c)
-        sample = next(
-            (depth_share[mask] for mask in choices if mask.sum() >= MIN_SAMPLE), depth_share
-        )
+        here = drawn & (place == m)
+        choices = ((classes == c) & here, near & here, here, drawn & (classes == c))
+        sample = next((into[mask] for mask in choices if mask.sum() >= MIN_SAMPLE), into)
         if len(sample):
             places[m, c] = equally_likely(sample, q.HIDDEN_POINTS, as_integers=False)
     lots = to_lots(rows[:, 2], per_lot) if len(rows) else np.ones(1)
@@ -71,59 +71,48 @@ def hidden_laws(
     )
     return {
         "hidden": np.concatenate([_rate(*counts[i]).ravel() for i in range(2)]),
-        "hidden_at": np.clip(places, 0.0, 0.5).ravel(),
+        "hidden_same": np.array(
+            [
+                again[place == m].sum() / max(first[place == m].sum(), 1)
+                for m in range(q.LAST_PLACES)
+            ]
+        ),
+        "hidden_at": places.ravel(),
         "hidden_lots": np.maximum(equally_likely(lots, q.GAP_POINTS), 1.0),
     }
 
 
 def hidden_again_share(days: Sequence[ExtractedDay]) -> float:
     """Share of hidden executions within a second of another on their side, at most .9."""
-    close = 0
-    count = 0
-    for d in days:
-        ns = d.o.hidden[:, 0]
-        nearer = np.sign(2 * d.o.hidden[:, 1] - d.o.hidden[:, 3] - d.o.hidden[:, 4])
-        for side in (-1, 1):
-            close += int((np.diff(ns[nearer == side]) < SOON_NS).sum())
-            count += int((nearer == side).sum())
-    return min(close / max(count, 1), 0.9)
+    count = sum(len(d.o.hidden) for d in days)
+    first = sum(int(first_of_bursts(d.o.hidden).sum()) for d in days)
+    return min(1.0 - first / max(count, 1), 0.9) if count else 0.0
 
 
 def _counts(day: ExtractedDay, flow_state: FlowState, spread_edges: Floats) -> Floats:
-    """Executions and their occasions, float64[2, 2, STATES_OF_TOUCH, SPREADS]: with market orders, and alone."""
-    touch_states = gone_states(day, flow_state)
+    """Executions and their occasions, float64[2, 2, LAST_PLACES, SPREADS]: with market orders, and alone."""
     o = day.o
-    counts = np.zeros((2, 2, q.STATES_OF_TOUCH, q.SPREADS))
+    place = flow_state.last_place.astype(np.int64)
+    counts = np.zeros((2, 2, q.LAST_PLACES, q.SPREADS))
     spread = np.searchsorted(spread_edges, day.spread, side="right")
     market = o.kind == q.MARKET
-    np.add.at(
-        counts[0, 1], (of_side(touch_states, -o.side.astype(np.int64))[market], spread[market]), 1.0
-    )
-    for side_index in range(2):
-        np.add.at(counts[1, 1], (touch_states[:, side_index], spread), 1.0)
+    taken = of_side(place, -o.side.astype(np.int64))
+    np.add.at(counts[0, 1], (taken[market], spread[market]), 1.0)
+    for column in range(2):
+        np.add.at(counts[1, 1], (place[:, column], spread), 1.0)
     ns = o.hidden[:, 0]
-    price = 2 * o.hidden[:, 1] - o.hidden[:, 3] - o.hidden[:, 4]
     met = np.searchsorted(spread_edges, o.hidden[:, 4] - o.hidden[:, 3], side="right")
     after = np.append(o.ns[market], np.iinfo(np.int64).max)
-    joined = after[np.searchsorted(after, ns)] - ns <= WITH_NS
-    then = _state_at_hidden(day, touch_states)
-    for side, weight in (
-        (-1, np.where(price == 0, 0.5, price > 0)),
-        (1, np.where(price == 0, 0.5, price < 0)),
-    ):
-        cells = (
-            np.where(joined, 0, 1),
-            np.zeros(len(ns), np.int64),
-            of_side(then, np.full(len(ns), side)),
-            met,
-        )
-        np.add.at(counts, cells, weight)
+    alone = (after[np.searchsorted(after, ns)] - ns > WITH_NS).astype(np.int64)
+    then = of_side(_at_hidden(day, place), resting_sides(o.hidden))
+    np.add.at(counts, (alone, np.zeros_like(alone), then, met), 1.0)
     return counts
 
 
-def _state_at_hidden(day: ExtractedDay, state: Ints) -> Ints:
-    """States of the bid and of the ask when each hidden execution came, int64[h, 2]."""
-    return state[np.minimum(np.searchsorted(day.o.ns, day.o.hidden[:, 0]), max(day.o.n - 1, 0))]
+def _at_hidden(day: ExtractedDay, values: AnyArray) -> AnyArray:
+    """Values [n, 2] of the bid and of the ask when each hidden execution came, [h, 2]."""
+    rows = np.minimum(np.searchsorted(day.o.ns, day.o.hidden[:, 0]), max(day.o.n - 1, 0))
+    return np.asarray(values[rows])
 
 
 def _rate(hidden: Floats, met: Floats) -> Floats:

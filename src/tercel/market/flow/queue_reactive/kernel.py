@@ -12,7 +12,7 @@ from each of these tables ("a side": bid and ask apart):
 - `trade`: the flow of trade signs, the last market order's age and sign, whether it moved the mid, the spread's group;
 - `signs`, `runs`: a slower mean of the signs; market orders of the last seconds a side, and the spread's group;
 - `emptied`, `vacated`: best prices that market orders and cancels emptied: how long ago, how far off, or back;
-- `retreat`: how far the best prices are behind their means of the last seconds, and the spread's group;
+- `last`: how far the best prices are from the last trade's, and its age;
 - `fresh`, `alone`, `behind`: age and origin of best prices, orders alone at them, the gaps behind them;
 - `activity` of the minute.
 
@@ -153,10 +153,11 @@ def _apply_event(book: Packed, state: Longs, flow: Floats, now: int, kind: int, 
 
 @kernel
 def update_lean(state: Longs, flow: Floats, now: int) -> None:
-    """Update, four times a second, the lean: a log factor on events that move the mid up over those that move it down.
+    """Update, four times a second and after trades, the lean: log factor of events that move the mid up over those down.
 
     With the mid over its mean of half a minute, in units, at most two; against the mid over its mean of minutes, at
-    most six; with the takers of the last half minute, buyers less sellers, at most four.
+    most six; with the takers of the last half minute, buyers less sellers, at most four; to the last trade's price, at most
+    three, for seconds.
     """
     m = memory_at(state)
     if now - m.lean_ns < NS_PER_SECOND // 4:
@@ -166,6 +167,8 @@ def update_lean(state: Longs, flow: Floats, now: int) -> None:
     lean = flow[q.TREND] * min(max((m.mid - m.mean_slow) / unit, -2.0), 2.0)
     lean -= flow[q.VALUE] * min(max((m.mid - m.mean_value) / unit, -6.0), 6.0)
     lean += flow[q.PUSH] * min(max(m.takers, -4.0), 4.0)
+    behind = min(max((2 * m.last_trade - m.mid) / unit, -3.0), 3.0)
+    lean += flow[q.FOLLOW] * behind * exp((m.trade_ns - now) / flow[q.FOLLOW_NS])
     m.lean = lean
     m.lean_up = exp(lean)
     m.lean_down = exp(-lean)
@@ -257,7 +260,7 @@ def event_weight(state: Longs, flow: Floats, e: int) -> float:
     )
     w *= flow[q.W_BEST + (m.i_fresh * q.ALONE + m.i_alone) * q.EVENTS + e]
     w *= flow[q.W_SIGNED + (m.i_runs * q.SIGNS + m.i_signs) * q.EVENTS + e]
-    w *= flow[q.W_RETREAT + m.i_retreat * q.EVENTS + e]
+    w *= flow[q.W_LAST + m.i_last * q.EVENTS + e]
     w *= flow[q.W_BEHIND + m.i_behind * q.EVENTS + e]
     w *= flow[q.W_LATELY + (m.i_insides * q.BOTH_WITHDRAWN + m.i_withdrawn) * q.EVENTS + e]
     return w * flow[q.W_TRADED + (m.i_trade * q.ACTIVITIES + m.activity) * q.EVENTS + e]

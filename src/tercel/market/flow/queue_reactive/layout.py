@@ -8,7 +8,7 @@ from typing import Final
 
 from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 # Kinds.
 LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET, KINDS = range(
@@ -33,7 +33,7 @@ FAST: Final = 5  # displacement from the fast mean of the mid
 MOVES: Final = 2
 FLOWS: Final = 5
 GAPS: Final = 5  # ticks from a best price to the next level behind it
-RETREATS: Final = 6  # of a best price from its own mean of the last seconds
+SHIFTS: Final = 8  # of the mid from its fast mean, where orders in the spread come
 NARROWS: Final = 4  # groups of spreads by how readily market orders come in them
 RUNS: Final = 5  # of the market orders of a side in the last seconds
 INSIDES: Final = 5  # ... of its orders in the spread
@@ -42,12 +42,17 @@ PRESSURES: Final = 7  # half a minute of flow at the best prices, see `memory.pr
 AT_BEST: Final = 4  # orders at a best price: 1, 2, 3, more
 SIGNS: Final = 7  # of the slow mean of trade signs
 AGES: Final = 5  # of the last market order
+LASTLY: Final = (
+    4  # where in the spread the last trade was: outside, own half, other half, and just now
+)
+LASTS: Final = 6  # ticks by which a best price is better than the last trade's
 SINCE: Final = 4  # ages since a touch was emptied, by a market order or by a cancel; older: as if it had not been
 FELL: Final = 5  # ages since a best price fell back, for whatever reason
-ROOMS: Final = SPREADS // 2  # pairs of classes of the spread
-STATES_OF_TOUCH: Final = (
-    3  # it rests; it is gone by a market order, or by a cancel, and not yet back
-)
+REACHES: Final = 3  # how far into the spread a price lies: up to a quarter, a half, beyond
+ROOMS: Final = (
+    SPREADS // 2 * REACHES
+)  # pairs of classes of the spread, and how far a price lies into it
+LAST_PLACES: Final = 6  # of the last trade, see `touch_history.last_place`
 DROPS: Final = 3  # ticks by which a touch is behind the price that it has lost
 GONE: Final = SINCE * DROPS
 CAUSES: Final = 2  # of a best price that fell back: a market order, a cancel
@@ -93,15 +98,17 @@ SHORT_NS, HOLE, DEEP_POWER, RUN_NS, HIDDEN_AGAIN, TAKE_TILT, AMONG, LONE = range
 # SHORT_NS: waits below are not scaled by activity
 # HOLE: ticks behind the best within which another level is refilled
 # DEEP_POWER: quarters
-# RUN_NS: how fast market orders, and where best prices stood, are forgotten
+# RUN_NS: how fast market orders are forgotten
 # HIDDEN_AGAIN: chance that a hidden execution is followed by another of its side
 # TAKE_TILT: power of the uniform that draws what a market order takes; below 1: more
 # AMONG: share of the orders behind the second level that are placed by level, not by distance
 # LONE: two words: how readily an order behind the best goes that is alone at its price, or not
-TREND, VALUE, PUSH, SWEEP = range(FLOW_HEAD + 24, FLOW_HEAD + 28)
-# TREND, VALUE, PUSH: of the lean, see `kernel.update_lean`
+TREND, VALUE, PUSH, SWEEP, FOLLOW, SWING, FOLLOW_NS = range(FLOW_HEAD + 24, FLOW_HEAD + 31)
+# TREND, VALUE, PUSH, FOLLOW: of the lean, see `kernel.update_lean`
+# FOLLOW_NS: how fast the last trade's price ceases to draw the mid
+# SWING: power by which the pace of a minute exceeds that of its class
 # SWEEP: ticks beyond the best that market orders reach at most
-SCALARS: Final = FLOW_HEAD + 28
+SCALARS: Final = FLOW_HEAD + 31
 
 # Edges: padded with infinities.
 SPREAD_EDGES: Final = SCALARS  # SPREADS - 1: class = number of edges <= spread
@@ -118,8 +125,9 @@ WITHDRAWN_EDGES: Final = INSIDES_EDGES + INSIDES - 1
 PRESSURE_EDGES: Final = WITHDRAWN_EDGES + WITHDRAWN - 1
 AGAIN_EDGES: Final = PRESSURE_EDGES + PRESSURES - 1  # AGAINS, the last is where memory ends
 BEHIND_EDGES: Final = AGAIN_EDGES + AGAINS  # [GAPS - 1] ticks
-RETREAT_EDGES: Final = BEHIND_EDGES + GAPS - 1  # ticks from the mean of a best price back to it
-AGE_EDGES: Final = RETREAT_EDGES + RETREATS - 1
+SHIFT_EDGES: Final = BEHIND_EDGES + GAPS - 1  # SHIFTS - 1, half-ticks
+LAST_EDGES: Final = SHIFT_EDGES + SHIFTS - 1  # LASTS - 1, ticks
+AGE_EDGES: Final = LAST_EDGES + LASTS - 1
 SINCE_EDGES: Final = AGE_EDGES + AGES - 1  # SINCE, the last is where memory ends
 DROP_EDGES: Final = SINCE_EDGES + SINCE  # DROPS - 1
 FELL_EDGES: Final = DROP_EDGES + DROPS - 1  # FELL - 1
@@ -143,7 +151,7 @@ TRADES: Final = FLOWS * AGES * 2 * 2 * NARROWS
 ALONE: Final = AT_BEST * AT_BEST
 BOTH_RUNS: Final = RUNS * RUNS * NARROWS
 BOTH_GAPS: Final = GAPS * GAPS
-BOTH_RETREATS: Final = RETREATS * RETREATS * NARROWS
+BOTH_LASTS: Final = LASTS * LASTS * AGES
 BOTH_INSIDES: Final = INSIDES * INSIDES
 BOTH_WITHDRAWN: Final = WITHDRAWN * WITHDRAWN
 MADES: Final = 1 + ORIGINS * YOUNG  # 0 old, else by origin and age
@@ -155,10 +163,10 @@ W_BEFORE2: Final = W_BEFORE + BEFORE * EVENTS
 W_EMPTIED: Final = W_BEFORE2 + BEFORE2 * EVENTS
 W_VACATED: Final = W_EMPTIED + EMPTIES * EVENTS
 W_BEHIND: Final = W_VACATED + EMPTIES * EVENTS
-W_RETREAT: Final = W_BEHIND + BOTH_GAPS * EVENTS
+W_LAST: Final = W_BEHIND + BOTH_GAPS * EVENTS
 # products of two tables, so that an event reads fewer: place x pressure, insides x withdrawn, fresh x alone,
 # runs x signs, trade x activity
-W_PLACED: Final = W_RETREAT + BOTH_RETREATS * EVENTS
+W_PLACED: Final = W_LAST + BOTH_LASTS * EVENTS
 W_LATELY: Final = W_PLACED + PLACES * PRESSURES * EVENTS
 W_BEST: Final = W_LATELY + BOTH_INSIDES * BOTH_WITHDRAWN * EVENTS
 W_SIGNED: Final = W_BEST + FRESH * ALONE * EVENTS
@@ -175,9 +183,9 @@ DEEP_EDGES: Final = (
     SIZE + DAYS * 3 * SIZE_POINTS
 )  # [SPREADS - 1] ticks from the best to the next level
 DEEP: Final = DEEP_EDGES + SPREADS - 1  # [SPREADS][DEEP_POINTS] ticks behind the best, by that gap
-# [RETREATS of its side][SPREADS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
+# [SHIFTS][LASTLY][SPREADS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
 INSIDE: Final = DEEP + SPREADS * DEEP_POINTS
-TAKE_EQUAL: Final = INSIDE + RETREATS * SPREADS * INSIDE_POINTS  # [QUEUES] P(size = queue)
+TAKE_EQUAL: Final = INSIDE + SHIFTS * LASTLY * SPREADS * INSIDE_POINTS  # [QUEUES] P(size = queue)
 TAKE_LESS: Final = TAKE_EQUAL + QUEUES  # [QUEUES] P(size <= queue)
 LESS: Final = TAKE_LESS + QUEUES  # [QUEUES][TAKE_POINTS] lots where below the queue
 MORE: Final = LESS + QUEUES * TAKE_POINTS  # [QUEUES][TAKE_POINTS] lots beyond the queue
@@ -193,12 +201,12 @@ REPOST_SIZE: Final = REPEAT_PRICE + PREVIOUS * 3  # [3]: size of the side's last
 REPOST_PRICE: Final = REPOST_SIZE + 3  # [3]
 # chances that an order in the spread is placed where the side's last one there was: [CAUSES][AGAINS][ROOMS], and then
 # has its lots: [CAUSES][AGAINS]; that it is placed at the best price that its side has lost, or else the other side:
-# [CAUSES][FELL][DROPS]; SLOT: [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
+# [CAUSES][FELL][DROPS][REACHES]; SLOT: [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
 AGAIN_PRICE: Final = REPOST_PRICE + 3
 AGAIN_LOTS: Final = AGAIN_PRICE + CAUSES * AGAINS * ROOMS
 LOST_PRICE: Final = AGAIN_LOTS + CAUSES * AGAINS
-FOLLOW_PRICE: Final = LOST_PRICE + CAUSES * FELL * DROPS
-SLOT: Final = FOLLOW_PRICE + CAUSES * FELL * DROPS
+FOLLOW_PRICE: Final = LOST_PRICE + CAUSES * FELL * DROPS * REACHES
+SLOT: Final = FOLLOW_PRICE + CAUSES * FELL * DROPS * REACHES
 BETWEEN: Final = SLOT + 2 * (
     LEVELS - 1
 )  # [INSIDE_POINTS] where in the gap: > 0 from its inner end, < 0 from its outer
@@ -213,11 +221,14 @@ LIFE_EDGES: Final = STAY_EDGES + STAY_CLASSES - 1  # [LIFE - 1] limit orders tha
 # [LIFE][STAY_CLASSES] how readily an order at the best is withdrawn, by age and size, over the mean
 LEAVES: Final = LIFE_EDGES + LIFE - 1
 LEAVES_EDGES: Final = LEAVES + LIFE * STAY_CLASSES  # [STAY_CLASSES - 1] lots
-# hidden executions of a side: [2][STATES_OF_TOUCH][SPREADS] for each market order that takes from it, for each event
+# hidden executions of a side: [2][LAST_PLACES][SPREADS] for each market order that takes from it, for each event
 HIDDEN: Final = LEAVES_EDGES + STAY_CLASSES - 1
-# [1 + DROPS][SPREADS][HIDDEN_POINTS] share of the spread from that side; by `touch_history.drop_class`
-HIDDEN_AT: Final = HIDDEN + 2 * STATES_OF_TOUCH * SPREADS
-HIDDEN_LOTS: Final = HIDDEN_AT + (1 + DROPS) * SPREADS * HIDDEN_POINTS  # [GAP_POINTS] lots
+HIDDEN_SAME: Final = (
+    HIDDEN + 2 * LAST_PLACES * SPREADS
+)  # [LAST_PLACES] chance of the last trade's price
+# [LAST_PLACES][SPREADS][HIDDEN_POINTS] share of the spread from that side
+HIDDEN_AT: Final = HIDDEN_SAME + LAST_PLACES
+HIDDEN_LOTS: Final = HIDDEN_AT + LAST_PLACES * SPREADS * HIDDEN_POINTS  # [GAP_POINTS] lots
 MINUTE_TABLE: Final = HIDDEN_LOTS + GAP_POINTS  # [MINUTES][MINUTE]
 FIXED: Final = MINUTE_TABLE
 """Length of the array but for its minutes."""
@@ -236,13 +247,14 @@ TRADE_SIGN, MOVE, MID, MINUTE_END, AT_MINUTE, BLOCK_LEFT, ACTIVITY, PACE, MARKET
 # MOVE, MID: sign of the mid's last move; half-ticks
 # MINUTE_END, AT_MINUTE: when the next minute begins; row of the table
 # ACTIVITY: class; PACE, MARKETS, LEAN: reals: factor of long waits, of market orders in this minute, lean
+LAST_TRADE: Final = _M + 21  # price of the last trade, ticks
 LAST_SIDE, LAST_PRICE, LAST_LOTS = range(_M + 22, _M + 25)  # last event, for repeats
 GONE_PRICE, GONE_LOTS, RATE = range(_M + 25, _M + 31, 2)
 # GONE_PRICE, GONE_LOTS: last cancelled order of each side (bid, ask); RATE: real: sum of regime-weighted over plain
 # weights at the last event
 # classes as `update_classes` found them
 I_STATE, I_BEFORE, I_BEFORE2, I_PLACE, I_TRADE, I_EMPTIED, I_VACATED = range(_M + 30, _M + 37)
-I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT, I_PRESSURE, I_INSIDES, I_WITHDRAWN = range(
+I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_LAST, I_PRESSURE, I_INSIDES, I_WITHDRAWN = range(
     _M + 37, _M + 46
 )
 # tallies
@@ -268,12 +280,11 @@ SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot
 RING_SIZE: Final = 16
 RING_AT: Final = RING + 2 * RING_SIZE  # two words
-LEAN_NS, LEAN_UP, LEAN_DOWN, TRADE_MOVED, TOUCH_MEAN = range(RING_AT + 2, RING_AT + 7)
+LEAN_NS, LEAN_UP, LEAN_DOWN, TRADE_MOVED = range(RING_AT + 2, RING_AT + 6)
 # LEAN_NS: when the lean was last counted; LEAN_UP, LEAN_DOWN: reals: its exponentials
 # TRADE_MOVED: whether the last market order moved the mid
-# TOUCH_MEAN: reals (bid, ask): means of the best prices, ticks
 # of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was: SCAN, and the orders at the best
-SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_WEIGHT = range(LEAN_NS + 6, LEAN_NS + 16, 2)
+SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_WEIGHT = range(LEAN_NS + 4, LEAN_NS + 14, 2)
 # STOOD_ARRIVAL: `lay.ARRIVAL`, by which they age; STANDING: orders there
 # STANDING_WEIGHT: reals: sums of the weights with which they are withdrawn
 USED: Final = SCANNED + 10 - FLOW_MEMORY

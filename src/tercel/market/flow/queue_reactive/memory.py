@@ -13,10 +13,10 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory_record import class_of, memory_at, touch_class
 from tercel.market.flow.queue_reactive.touch_history import (
     emptied_class,
+    last_class,
     lost_price,
     made_class,
     of_side,
-    retreat,
     touch_class_since,
 )
 from tercel.market.simulator import layout as sim
@@ -86,10 +86,6 @@ def _decay(state: Longs, flow: Floats, now: int) -> None:
     for column in range(2):
         for run in (q.RUN, q.INSIDE_RUN, q.WITHDRAWN_RUN):
             put_real(state, run + column, real(state, run + column) * decay)
-        mean = real(state, q.TOUCH_MEAN + column)
-        put_real(
-            state, q.TOUCH_MEAN + column, mean + (state[q.TOUCH + column] - mean) * (1.0 - decay)
-        )
 
 
 @kernel
@@ -109,9 +105,8 @@ def _classify_past(state: Longs, flow: Floats, now: int, side: int, narrow: int)
     m.i_runs = runs * q.NARROWS + narrow
     m.i_behind = class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, state[q.BEHIND + column]) * q.GAPS
     m.i_behind += class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, state[q.BEHIND + 1 - column])
-    pair_class = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(state, side)) * q.RETREATS
-    pair_class += class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(state, -side))
-    m.i_retreat = pair_class * q.NARROWS + narrow
+    pair_class = last_class(state, flow, side) * q.LASTS + last_class(state, flow, -side)
+    m.i_last = pair_class * q.AGES + class_of(flow, q.AGE_EDGES, q.AGES - 1, now - m.trade_ns)
     m.i_signs = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * m.slow_signs)
     m.i_pressure = class_of(flow, q.PRESSURE_EDGES, q.PRESSURES - 1, side * m.pressure)
     pair_class = (
@@ -162,7 +157,7 @@ def record_event(
         if moved:
             m.p_kind = q.MARKET_MOVED
             _note_emptied(state, now, -side, q.EMPTIED, m.i_emptied)
-        record_taker(state, now, side)
+        record_taker(state, now, side, state[q.TOUCH + 1 - column])
         m.trade_moved = 1 if moved else 0
     m.p_side = side
     m.pressure = m.pressure + side * pressure_of(kind)
@@ -194,14 +189,16 @@ def _origin(state: Longs, side: int, price: int) -> int:
 
 
 @kernel
-def record_taker(state: Longs, now: int, side: int) -> None:
-    """Record that an order of a side took liquidity, visible or hidden."""
+def record_taker(state: Longs, now: int, side: int, price: int) -> None:
+    """Record that an order of a side took liquidity at a price, visible or hidden."""
     m = memory_at(state)
     run = q.RUN + (0 if side > 0 else 1)
     m.sign_flow = 0.5 * m.sign_flow + 0.5 * side
     m.slow_signs = 0.92 * m.slow_signs + 0.08 * side
     m.takers = m.takers + side
+    m.lean_ns = 0  # the lean is counted anew at the next event
     m.trade_ns = now
+    m.last_trade = price
     m.trade_moved = 0
     m.trade_sign = side
     put_real(state, run, real(state, run) + 1.0)
@@ -241,7 +238,8 @@ def next_minute(state: Longs, flow: Floats, now: int) -> None:
     season = flow[q.SEASON + min(int(time_of_day * q.SEASONS / session), q.SEASONS - 1)]
     activity = season * flow[row]
     m.activity = class_of(flow, q.ACTIVITY_EDGES, q.ACTIVITIES - 1, activity)
-    m.pace = min(max(activity / flow[q.ACTIVITY_MEAN + m.activity], 0.25), 4.0)
+    pace = activity / flow[q.ACTIVITY_MEAN + m.activity] * activity ** flow[q.SWING]
+    m.pace = min(max(pace, 0.2), 5.0)
     m.markets = flow[row + 1]
     m.day = int(flow[row + 2])
     m.minute_end = now - (now - s.session_ns) % (60 * NS_PER_SECOND) + 60 * NS_PER_SECOND

@@ -31,6 +31,7 @@ _WORDS = (
         "block_left",
         "activity",
         "day",
+        "last_trade",
         "last_side",
         "last_price",
         "last_lots",
@@ -46,7 +47,7 @@ _WORDS = (
         "i_fresh",
         "i_signs",
     ),
-    *("i_alone", "i_runs", "i_behind", "i_retreat", "i_pressure", "i_insides", "i_withdrawn"),
+    *("i_alone", "i_runs", "i_behind", "i_last", "i_pressure", "i_insides", "i_withdrawn"),
     *("n_events", "n_market", "spread_sum", "refills", "repairs", "void", "lean_ns"),
 )
 _REALS = (

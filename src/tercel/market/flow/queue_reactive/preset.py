@@ -111,9 +111,7 @@ def start_memory(state: Ints, mid2: int, now: int = 0) -> None:
     state[q.MID] = mid2
     for word in (q.MEAN_SLOW, q.MEAN_FAST, q.MEAN_VALUE):
         put_real(state, word, float(mid2))
-    state[[q.TOUCH, q.TOUCH + 1]] = mid2 // 2
-    for word in (q.TOUCH_MEAN, q.TOUCH_MEAN + 1):
-        put_real(state, word, mid2 / 2)
+    state[[q.TOUCH, q.TOUCH + 1, q.LAST_TRADE]] = mid2 // 2
     for word in (q.PACE, q.MARKETS, q.RATE, q.LEAN_UP, q.LEAN_DOWN, q.READY, q.READY + 1):
         put_real(state, word, 1.0)
     state[q.SEEN_NS] = now

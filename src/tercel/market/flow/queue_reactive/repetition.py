@@ -111,7 +111,7 @@ class AgainChances:
     def __init__(self) -> None:
         self.price = np.zeros((2, q.CAUSES * q.AGAINS, q.ROOMS))
         self.lots = np.zeros((2, q.CAUSES * q.AGAINS))
-        self.lost = np.zeros((2, 2, q.CAUSES * q.FELL * q.DROPS))
+        self.lost = np.zeros((2, 2, q.CAUSES * q.FELL * q.DROPS * q.REACHES))
 
     def count(self, day: ExtractedDay, state: FlowState) -> tuple[Bools, Bools]:
         """Count a day; masks of its events at an earlier order's price, and of those that also have its lots."""
@@ -123,11 +123,12 @@ class AgainChances:
         room = state.cells[:, 0] // q.TOUCHES // 2
         cell = state.before[:, 6]
         earlier_price = state.before[:, 7]
+        far_in = _depth_in_spread(earlier_price, near, far)
         can = in_spread & (cell >= 0) & _fits(q.LIMIT_IN_SPREAD, side, earlier_price, near, far)
         hit = can & (price == earlier_price)
         same = hit & (day.lots == state.before[:, 8])
         for column, rows in enumerate((hit, can)):
-            np.add.at(self.price[column], (cell[rows], room[rows]), 1.0)
+            np.add.at(self.price[column], (cell[rows], room[rows] * q.REACHES + far_in[rows]), 1.0)
         for column, rows in enumerate((same, hit)):
             np.add.at(self.lots[column], cell[rows], 1.0)
         known = hit.copy()
@@ -141,29 +142,48 @@ class AgainChances:
                 & _fits(q.LIMIT_IN_SPREAD, side, earlier_price, near, far)
             )
             hit = can & (price == earlier_price)
+            cell = cell * q.REACHES + _depth_in_spread(earlier_price, near, far)
             for column, rows in enumerate((hit, can)):
                 np.add.at(self.lost[i, column], cell[rows], 1.0)
             known |= hit
         return known, same
 
-    def tables(self, prior: float = 20.0) -> dict[str, Table]:
-        """Probabilities by cell; thin cells are shrunk to those of their age, and these to the overall one."""
-
-        def share(hits: Table, cans: Table, lean: Table | float) -> Table:
-            """Share of hits in the cases that could be, shrunk towards `lean` by `prior` cases."""
-            return np.asarray((hits + prior * lean) / (cans + prior))
+    def tables(self) -> dict[str, Table]:
+        """Probabilities by cell; thin cells are shrunk to those of their age and depth in the spread."""
 
         hits, cans = self.price
         alike, stood = self.lots
-        by_age = share(hits.sum(axis=1), cans.sum(axis=1), hits.sum() / max(cans.sum(), 1.0))
-        lots = share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
-        lost, follow = (share(x[0], x[1], x[0].sum() / max(x[1].sum(), 1.0)) for x in self.lost)
+        overall = hits.sum() / max(cans.sum(), 1.0)
+        by_age = _share(hits.sum(axis=1), cans.sum(axis=1), overall)
+        lots = _share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
+        by_room = _share(hits.sum(axis=0), cans.sum(axis=0), overall)
+        about = np.minimum(by_age[:, None] * by_room / max(overall, 1e-9), 1.0)
+        lost, follow = (
+            _share(
+                x,
+                n,
+                np.resize(_share(*np.reshape((x, n), (2, -1, q.REACHES)).sum(axis=1), 0.0), len(x)),
+            )
+            for x, n in self.lost
+        )
         return {
-            "again_price": share(hits, cans, by_age[:, None]).ravel(),
+            "again_price": _share(hits, cans, about).ravel(),
             "again_lots": lots,
             "lost_price": lost,
             "follow_price": follow,
         }
+
+
+def _share(hits: Table, cans: Table, lean: Table | float, prior: float = 20.0) -> Table:
+    """Share of hits in the cases that could be, shrunk towards `lean` by `prior` cases."""
+    return np.asarray((hits + prior * lean) / (cans + prior))
+
+
+def _depth_in_spread(price: Ints, near: Ints, far: Ints) -> Ints:
+    """Class of `events.depth_in_spread` of prices in the spread."""
+    into = abs(price - near)
+    spread = abs(far - near)
+    return (4 * into > spread).astype(np.int64) + (2 * into > spread)
 
 
 def _excess(hits: float, chance: float, count: float, prior: float = 30.0) -> float:

@@ -26,7 +26,7 @@ WEIGHTS: Final = (
     "alone",
     "runs",
     "behind",
-    "retreat",
+    "last",
     "pressure",
     "insides",
     "withdrawn",
@@ -40,6 +40,7 @@ SCALARS: Final[Mapping[str, tuple[int, float, float]]] = {
     "fast_ns": (q.FAST_NS, 1e6, 1e13),
     "run_ns": (q.RUN_NS, 1e6, 1e13),
     "value_ns": (q.VALUE_NS, 1e6, 1e13),
+    "follow_ns": (q.FOLLOW_NS, 1e6, 1e13),
     "unit": (q.UNIT, 1e-3, 1e6),
     "sweep": (q.SWEEP, 0.0, 1e6),
     "window": (q.WINDOW, 5.0, 1e5),
@@ -102,7 +103,8 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "pressure_edges": TablePlace(q.PRESSURE_EDGES, q.PRESSURES - 1, -_INF, ascending=True),
     "again_edges": TablePlace(q.AGAIN_EDGES, q.AGAINS, 0.0, ascending=True),
     "behind_edges": TablePlace(q.BEHIND_EDGES, q.GAPS - 1, 0.0, ascending=True),
-    "retreat_edges": TablePlace(q.RETREAT_EDGES, q.RETREATS - 1, -_INF, ascending=True),
+    "shift_edges": TablePlace(q.SHIFT_EDGES, q.SHIFTS - 1, -_INF, ascending=True),
+    "last_edges": TablePlace(q.LAST_EDGES, q.LASTS - 1, -_INF, ascending=True),
     "age_edges": TablePlace(q.AGE_EDGES, q.AGES - 1, 0.0, ascending=True),
     "since_edges": TablePlace(q.SINCE_EDGES, q.SINCE, 0.0, ascending=True),
     "drop_edges": TablePlace(q.DROP_EDGES, q.DROPS - 1, 0.0, ascending=True),
@@ -127,10 +129,10 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "alone": TablePlace(FOLDED, q.ALONE * q.EVENTS),
     "runs": TablePlace(FOLDED, q.BOTH_RUNS * q.EVENTS),
     "behind": TablePlace(q.W_BEHIND, q.BOTH_GAPS * q.EVENTS),
-    "retreat": TablePlace(q.W_RETREAT, q.BOTH_RETREATS * q.EVENTS),
     "pressure": TablePlace(FOLDED, q.PRESSURES * q.EVENTS),
     "insides": TablePlace(FOLDED, q.BOTH_INSIDES * q.EVENTS),
     "withdrawn": TablePlace(FOLDED, q.BOTH_WITHDRAWN * q.EVENTS),
+    "last": TablePlace(q.W_LAST, q.BOTH_LASTS * q.EVENTS),
     "activity": TablePlace(FOLDED, q.ACTIVITIES * q.EVENTS),
     "wait_law": TablePlace(q.WAIT_LAW, q.WAIT_NS - q.WAIT_LAW, 0.0, 1.0),
     "wait_ns": TablePlace(q.WAIT_NS, q.SIZE - q.WAIT_NS, 0.0, 1e15),
@@ -152,8 +154,8 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "repost_price": TablePlace(q.REPOST_PRICE, 3, 0.0, 1.0),
     "again_price": TablePlace(q.AGAIN_PRICE, q.CAUSES * q.AGAINS * q.ROOMS, 0.0, 1.0),
     "again_lots": TablePlace(q.AGAIN_LOTS, q.CAUSES * q.AGAINS, 0.0, 1.0),
-    "lost_price": TablePlace(q.LOST_PRICE, q.CAUSES * q.FELL * q.DROPS, 0.0, 1.0),
-    "follow_price": TablePlace(q.FOLLOW_PRICE, q.CAUSES * q.FELL * q.DROPS, 0.0, 1.0),
+    "lost_price": TablePlace(q.LOST_PRICE, q.CAUSES * q.FELL * q.DROPS * q.REACHES, 0.0, 1.0),
+    "follow_price": TablePlace(q.FOLLOW_PRICE, q.CAUSES * q.FELL * q.DROPS * q.REACHES, 0.0, 1.0),
     "slot": TablePlace(q.SLOT, 2 * (q.LEVELS - 1), 0.0, 1.0, ascending=True),
     "between": TablePlace(q.BETWEEN, q.INSIDE_POINTS, -1e6, 1e6),
     "rank": TablePlace(q.RANK, q.RANKS, 0.0, 1.0, ascending=True),
@@ -162,8 +164,9 @@ LAYOUT: Final[Mapping[str, TablePlace]] = {
     "life_edges": TablePlace(q.LIFE_EDGES, q.LIFE - 1, 0.0, ascending=True),
     "leaves": TablePlace(q.LEAVES, q.LIFE * q.STAY_CLASSES, 0.0, 1e6),
     "leaves_edges": TablePlace(q.LEAVES_EDGES, q.STAY_CLASSES - 1, 1.0, ascending=True),
-    "hidden": TablePlace(q.HIDDEN, 2 * q.STATES_OF_TOUCH * q.SPREADS, 0.0, 1e3),
-    "hidden_at": TablePlace(q.HIDDEN_AT, (1 + q.DROPS) * q.SPREADS * q.HIDDEN_POINTS, 0.0, 1.0),
+    "hidden": TablePlace(q.HIDDEN, 2 * q.LAST_PLACES * q.SPREADS, 0.0, 1e3),
+    "hidden_same": TablePlace(q.HIDDEN_SAME, q.LAST_PLACES, 0.0, 1.0),
+    "hidden_at": TablePlace(q.HIDDEN_AT, q.LAST_PLACES * q.SPREADS * q.HIDDEN_POINTS, 0.0, 1.0),
     "hidden_lots": TablePlace(q.HIDDEN_LOTS, q.GAP_POINTS, 1.0, 1e7),
 }
 """Tables of fixed length. The minutes follow at the end."""
@@ -206,6 +209,8 @@ def pack(
     flow[q.TREND] = knobs.trend
     flow[q.VALUE] = knobs.value
     flow[q.PUSH] = knobs.push
+    flow[q.FOLLOW] = knobs.follow
+    flow[q.SWING] = knobs.swing
     flow[q.LONE : q.LONE + 2] = np.exp([0.0, -max(knobs.lone, 0.0)])
     flow[q.AMONG] = 1.0 + min(knobs.lone, 0.0)
     state = flow[q.W_STATE : q.W_BEFORE].reshape(q.STATES, q.EVENTS)
@@ -272,9 +277,11 @@ class PilotFactors(BaseModel):
     anchor_fast : float
         Log factor of the events that move the mid, per standard deviation of its displacement from its fast mean;
         positive pulls back.
-    trend, value, push : float
-        Lean of the same events with the last half minute, against the last minutes, with aggressors: see
-        `kernel.update_lean`.
+    trend, value, push, follow : float
+        Lean of the same events with the last half minute, against the last minutes, with aggressors, to the last trade's
+        price: see `kernel.update_lean`.
+    swing : float
+        Power of a minute's activity by which the waits in it are shortened further.
     lots : float
         How far market orders that do not take just the queue lean to larger sizes; 1: as on tape.
     repeat : float
@@ -293,7 +300,9 @@ class PilotFactors(BaseModel):
     anchor_fast: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.0
     trend: Annotated[float, Field(ge=-0.2, le=0.6)] = 0.0
     value: Annotated[float, Field(ge=0.0, le=0.2)] = 0.0
-    push: Annotated[float, Field(ge=-0.1, le=0.1)] = 0.0
+    push: Annotated[float, Field(ge=-0.15, le=0.15)] = 0.0
+    follow: Annotated[float, Field(ge=-0.3, le=1.0)] = 0.0
+    swing: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.0
     lots: Positive = 1.0
     repeat: Rate = 1.0
     lone: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.0

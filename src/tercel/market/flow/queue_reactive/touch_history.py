@@ -3,14 +3,41 @@
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory_record import class_of, memory_at
-from tercel.market.simulator.records import real
 
 
 @kernel
-def retreat(state: Longs, side: int) -> float:
-    """Ticks by which a side's best price is behind its mean; below 0: ahead of it."""
+def beyond_last(state: Longs, side: int) -> int:
+    """Ticks by which a side's best price is better than the last trade's; below 0: behind it."""
     column = 0 if side > 0 else 1
-    return (real(state, q.TOUCH_MEAN + column) - state[q.TOUCH + column]) * side
+    return int((state[q.TOUCH + column] - memory_at(state).last_trade) * side)
+
+
+@kernel
+def last_place(state: Longs, side: int) -> int:
+    """Place of the last trade seen from a side: 0 behind its best, 1 to 4 a quarter of the spread, 5 beyond the other."""
+    into = -beyond_last(state, side)
+    spread = state[q.TOUCH + 1] - state[q.TOUCH]
+    if into < 0 or into > spread:
+        return 0 if into < 0 else 5
+    return 1 + int(4 * into > spread) + int(2 * into > spread) + int(4 * into > 3 * spread)
+
+
+@kernel
+def lastly(state: Longs, flow: Floats, side: int) -> int:
+    """Place of the last trade in the spread, seen from a side: 0 outside, 1 its half, 2 the other half, 3 there just now."""
+    m = memory_at(state)
+    place = last_place(state, side)
+    if place == 0 or place == 5:
+        return 0
+    if place <= 2:
+        return 1
+    return 3 if m.seen_ns - m.trade_ns < flow[q.AGE_EDGES] else 2
+
+
+@kernel
+def last_class(state: Longs, flow: Floats, side: int) -> int:
+    """Class of the distance of a side's best price from the last trade's."""
+    return class_of(flow, q.LAST_EDGES, q.LASTS - 1, beyond_last(state, side))
 
 
 @kernel
@@ -54,15 +81,6 @@ def drop_class(state: Longs, side: int) -> int:
         if 0 < side_class <= q.GONE:
             worst = max(worst, 1 + (side_class - 1) % q.DROPS)
     return worst
-
-
-@kernel
-def gone_state(state: Longs, side: int) -> int:
-    """Whether a side's best price vanished and is not yet back: 1 by a market order, 2 by a cancel, 0 neither."""
-    m = memory_at(state)
-    if 0 < of_side(state, m.i_emptied, side) <= q.GONE:
-        return 1
-    return 2 if 0 < of_side(state, m.i_vacated, side) <= q.GONE else 0
 
 
 @kernel

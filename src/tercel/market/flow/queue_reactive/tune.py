@@ -2,7 +2,7 @@
 
 Statistics compared: events and market orders per second, cancels at the best, lots of a market order, sizes that
 repeat, spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60
-and 600 s, how far the mid has moved 10 and 60 s after a market order, and the shares of the kinds of events in each
+and 600 s, how far the mid has moved 3, 10 and 60 s after a market order, and the shares of the kinds of events in each
 class of the spread. Every target has a knob that moves it nearly alone, so that damped steps on the logarithms converge
 in a few rounds; the mean knobs of the last third are returned.
 """
@@ -22,14 +22,15 @@ from tercel.market.flow.queue_reactive.tables import PilotFactors, four_digits
 from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
-RESPONSES = (10, 60)
+RESPONSES = (3, 10, 60)
+BUSY_S = 300
 UNKNOWN = 1e-9
 """A figure that a tape is too short for."""
 MAX_LOG_RATIO = 1.0
 """Log ratio at which a step is largest."""
 WARMUP_S = 900.0
 PILOTS = 5
-ROUNDS = 12
+ROUNDS = 16
 LOSS = {
     "rate": 1.0,
     "markets": 1.0,
@@ -106,11 +107,19 @@ def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
         figures[f"sd{horizon}"] = (
             float(np.sqrt(np.mean(all_moves**2))) / 2.0 if len(all_moves) else UNKNOWN
         )
+    counts = np.concatenate([_counts(d) / np.mean(_counts(d)) for d in days])
+    figures["busy"] = max(float(counts.std()), UNKNOWN)
     for after in RESPONSES:
         figures[f"response{after}"] = max(
             float(np.concatenate([_responses(d, after) for d in days]).mean()), UNKNOWN
         )
     return figures
+
+
+def _counts(day: ExtractedDay) -> Floats:
+    """Events in each stretch of BUSY_S."""
+    stretch = (day.o.ns - day.o.start_ns) // (BUSY_S * NS_PER_SECOND)
+    return np.bincount(stretch)[: max(int(day.o.seconds // BUSY_S), 1)].astype(float)
 
 
 def _responses(day: ExtractedDay, seconds: int) -> Floats:
@@ -266,7 +275,6 @@ def _step_knobs(
 
     knobs = preset.knobs
     share = over("markets") - over("rate")
-    response = 0.5 * (over("response10") + over("response60"))
     lean = gain * float(leaning)
     knobs_after = PilotFactors(
         clock=float(np.clip(knobs.clock * np.exp(gain * 0.9 * over("rate")), 0.2, 5.0)),
@@ -276,7 +284,9 @@ def _step_knobs(
         anchor_fast=float(np.clip(knobs.anchor_fast + gain * 0.5 * over("sd10"), -0.3, 2.0)),
         trend=float(np.clip(knobs.trend - lean * 0.15 * over("sd60"), -0.1, 0.5)),
         value=float(np.clip(knobs.value + lean * 0.05 * over("sd600"), 0.0, 0.15)),
-        push=float(np.clip(knobs.push - lean * 0.05 * response, -0.05, 0.05)),
+        push=float(np.clip(knobs.push - lean * 0.1 * over("response60"), -0.05, 0.1)),
+        follow=float(np.clip(knobs.follow - lean * 0.8 * over("response3"), -0.1, 1.0)),
+        swing=float(np.clip(knobs.swing - gain * over("busy"), -0.5, 1.5)),
         lots=float(np.clip(knobs.lots * np.exp(-gain * over("lots")), 0.7, 1.6)),
         repeat=float(np.clip(knobs.repeat * np.exp(-gain * 1.0 * over("same")), 0.0, 2.0)),
         lone=float(np.clip(knobs.lone - gain * 1.0 * over("reach"), -1.0, 2.0)),
