@@ -158,14 +158,7 @@ class AgainChances:
         lots = _share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
         by_room = _share(hits.sum(axis=0), cans.sum(axis=0), overall)
         about = np.minimum(by_age[:, None] * by_room / max(overall, 1e-9), 1.0)
-        lost, follow = (
-            _share(
-                x,
-                n,
-                np.resize(_share(*np.reshape((x, n), (2, -1, q.REACHES)).sum(axis=1), 0.0), len(x)),
-            )
-            for x, n in self.lost
-        )
+        lost, follow = (_shares_by_depth(*counts) for counts in self.lost)
         return {
             "again_price": _share(hits, cans, about).ravel(),
             "again_lots": lots,
@@ -177,6 +170,14 @@ class AgainChances:
 def _share(hits: Table, cans: Table, lean: Table | float, prior: float = 20.0) -> Table:
     """Share of hits in the cases that could be, shrunk towards `lean` by `prior` cases."""
     return np.asarray((hits + prior * lean) / (cans + prior))
+
+
+def _shares_by_depth(hits: Table, cans: Table) -> Table:
+    """Share of hits by cell, shrunk towards that of the same depth in the spread."""
+    by_depth = _share(
+        hits.reshape(-1, q.REACHES).sum(axis=0), cans.reshape(-1, q.REACHES).sum(axis=0), 0.0
+    )
+    return _share(hits, cans, np.resize(by_depth, len(hits)))
 
 
 def _depth_in_spread(price: Ints, near: Ints, far: Ints) -> Ints:
