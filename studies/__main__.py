@@ -8,7 +8,9 @@ import typer
 
 from tercel.cli import (
     AsJson,
+    ImpactScale,
     Lake,
+    PassiveImpact,
     Seed,
     Symbol,
     Venue,
@@ -16,6 +18,7 @@ from tercel.cli import (
     check_date,
     check_folder,
     command_line,
+    impact_terms,
     page_folder,
     parse_dates,
     parse_seeds,
@@ -302,6 +305,8 @@ def flow(
             metavar="S,...",
         ),
     ] = "",
+    passive_impact: PassiveImpact = None,
+    impact_scale: ImpactScale = None,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -309,17 +314,18 @@ def flow(
     with report_errors(as_json):
         from tercel.core import split_commas
 
+        terms = impact_terms(passive_impact, impact_scale)
         if shares:
             from studies.tape.flow_command import run_sizes
 
             sizes = [float(one) for one in split_commas(shares)]
-            run_sizes(lake, split_commas(symbol), split_commas(bound), sizes, seed, as_json)
+            run_sizes(lake, split_commas(symbol), split_commas(bound), sizes, seed, as_json, terms)
             return
         if choose:
             from studies.tape.choose import run
         else:
             from studies.tape.flow_command import run
-        run(lake, split_commas(symbol), split_commas(bound), seed, as_json)
+        run(lake, split_commas(symbol), split_commas(bound), seed, as_json, terms)
 
 
 @app.command()

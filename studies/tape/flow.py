@@ -142,18 +142,24 @@ def learned(days: Days, out: Path, seed: int) -> str:
 
 
 def ground(
-    lake: Lake, symbol: str, bound: str, left_out: Sequence[str] = (), task: Task | None = None
+    lake: Lake,
+    symbol: str,
+    bound: str,
+    left_out: Sequence[str] = (),
+    task: Task | None = None,
+    **terms: float,
 ) -> BuiltMarket:
-    """Half-hour orders of 10 %, or others, both sides, on all days of a symbol but its first."""
+    """Half-hour orders of 10 %, or others, both sides, on all days of a symbol but its first; `terms` of impact."""
     days = tuple(day for day in sorted(lake.days(symbol))[FIRST:] if day not in left_out)
-    return build_market(
-        Scenario(Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound), task or Task())
-    )
+    market = Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound, **terms)
+    return build_market(Scenario(market, task or Task()))
 
 
-def of_size(lake: Lake, symbol: str, bound: str, model: str, share: float) -> dict[str, Any]:
+def of_size(
+    lake: Lake, symbol: str, bound: str, model: str, share: float, **terms: float
+) -> dict[str, Any]:
     """The policy beside `rest_and_take` on orders of a share of the volume, 5 ms late: costs, what it saves, what was left."""
-    market = ground(lake, symbol, bound, task=Task(share=share, latency=LATE))
+    market = ground(lake, symbol, bound, task=Task(share=share, latency=LATE), **terms)
     made = {POLICY: policy_of(model), LARGE: build(LARGE, market.estimates)}
     done = run_strategies(
         market.judged, market.task, market.plan, list(made.values()), run_out=False

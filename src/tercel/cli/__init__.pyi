@@ -28,6 +28,9 @@ from tercel.cli.output import check_folder as check_folder
 from tercel.cli.commands import command_line as command_line
 from tercel.cli.interrupts import end_on_termination as end_on_termination
 from tercel.cli.output import hand_over as hand_over
+from tercel.cli.order import ImpactScale as ImpactScale
+from tercel.cli.order import PassiveImpact as PassiveImpact
+from tercel.cli.order import impact_terms as impact_terms
 from tercel.cli.options import parse_dates as parse_dates
 from tercel.cli.options import parse_seeds as parse_seeds
 from tercel.cli.options import page_folder as page_folder
@@ -57,11 +60,13 @@ __all__ = [
     "AsJson",
     "Configured",
     "Experiments",
+    "ImpactScale",
     "JsonRequest",
     "Lake",
     "Leak",
     "ObservationOption",
     "OfModel",
+    "PassiveImpact",
     "PluginCommands",
     "Policy",
     "PostureRequest",
@@ -85,6 +90,7 @@ __all__ = [
     "end_on_termination",
     "file_to_write",
     "hand_over",
+    "impact_terms",
     "main",
     "page_folder",
     "parse_dates",
