@@ -16,7 +16,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
 from tercel.market.flow.census import Census, census
 from tercel.market.flow.fit_table import judge, misses
-from tercel.market.flow.port import Preset
+from tercel.market.flow.port import Card, Preset
 from tercel.market.flow.queue_reactive.calibrate import touch_only_error
 from tercel.market.flow.registry import model_of
 from tercel.market.score.card import ScoreDraw, score, with_scores
@@ -186,9 +186,10 @@ def calibrate_preset(
     made_of = sorted(
         {str(date) for day in days for date in day.instrument.extra.get("resampled_of", ())}
     )
-    extra = {"days": [*(day.instrument.date for day in days), *made_of]} | (
+    extra: Card = {"days": [*(day.instrument.date for day in days), *made_of]} | (
         {"window_s": window} if windowed else {}
     )
+    extra |= {k: v for k, v in days[0].instrument.extra.items() if k == "lot_size"}
     return preset.model_copy(update={"card": {**preset.card, **extra}})
 
 
