@@ -11,8 +11,8 @@ from tercel.core.progress import say
 from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of, make_market
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import resolve_markets
-from tercel.market.flow import Preset, registry as presets
-from tercel.market.score.calibrated import calibrate_days, describe_fit
+from tercel.market.flow import registry as presets
+from tercel.market.score.calibrated import Calibration, calibrate_days, describe_fit
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
@@ -153,7 +153,7 @@ def calibrate(
     symbol: str,
     days: Sequence[str],
     *,
-    held_out: Sequence[str] = (),
+    held_out: Sequence[str] | None = None,
     model: str = "queue_reactive",
     name: str = "",
     out: str | Path | None = None,
@@ -174,9 +174,10 @@ def calibrate(
         Folder of imported days, and symbol.
     days : sequence of str
         YYYY-MM-DD.
-    held_out : sequence of str
-        Days that are not fitted, to measure the market on. Of a single day and ``santa_fe`` every second half hour is
-        held out without them.
+    held_out : sequence of str, optional
+        Days that are not fitted, to measure the market on; an empty list for none. By default the lake's next days, else
+        the last of `days`, else every second half hour of a single day; a model that reads whole days is not measured
+        without them.
     model : str
         Flow model: queue_reactive, santa_fe, or resampled: days made of blocks of these days, which stay needed (single
         orders, five levels a side or more). Or one of an installed package: hawkes comes with ``tercel-studies``.
@@ -236,8 +237,14 @@ def calibrate(
 
 
 def write_calibrated(
-    file: Path, lake: Path, symbol: str, *days: Sequence[str], name: str, stamp: str, **options: Any
-) -> Preset:
+    file: Path,
+    lake: Path,
+    symbol: str,
+    *days: Sequence[str] | None,
+    name: str,
+    stamp: str,
+    **options: Any,
+) -> Calibration:
     """Fit a preset to recorded days (`calibrate_days`), write it to a ``.json`` file and say how well it fits.
 
     Parameters
@@ -260,7 +267,7 @@ def write_calibrated(
         f"`out={file}`",
         "name another `out=`",
     )
-    preset = calibrate_days(
+    calibration = calibrate_days(
         lake,
         symbol,
         *days,
@@ -268,6 +275,6 @@ def write_calibrated(
         stamp=stamp or datetime.now().date().isoformat(),
         **options,
     )
-    preset.save(file)
-    say(describe_fit(preset))
-    return preset
+    calibration.preset.save(file)
+    say(describe_fit(calibration.preset))
+    return calibration

@@ -1,4 +1,6 @@
+from tercel.cli.market import Calibrate as Calibrate
 from tercel.cli.market import Simulate as Simulate
+from tercel.cli.market import calibrate as calibrate
 from tercel.cli.market_score import OWN as OWN
 from tercel.cli.market_score import ScoreRequest as ScoreRequest
 from tercel.cli.market_score import file_to_write as file_to_write
@@ -58,6 +60,7 @@ __all__ = [
     "PRESET",
     "TAPES",
     "AsJson",
+    "Calibrate",
     "Configured",
     "Experiments",
     "ImpactScale",
@@ -83,6 +86,7 @@ __all__ = [
     "Venue",
     "answer_for_absent",
     "app",
+    "calibrate",
     "catch_interrupt",
     "check_date",
     "check_folder",

@@ -12,6 +12,7 @@ import typer
 from tercel.cli.commands import add
 from tercel.cli.market_dealers import dealers
 from tercel.cli.market_score import score
+from tercel.cli.market_score_page import show as show_card
 from tercel.cli.market_score_tables import (
     LESSON_COLUMNS,
     cell,
@@ -36,7 +37,11 @@ from tercel.cli.output import hand_over, print_table, say
 from tercel.core.errors import refuse_if
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tercel.market.flow.port import Preset
+    from tercel.market.score.scored_days import Day
+    from tercel.market.score.stored_scores import CardRow
     from tercel.market.tape import Events, Instrument
 
 market_app = typer.Typer(
@@ -46,6 +51,7 @@ market_app = typer.Typer(
 )
 
 
+NOTHING_HELD_OUT = "none"
 PRESET_HEADINGS = (
     "preset",
     "model",
@@ -91,7 +97,13 @@ class Calibrate(JsonRequest):
         str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")
     ] = ""
     held_out: Annotated[
-        str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
+        str,
+        typer.Option(
+            help="Days that judge it, separated by commas; none: not judged. Default, of queue_reactive: the rest of the days "
+            "with --from or --to; else the lake's next days, as many as --date names; else the last of --date, or of one day "
+            "every other half hour.",
+            metavar="D[,D...]|none",
+        ),
     ] = ""
     start: From = ""
     end: To = ""
@@ -115,17 +127,25 @@ class Calibrate(JsonRequest):
         ),
     ] = None
 
+    def fill_rows(
+        self, preset: "Preset", test: "Sequence[Day]", train: "Sequence[Day]"
+    ) -> "Sequence[CardRow]":
+        """Hook for other packages: rows on fills, measured on the days held out; by default none."""
+        return ()
+
 
 def calibrate(request: Calibrate) -> None:
-    """Calibrate a market from days of tape, or from a stretch of one."""
+    """Calibrate a market from days of tape, or from a stretch of one, and print its card on what it has not seen."""
     check_date(request.stamp or None)
     dates = parse_dates(request.dates)
-    held_out = parse_dates(request.held_out)
+    named = [] if request.held_out == NOTHING_HELD_OUT else parse_dates(request.held_out)
+    held_out = named if request.held_out else None
     path = request.out
     from tercel.api.market import write_calibrated
+    from tercel.market.score.card import calibrated_on
 
     began_s = time.perf_counter()
-    preset = write_calibrated(
+    calibration = write_calibrated(
         path,
         request.lake,
         request.symbol,
@@ -139,7 +159,9 @@ def calibrate(request: Calibrate) -> None:
         venue=request.venue,
         levels=request.levels,
         lot=request.lot,
+        fills=request.fill_rows,
     )
+    preset = calibration.preset
     if "fit" in preset.card:
         show_fit(preset, path, request.as_json)
         return
@@ -147,12 +169,20 @@ def calibrate(request: Calibrate) -> None:
 
     def show() -> None:
         """Print where the preset is, and how to score it."""
-        say(f"{preset.name}: {preset.model} from {request.dates} in {seconds:.1f} s")
+        say(f"{preset.name}: {preset.model} from {', '.join(trained_on)} in {seconds:.1f} s")
         say(f"written  {path}")
-        say(_how_to_score(request, dates, held_out))
+        if calibration.score is None:
+            for limit in preset.card.get("limits", ()):
+                say(f"note: {limit}")
+            say(_how_to_score(request, dates))
+        else:
+            show_card(calibration.score)
 
-    result = {"name": preset.name, "model": preset.model, "out": path, "calibrated_on": dates}
+    trained_on = calibrated_on(preset)
+    result = {"name": preset.name, "model": preset.model, "out": path, "calibrated_on": trained_on}
     result |= {
+        "limits": preset.card.get("limits", []),
+        "held_out": preset.card.get("held_out_days", []),
         "window_s": preset.card.get("window_s"),
         "seconds": seconds,
         "scores": preset.card.get("scores"),
@@ -160,7 +190,7 @@ def calibrate(request: Calibrate) -> None:
     hand_over(result, request.as_json, show)
 
 
-def _how_to_score(request: Calibrate, dates: list[str], held_out: list[str]) -> str:
+def _how_to_score(request: Calibrate, dates: list[str]) -> str:
     """Line with the command that scores a market on what it has not seen, or how to leave something unseen."""
     from tercel.market.tape import Lake as Store
 
@@ -168,7 +198,7 @@ def _how_to_score(request: Calibrate, dates: list[str], held_out: list[str]) -> 
     venue = request.venue or None
     hours = f" --from {request.end}" if request.end else f" --to {request.start}"
     hours *= bool(request.start or request.end)
-    unseen = {*store.days(request.symbol, venue)} - {*dates, *held_out}
+    unseen = {*store.days(request.symbol, venue)} - {*dates}
     unseen_dates = ",".join(dates if hours else sorted(unseen))
     if unseen_dates:
         return (

@@ -21,6 +21,7 @@ from tercel.market.score.classifier import classifier_auc
 from tercel.market.score.conditional import ConditionalReference
 from tercel.market.score.distance import mean14, mean_of
 from tercel.market.score.dynamics import DynamicFigure, judge_figures, sums_of
+from tercel.market.score.held_back import describe_halts, split_at_gaps
 from tercel.market.score.held_out import HeldOutTape, round_values
 from tercel.market.score.realism_gates import (
     LevelGate,
@@ -102,9 +103,9 @@ class ScoreDraw:
     ----------
     preset : Preset
     test, train : sequence of Day
-        Held out, and calibrated on.
+        Held out, and calibrated on; one with breaks or halts counts as several stretches.
     seeds : sequence of int
-        One simulated path each and test day.
+        One simulated path each and stretch held out.
 
     Attributes
     ----------
@@ -124,6 +125,10 @@ class ScoreDraw:
         seeds: Sequence[int] = SEEDS,
     ) -> None:
         check_one_market(preset, test)
+        halts = describe_halts(test)
+        test, train = (
+            [part for day in days for part in split_at_gaps(day)] for days in (test, train)
+        )
         self.preset = preset
         self.test_observed = [day.observe() for day in test]
         self.train_observed = [day.observe() for day in train]
@@ -136,7 +141,8 @@ class ScoreDraw:
             for days, seen in ((test, self.test_observed), (train, self.train_observed))
         )
         self.test, self.train = ([one.sample for one in some] for some in (tested, trained))
-        self.tape = HeldOutTape.of(tested, trained, self.clock_ns)
+        tape = HeldOutTape.of(tested, trained, self.clock_ns)
+        self.tape = replace(tape, notes=(*halts, *tape.notes))
         self.simulated = SimulatedStretches.simulate(self.tape, preset, seeds)
         self.sim_observed = self.simulated.observed
         self.sims = self.simulated.samples
@@ -294,7 +300,7 @@ def _score_without_days(
         model=preset.model,
         preset=preset.name,
         calibrated_on=calibrated_on(preset),
-        scored_on=[stretch.label for stretch in tape.stretches],
+        scored_on=[*dict.fromkeys(stretch.label for stretch in tape.stretches)],
         judged=preset.model == JUDGED_MODEL and min(tape.hours) >= JUDGED_HOURS,
         distances=table,
         mean_l1=_mean14({name: row.l1 for name, row in table.items()}),
@@ -401,6 +407,8 @@ def calibrated_on(preset: Preset) -> list[str]:
     card = preset.card
     start, end = card.get("window_s") or (card.get("from_s"), card.get("to_s"))
     days = [str(day) for day in card.get("days", [])]
+    if part := card.get("part_of_day"):
+        return [f"{day} [{part}]" for day in days]
     if start is None and end is None:
         return days
     return [
@@ -409,19 +417,19 @@ def calibrated_on(preset: Preset) -> list[str]:
 
 
 def classifier_scores(stretches: ScoreDraw) -> tuple[float | None, float | None]:
-    """Mean AUC of simulated against real, and of real train days against real test days."""
-    simulated = [
-        classifier_auc(seen, sims[i % len(sims)], stretches.clock_ns)
-        for i, (seen, sims) in enumerate(
-            zip(stretches.test_observed, stretches.sim_observed, strict=True)
-        )
-    ]
+    """Mean AUC of simulated against real, and of real train days against real test days; stretches of one day together."""
+    by_day: dict[str, list[int]] = {}
+    for number, stretch in enumerate(stretches.tape.stretches):
+        by_day.setdefault(stretch.label, []).append(number)
+    simulated, real = [], []
     train = stretches.train_observed
-    real = [
-        classifier_auc(seen, train[i % len(train)], stretches.clock_ns)
-        for i, seen in enumerate(stretches.test_observed)
-        if train
-    ]
+    for i, numbers in enumerate(by_day.values()):
+        seen = [stretches.test_observed[n] for n in numbers]
+        made = [stretches.sim_observed[n][i % len(stretches.sim_observed[n])] for n in numbers]
+        simulated.append(classifier_auc(seen, made, stretches.clock_ns))
+        others = [train[(i + k) % len(train)] for k in range(min(len(numbers), len(train)))]
+        if others:
+            real.append(classifier_auc(seen, others, stretches.clock_ns))
     return mean_of(simulated), mean_of(real)
 
 
