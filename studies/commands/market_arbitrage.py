@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,14 +98,13 @@ def arbitrage(request: Arbitrage) -> None:
     from tercel.execution import latency_of
     from tercel.market.flow import load
 
-    terms = impact_terms(request.passive_impact, request.impact_scale)
+    terms: Any = impact_terms(request.passive_impact, request.impact_scale)
     if request.preset is not None:
-        market = Market(preset=request.preset, impact=request.impact or "", **terms)
+        market = replace(Market(preset=request.preset, impact=request.impact or ""), **terms)
         searched, proof = preset_grounds(load(request.preset), market, request.seed)
     else:
-        law = request.impact or "none"
-        market = Market(lake=tape, symbol=request.symbol, impact=law, **terms)
-        searched, proof = tape_grounds(market, request.seed)
+        market = Market(lake=tape, symbol=request.symbol, impact=request.impact or "none")
+        searched, proof = tape_grounds(replace(market, **terms), request.seed)
     sizes, latencies = request.sizes or SIZES, request.latencies or ("0", "50")
     began = time.process_time()
 

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from studies.tape import flow
-from studies.tape.flow_command import NO_TERMS, POOLED, judged_of
+from studies.tape.flow_command import POOLED, judged_of
 from tercel.cli import print_json, print_table
 from tercel.core import ConfigError, Estimate, Float32, Floats
 from tercel.core.report import format_interval
@@ -217,7 +217,7 @@ def run(
     bounds: Sequence[str],
     seed: int,
     as_json: bool,
-    terms: Mapping[str, float] = NO_TERMS,
+    terms: Mapping[str, float] = flow.NO_TERMS,
 ) -> None:
     """Print what each choice chose, what that saves where it was not chosen, and what each number is worth there.
 
@@ -234,7 +234,7 @@ def run(
             "name lakes of more symbols with --lake",
         )
     with TemporaryDirectory() as kept, progress_steps("choosing", len(known) + 1) as step:
-        ground = cache(lambda symbol, bound: flow.ground(homes[symbol], symbol, bound, **terms))
+        ground = cache(lambda symbol, bound: flow.ground(homes[symbol], symbol, bound, terms=terms))
         model = cache(
             lambda of: flow.learned({one: days[one] for one in of}, Path(kept, "-".join(of)), seed)
         )

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from studies.tape import flow
 from tercel.cli import print_json, print_table, say
@@ -15,8 +14,6 @@ from tercel.market.tape import Lake
 from tercel.signals.flow import FlowDay
 from tercel.signals.flow.train import progress_steps, read_days
 
-NO_TERMS: Final[Mapping[str, float]] = MappingProxyType({})
-"""No `passive_impact`, no `impact_scale`: both are 1."""
 POOLED = "all"
 SHOWN = ("without take", "without inside", "without hide", flow.PLACEBO, flow.TRUTH)
 HEADINGS = (
@@ -40,7 +37,7 @@ def run(
     bounds: Sequence[str],
     seed: int,
     as_json: bool,
-    terms: Mapping[str, float] = NO_TERMS,
+    terms: Mapping[str, float] = flow.NO_TERMS,
 ) -> None:
     """Print a table a bound, a row a symbol that was left out and one of all together; `terms` of impact."""
     days, homes, judged = judged_of(lakes, symbols)
@@ -52,7 +49,7 @@ def run(
                 folder = Path(kept) / symbol
                 others = {name: one for name, one in days.items() if name != symbol}
                 model = str(folder) if folder.exists() else flow.learned(others, folder, seed)
-                market = flow.ground(homes[symbol], symbol, bound, **terms)
+                market = flow.ground(homes[symbol], symbol, bound, terms=terms)
                 made = flow.strategies_of(model, market)
                 parts[symbol] = flow.scores_of(market, made, days[symbol])
                 step()
@@ -72,7 +69,7 @@ def run(
 
 def run_sizes(
     lakes: Sequence[Path], symbols: Sequence[str], bounds: Sequence[str], shares: Sequence[float], seed: int,
-    as_json: bool, terms: Mapping[str, float] = NO_TERMS,
+    as_json: bool, terms: Mapping[str, float] = flow.NO_TERMS,
 ) -> None:  # fmt: skip
     """Print the policy beside `rest_and_take`, a row a symbol that was left out and size; `terms` of impact."""
     days, homes, judged = judged_of(lakes, symbols)
@@ -83,7 +80,7 @@ def run_sizes(
             model = flow.learned(others, Path(kept) / symbol, seed)
             for share in shares:
                 for bound in bounds:
-                    row = flow.of_size(homes[symbol], symbol, bound, model, share, **terms)
+                    row = flow.of_size(homes[symbol], symbol, bound, model, share, terms)
                     rows.append((bound, row))
             step()
     if as_json:

@@ -42,7 +42,6 @@ def test_one_hour_is_calibrated_by_quarters_with_a_card_and_its_limits(tmp_path:
         f"{DATES[0]} [even quarter hours]",
         "flow: checks passed",
         "note: calibrated on 30 minutes of trading, where two hours or more are needed",
-        "note: of one day",
     ):
         assert said in told
     card = load(out).card

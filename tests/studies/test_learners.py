@@ -45,7 +45,7 @@ def test_days_of_a_study_have_the_terms_of_impact_that_were_asked_for(
 ) -> None:
     monkeypatch.setattr(flow, "FIRST", 1)
     plain, half = (
-        flow.ground(lake, "AAA", "strict", **terms).judged.impact
+        flow.ground(lake, "AAA", "strict", terms=terms).judged.impact
         for terms in ({}, {"passive_impact": 0.5, "impact_scale": 2.0})
     )
     assert half == plain.scaled(2.0, 0.5)

@@ -11,8 +11,9 @@ from tercel.core.progress import say
 from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of, make_market
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import resolve_markets
-from tercel.market.flow import registry as presets
-from tercel.market.score.calibrated import Calibration, calibrate_days, describe_fit
+from tercel.market.flow import Preset, registry as presets
+from tercel.market.score.calibrated import calibrate_days, describe_fit
+from tercel.market.score.card import ScoreCard
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
@@ -217,7 +218,6 @@ def calibrate(
         file = Path(tempfile.mkdtemp(prefix="tercel-")) / f"{market_name}.json"
     else:
         file = Path(out)
-    start, end = hours
     write_calibrated(
         file,
         Path(lake),
@@ -227,8 +227,7 @@ def calibrate(
         model=model,
         name=name,
         stamp=stamp,
-        start=start,
-        end=end,
+        hours=hours,
         venue=venue,
         levels=levels,
         lot=lot,
@@ -240,19 +239,21 @@ def write_calibrated(
     file: Path,
     lake: Path,
     symbol: str,
-    *days: Sequence[str] | None,
+    dates: Sequence[str],
+    held_out: Sequence[str] | None = None,
+    *,
     name: str,
     stamp: str,
     **options: Any,
-) -> Calibration:
-    """Fit a preset to recorded days (`calibrate_days`), write it to a ``.json`` file and say how well it fits.
+) -> tuple[Preset, ScoreCard | None]:
+    """Fit a preset to recorded days (`calibrate_days`), write it to a ``.json`` file, say how well it fits; both are returned.
 
     Parameters
     ----------
     file : Path
         Its name is the market's, if `name` is empty.
-    lake, symbol, *days, **options
-        Of `calibrate_days`; days to fit, then days held out.
+    lake, symbol, dates, held_out, **options
+        Of `calibrate_days`.
     name, stamp : str
         Name and date of the preset; an empty date is today.
 
@@ -267,14 +268,15 @@ def write_calibrated(
         f"`out={file}`",
         "name another `out=`",
     )
-    calibration = calibrate_days(
+    preset, card = calibrate_days(
         lake,
         symbol,
-        *days,
+        dates,
+        held_out,
         name=name or file.stem,
         stamp=stamp or datetime.now().date().isoformat(),
         **options,
     )
-    calibration.preset.save(file)
-    say(describe_fit(calibration.preset))
-    return calibration
+    preset.save(file)
+    say(describe_fit(preset))
+    return preset, card

@@ -11,11 +11,8 @@ from tercel.core.vocabulary import NS_PER_SECOND, STATUS
 from tercel.market.flow.queue_reactive.calibrate import calibrate
 from tercel.market.score.calibrated import choose_days
 from tercel.market.score.held_back import (
-    LEAST_HALT_S,
     alternate_stretches,
-    describe_halts,
     limits_of,
-    split_at_gaps,
     trading_spans,
     whole_day,
     with_spans,
@@ -25,6 +22,7 @@ from tercel.market.score.scored_days import Day, read_days
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.local_times import local_ns
+from tercel.market.tape.recorded_rules import recorded_hours
 
 OPEN_NS = local_ns("2023-07-11", "Asia/Shanghai", 9 * 3600 + 1800)
 HOUR_S = 3600.0
@@ -58,7 +56,7 @@ def test_spans_are_the_seconds_that_trade(seed: int) -> None:
         halted[first : times[n + 1] if n < 5 else None] = value != 1
     edges = np.flatnonzero(np.diff(np.r_[0, halted.astype(int), 0]))
     for first, last in edges.reshape(-1, 2):
-        halted[first:last] = last - first >= LEAST_HALT_S
+        halted[first:last] = last - first >= 60
     if (trades & halted).sum() > 0.5 * trades.sum():
         with pytest.raises(ConfigError, match="600961 2023-07-11, halted"):
             trading_spans(day)
@@ -67,8 +65,10 @@ def test_spans_are_the_seconds_that_trade(seed: int) -> None:
     ends = np.flatnonzero(np.diff(np.r_[0, in_use.astype(int), 0])).reshape(-1, 2)
     long = [(float(a), float(b)) for a, b in ends if b - a >= 300]
     np.testing.assert_allclose(trading_spans(day), long)
-    np.testing.assert_allclose([part.stretch_s for part in split_at_gaps(day)], long)
-    assert {part.label for part in split_at_gaps(day)} == {"2023-07-11"}
+    windows = recorded_hours(without_gaps(day).instrument).windows
+    if halted.any():
+        in_use_ns = [(w.start_ns - OPEN_NS, w.end_ns - OPEN_NS) for w in windows]
+        np.testing.assert_allclose(np.array(in_use_ns) / NS_PER_SECOND, long)
 
 
 def test_a_day_mostly_halted_is_refused_by_name() -> None:
@@ -104,7 +104,7 @@ def test_every_other_stretch_of_one_day_judges(seconds: float, part: str, pieces
         f"2023-07-11 [{which}{part[3:]}]" for which in ("odd", "even")
     ]
     assert whole_day(odd.instrument) == day.instrument
-    assert "of one day" in limits_of(chosen.train, chosen.test)[-1]
+    assert bool(limits_of(chosen.train)) == (seconds < 14_400)
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +139,7 @@ def test_halted_time_is_no_time_of_a_calibration(lake: Lake) -> None:
     )
     order = np.argsort(both.exch_ns, kind="stable")
     day = Day(instrument, Events(*(column[order] for column in both.columns())))
-    assert describe_halts([day]) == [f"{DAYS[0]}: 1 halts, left out"]
-    assert "30 minutes" not in " ".join(limits_of([day], []))
+    assert "30 minutes" not in " ".join(limits_of([day]))
     cut = without_gaps(day)
     preset, whole = (
         calibrate([(one.instrument, one.events)], name="x", date=DAYS[0], skip_s=0.0, tuned=False)

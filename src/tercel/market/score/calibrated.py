@@ -1,7 +1,8 @@
 """Presets calibrated from recorded days, of any flow model, and measured on days held out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from pkgutil import resolve_name
@@ -26,7 +27,6 @@ from tercel.market.flow.port import Card, Preset
 from tercel.market.flow.queue_reactive.calibrate import touch_only_error
 from tercel.market.flow.registry import model_of
 from tercel.market.score.card import ScoreCard, ScoreDraw, score, with_scores
-from tercel.market.score.classifier import has_classifier
 from tercel.market.score.held_back import (
     LEAST_PART_S,
     CalibrationDays,
@@ -48,19 +48,6 @@ FillRows = Callable[[Preset, Sequence[Day], Sequence[Day]], Sequence[CardRow]]
 """Rows of fills of a card, of a preset, days held out and days calibrated on."""
 
 
-def no_rows(preset: Preset, test: Sequence[Day], train: Sequence[Day]) -> Sequence[CardRow]:
-    """Rows of fills of a card without any."""
-    return ()
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """A calibrated preset, and its score on days that it has not seen; None where nothing was held out."""
-
-    preset: Preset
-    score: ScoreCard | None = None
-
-
 def calibrate_days(
     lake: Path,
     symbol: str,
@@ -70,14 +57,13 @@ def calibrate_days(
     model: str,
     name: str,
     stamp: str,
-    start: str = "",
-    end: str = "",
+    hours: tuple[str, str] = ("", ""),
     venue: str = "",
     levels: int | None = None,
     lot: int | None = None,
-    fills: FillRows = no_rows,
-) -> Calibration:
-    """A preset of `model` fitted to recorded days or to a stretch of each, measured on `held_out` days.
+    fills: FillRows | None = None,
+) -> tuple[Preset, ScoreCard | None]:
+    """A preset of `model` fitted to recorded days or to a stretch of each, and its score on `held_out` days.
 
     Without `held_out` (None) a ``queue_reactive`` preset is measured on what `choose_days` holds back. A ``santa_fe``
     preset of one whole session is fitted to its odd half hours and measured on the even ones.
@@ -95,13 +81,14 @@ def calibrate_days(
         f"{', '.join(sorted(set(dates) & set(held_out or ())))} in both",
         "name each day once",
     )
-    days = read_days(lake, symbol, dates, start, end, venue, levels)
+    recorded = read_days(lake, symbol, dates, *hours, venue, levels)
+    days = [without_gaps(day) for day in recorded]
     common_instrument([(day.instrument, day.events) for day in days])
     if model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
         raise touch_only_error(1)
-    windowed = bool(start or end)
+    windowed = any(hours)
     refuse_if(
-        model == "resampled" and bool(start or levels or lot),
+        model == "resampled" and bool(hours[0] or levels or lot),
         "days from their opening",
         "`start=`, `levels=` or `lot=`",
         "leave them out with resampled",
@@ -118,20 +105,19 @@ def calibrate_days(
             lot_shares=lot,
             venue=venue or None,
         )
-        return Calibration(preset)
+        return preset, None
     if held_out is None and model == "queue_reactive":
         parts = choose_days(lake, days, windowed)
     else:
         test = read_days(lake, symbol, held_out, venue=venue, levels=levels) if held_out else []
         parts = CalibrationDays(days, test)
-    train = [without_gaps(day) for day in parts.train]
-    labels = [", ".join(day.label for day in part) for part in (train, parts.test)]
+    labels = [", ".join(day.label for day in part) for part in (parts.train, parts.test)]
     say(
         f"fitting {model} to {labels[0]}, about a minute for a few days; judged on {labels[1] or 'no day'}"
     )
     preset = calibrate_preset(
         model,
-        train,
+        parts.train,
         name=name,
         stamp=stamp,
         windowed=windowed,
@@ -142,18 +128,19 @@ def calibrate_days(
     extra: dict[str, object] = {"levels_read": levels} if levels else {}
     if parts.part:
         extra["part_of_day"] = parts.part
-    if limits := limits_of(train, parts.test) if model == "queue_reactive" else []:
+    if limits := limits_of(parts.train):
         extra["limits"] = limits
     if parts.test:
         extra["held_out_days"] = [day.label for day in parts.test]
     preset = preset.model_copy(update={"card": {**preset.card, **extra}})
     if not parts.test:
-        return Calibration(preset)
+        return preset, None
     say(f"simulating what was held out, to judge {preset.name}")
-    draw = ScoreDraw(preset, parts.test, train)
-    card = score(draw, classifier=has_classifier(), fills=fills(preset, parts.test, train))
+    draw = ScoreDraw(preset, parts.test, parts.train)
+    rows = fills(preset, parts.test, parts.train) if fills else ()
+    card = score(draw, classifier=find_spec("sklearn") is not None, fills=rows)
     card = replace(card, notes=[*limits, *card.notes])
-    return Calibration(with_scores(preset, draw.tape, card), card)
+    return with_scores(preset, draw.tape, card), card
 
 
 def choose_days(lake: Path, days: Sequence[Day], windowed: bool) -> CalibrationDays:
@@ -165,12 +152,8 @@ def choose_days(lake: Path, days: Sequence[Day], windowed: bool) -> CalibrationD
     """
     first = days[0].instrument
     if windowed:
-        rest = [
-            replace(day, from_s=day.to_s, to_s=None)
-            if day.to_s is not None and day.to_s < day.session_s - LEAST_PART_S
-            else replace(day, from_s=None, to_s=day.from_s)
-            for day in days
-        ]
+        until_s = days[0].to_s
+        rest = [replace(day, from_s=until_s, to_s=None if until_s else day.from_s) for day in days]
         lasts = all(stop - start >= LEAST_PART_S for start, stop in (day.stretch_s for day in rest))
         return CalibrationDays([*days], rest if lasts else [])
     dates = [day.instrument.date for day in days]
@@ -213,7 +196,8 @@ def describe_fit(preset: Preset) -> str:
             f"{preset.name}: {near} of {len(fit)} quantities are as near to what was held out as real "
             f"days are, or within a tenth{'; ' * bool(missed)}{'; '.join(missed)}"
         )
-    return f"{preset.name}: nothing was held out, so how good it is was not measured"
+    unmeasured = f"{preset.name}: nothing was held out, so how good it is was not measured"
+    return "; ".join([unmeasured, *preset.card.get("limits", ())])
 
 
 def calibrate_preset(

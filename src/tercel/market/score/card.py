@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tercel.core.serialization import to_jsonable
 from tercel.market.flow.port import Card, Preset
-from tercel.market.observed import Observed
+from tercel.market.observed import Observed, split_at_breaks
 from tercel.market.score.card_rows import (
     agreement_row,
     check_rows,
@@ -21,7 +21,6 @@ from tercel.market.score.classifier import classifier_auc
 from tercel.market.score.conditional import ConditionalReference
 from tercel.market.score.distance import mean14, mean_of
 from tercel.market.score.dynamics import DynamicFigure, judge_figures, sums_of
-from tercel.market.score.held_back import describe_halts, split_at_gaps
 from tercel.market.score.held_out import HeldOutTape, round_values
 from tercel.market.score.realism_gates import (
     LevelGate,
@@ -43,6 +42,7 @@ from tercel.market.score.stored_scores import (
     stored_lessons,
     stored_prediction,
 )
+from tercel.market.tape.recorded_rules import recorded_hours
 
 SEEDS = (1, 2, 3)
 
@@ -103,7 +103,7 @@ class ScoreDraw:
     ----------
     preset : Preset
     test, train : sequence of Day
-        Held out, and calibrated on; one with breaks or halts counts as several stretches.
+        Held out, and calibrated on; one with breaks counts as several stretches.
     seeds : sequence of int
         One simulated path each and stretch held out.
 
@@ -125,24 +125,24 @@ class ScoreDraw:
         seeds: Sequence[int] = SEEDS,
     ) -> None:
         check_one_market(preset, test)
-        halts = describe_halts(test)
-        test, train = (
-            [part for day in days for part in split_at_gaps(day)] for days in (test, train)
-        )
         self.preset = preset
-        self.test_observed = [day.observe() for day in test]
-        self.train_observed = [day.observe() for day in train]
+        tested_parts, trained_parts = (
+            [
+                (day, part)
+                for day in days
+                for part in split_at_breaks(day.observe(), recorded_hours(day.instrument))
+            ]
+            for days in (test, train)
+        )
+        self.test_observed = [part for _, part in tested_parts]
+        self.train_observed = [part for _, part in trained_parts]
         self.clock_ns = max(clock_of(o) for o in [*self.test_observed, *self.train_observed])
         tested, trained = (
-            [
-                RecordedStretch(day, o, sample(o, self.clock_ns), sums_of(o))
-                for day, o in zip(days, seen, strict=True)
-            ]
-            for days, seen in ((test, self.test_observed), (train, self.train_observed))
+            [RecordedStretch(day, o, sample(o, self.clock_ns), sums_of(o)) for day, o in parts]
+            for parts in (tested_parts, trained_parts)
         )
         self.test, self.train = ([one.sample for one in some] for some in (tested, trained))
-        tape = HeldOutTape.of(tested, trained, self.clock_ns)
-        self.tape = replace(tape, notes=(*halts, *tape.notes))
+        self.tape = HeldOutTape.of(tested, trained, self.clock_ns)
         self.simulated = SimulatedStretches.simulate(self.tape, preset, seeds)
         self.sim_observed = self.simulated.observed
         self.sims = self.simulated.samples
@@ -421,7 +421,8 @@ def classifier_scores(stretches: ScoreDraw) -> tuple[float | None, float | None]
     by_day: dict[str, list[int]] = {}
     for number, stretch in enumerate(stretches.tape.stretches):
         by_day.setdefault(stretch.label, []).append(number)
-    simulated, real = [], []
+    simulated = []
+    real = []
     train = stretches.train_observed
     for i, numbers in enumerate(by_day.values()):
         seen = [stretches.test_observed[n] for n in numbers]

@@ -6,7 +6,6 @@ distinguished and 1 where every window gives itself away; two real days of one s
 """
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
@@ -47,11 +46,6 @@ FEATURES: Final = (
     "absolute move of the mid",
 )
 ROUND_LOT: Final = 100
-
-
-def has_classifier() -> bool:
-    """Whether scikit-learn is installed."""
-    return find_spec("sklearn") is not None
 
 
 def features(o: Observed, clock_ns: int = 1) -> Floats:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
+
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND, STATUS
 from tercel.market.score.scored_days import Day
@@ -14,17 +16,22 @@ from tercel.market.tape.recorded_rules import WINDOWS, recorded_hours
 Spans = Sequence[tuple[float, float]]
 """Stretches of a day, seconds after its opening."""
 
-LEAST_HALT_S: Final = 60.0
+LEAST_HALT_NS: Final = 60 * NS_PER_SECOND
 """A shorter halt is no stretch of its own: nothing is read in it, but its time counts."""
 LEAST_PART_S: Final = 300.0
+LEAST_PART_NS: Final = 300 * NS_PER_SECOND
 """A shorter stretch is left out."""
-MOST_HALTED: Final = 0.5
-"""Share of a day's trading time in halts beyond which it is refused."""
+LEAST_TRADED: Final = 0.5
+"""Share of a day's hours without halts below which it is refused."""
+HOUR_NS: Final = 3600 * NS_PER_SECOND
 LENGTHS_S: Final = {1800.0: "half hours", 900.0: "quarter hours"}
 """Stretches of one day that calibrate and judge in turn: the longest of which there are four."""
 LEAST_PIECES: Final = 4
 ENOUGH_S: Final = 7200.0
-"""Less trading time is too little for a market's slow figures."""
+LIMIT: Final = (
+    "calibrated on {:.0f} minutes of trading, where two hours or more are needed: not good for what changes slowly (the "
+    "time of day, volatility and volume of ten minutes and more)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,38 +56,29 @@ def trading_spans(day: Day) -> list[tuple[float, float]]:
     open_ns = windows or [(opening, close)]
     halts = _halts(day, close)
     traded_ns = _without(open_ns, halts)
-    length_ns = _length(open_ns)
-    halted_ns = length_ns - _length(traded_ns)
-    if halted_ns > MOST_HALTED * length_ns:
-        hours = [ns / (3600 * NS_PER_SECOND) for ns in (halted_ns, length_ns)]
+    hours = [sum(stop - start for start, stop in spans) / HOUR_NS for spans in (traded_ns, open_ns)]
+    if hours[0] < LEAST_TRADED * hours[1]:
         raise ConfigError(
             "days that trade for most of their session",
-            f"{day.instrument.symbol} {day.instrument.date}, halted {hours[0]:.1f} of {hours[1]:.1f} h",
+            f"{day.instrument.symbol} {day.instrument.date}, halted {hours[1] - hours[0]:.1f} of {hours[1]:.1f} h",
             f"leave {day.instrument.date} out",
         )
-    first_s, last_s = day.stretch_s
-    spans = [
-        (max((start - opening) / NS_PER_SECOND, first_s), min((stop - opening) / NS_PER_SECOND, last_s))
-        for start, stop in traded_ns
-    ]  # fmt: skip
-    spans = [span for span in spans if span[1] > span[0]]
-    return [span for span in spans if span[1] - span[0] >= LEAST_PART_S] or spans
+    stretch = [(opening + round(s * NS_PER_SECOND)) for s in day.stretch_s]
+    spans = [(max(start, stretch[0]), min(stop, stretch[1])) for start, stop in traded_ns]
+    return [
+        ((start - opening) / NS_PER_SECOND, (stop - opening) / NS_PER_SECOND)
+        for start, stop in spans
+        if stop - start >= LEAST_PART_NS
+    ]
 
 
 def _halts(day: Day, close_ns: int) -> list[tuple[int, int]]:
     """Begin and end of each halt of a minute or more, ns."""
     rows = day.events.kind == STATUS
-    times = [*day.events.exch_ns[rows].tolist(), close_ns]
-    trades = (day.events.price_ticks[rows] == 1).tolist()
-    halts: list[tuple[int, int]] = []
-    for (start, stop), is_trading in zip(pairwise(times), trades, strict=True):
-        if is_trading:
-            continue
-        if halts and halts[-1][1] == start:
-            halts[-1] = halts[-1][0], stop
-        else:
-            halts.append((start, stop))
-    return [halt for halt in halts if halt[1] - halt[0] >= LEAST_HALT_S * NS_PER_SECOND]
+    times = np.append(day.events.exch_ns[rows], close_ns)
+    changes = np.diff(np.r_[0, day.events.price_ticks[rows] != 1, 0])
+    halts = times[np.flatnonzero(changes)].reshape(-1, 2).tolist()
+    return [(start, stop) for start, stop in halts if stop - start >= LEAST_HALT_NS]
 
 
 def _without(spans: Sequence[tuple[int, int]], gaps: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:  # fmt: skip
@@ -94,29 +92,6 @@ def _without(spans: Sequence[tuple[int, int]], gaps: Sequence[tuple[int, int]]) 
         edges = [start, *(min(max(edge, start), stop) for gap in gaps for edge in gap), stop]
         left += [(edges[n], edges[n + 1]) for n in range(0, len(edges), 2)]
     return [(start, stop) for start, stop in left if start < stop]
-
-
-def _length(spans: Sequence[tuple[int, int]]) -> int:
-    return sum(stop - start for start, stop in spans)
-
-
-def describe_halts(days: Sequence[Day]) -> list[str]:
-    """A note on each day with halts of a minute or more: how many were left out."""
-    lines = []
-    for day in days:
-        opening, close = day.instrument.session(day.events.exch_ns)
-        first, last = (opening + round(s * NS_PER_SECOND) for s in day.stretch_s)
-        count = sum(first < stop and start < last for start, stop in _halts(day, close))
-        lines += [f"{day.label}: {count} halts, left out"] * bool(count)
-    return lines
-
-
-def split_at_gaps(day: Day) -> list[Day]:
-    """The trading stretches of a day as days of one stretch each, all of its name; the day itself if it trades throughout."""
-    spans = trading_spans(day)
-    if not spans or spans == [day.stretch_s]:
-        return [day]
-    return [replace(day, from_s=start, to_s=stop, name=day.label) for start, stop in spans]
 
 
 def with_spans(day: Day, spans: Spans, name: str = "") -> Day:
@@ -134,10 +109,9 @@ def whole_day(instrument: Instrument) -> Instrument:
 
 
 def without_gaps(day: Day) -> Day:
-    """The day with halts taken for breaks; itself where it has none."""
-    spans = trading_spans(day)
-    windows = len(recorded_hours(day.instrument).windows) or 1
-    return with_spans(day, spans) if len(spans) > windows or not spans else day
+    """The day with halts taken for breaks; itself where it has none, and where nothing long enough is left."""
+    _, close = day.instrument.session(day.events.exch_ns)
+    return with_spans(day, trading_spans(day)) if _halts(day, close) else day
 
 
 def alternate_stretches(day: Day) -> CalibrationDays:
@@ -166,19 +140,7 @@ def _pieces(span: tuple[float, float], length_s: float) -> list[tuple[float, flo
     return [piece for piece in pieces if piece[1] - piece[0] >= LEAST_PART_S]
 
 
-def limits_of(train: Sequence[Day], test: Sequence[Day]) -> list[str]:
+def limits_of(train: Sequence[Day]) -> list[str]:
     """What a calibration on these days cannot tell, in sentences."""
     seconds = sum(stop - start for day in train for start, stop in trading_spans(day))
-    limits = describe_halts(train)
-    if seconds < ENOUGH_S:
-        limits.append(
-            f"calibrated on {seconds / 60:.0f} minutes of trading, where two hours or more are needed: not good for what "
-            "changes slowly (the time of day, volatility and volume of ten minutes and more)"
-        )
-    dates = {day.instrument.date for day in train}
-    if (
-        dates & {day.instrument.date for day in test}
-        or len({*dates, *(day.instrument.date for day in test)}) == 1
-    ):
-        limits.append("of one day: whether it holds on others is not known")
-    return limits
+    return [LIMIT.format(seconds / 60)] if seconds < ENOUGH_S else []
