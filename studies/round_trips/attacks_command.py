@@ -38,8 +38,7 @@ def run(
     rows = [row for cell in cells for row in cell]
     adjusted = holm([row["p"] for row in rows])
     for row, p in zip(rows, adjusted.tolist(), strict=True):
-        row["p_adjusted"] = p
-        row["pays"] = bool(p < SURE)
+        row.update(p_adjusted=p, pays=bool(p < SURE))
     if as_json:
         print_json({"worlds": worlds, "seed": seed, "impact_scale": scale, "rows": rows})
         return
