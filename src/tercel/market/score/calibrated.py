@@ -196,8 +196,8 @@ def describe_fit(preset: Preset) -> str:
             f"{preset.name}: {near} of {len(fit)} quantities are as near to what was held out as real "
             f"days are, or within a tenth{'; ' * bool(missed)}{'; '.join(missed)}"
         )
-    unmeasured = f"{preset.name}: nothing was held out, so how good it is was not measured"
-    return "; ".join([unmeasured, *preset.card.get("limits", ())])
+    limits = "".join(f"; {limit}" for limit in preset.card.get("limits", ()))
+    return f"{preset.name}: nothing was held out, so how good it is was not measured{limits}"
 
 
 def calibrate_preset(

@@ -417,7 +417,10 @@ def calibrated_on(preset: Preset) -> list[str]:
 
 
 def classifier_scores(stretches: ScoreDraw) -> tuple[float | None, float | None]:
-    """Mean AUC of simulated against real, and of real train days against real test days; stretches of one day together."""
+    """Mean AUC of simulated against real, and of real train days against real test days, by as many rows.
+
+    Stretches of one day are told apart together.
+    """
     by_day: dict[str, list[int]] = {}
     for number, stretch in enumerate(stretches.tape.stretches):
         by_day.setdefault(stretch.label, []).append(number)
@@ -427,10 +430,9 @@ def classifier_scores(stretches: ScoreDraw) -> tuple[float | None, float | None]
     for i, numbers in enumerate(by_day.values()):
         seen = [stretches.test_observed[n] for n in numbers]
         made = [stretches.sim_observed[n][i % len(stretches.sim_observed[n])] for n in numbers]
-        simulated.append(classifier_auc(seen, made, stretches.clock_ns))
         others = [train[(i + k) % len(train)] for k in range(min(len(numbers), len(train)))]
-        if others:
-            real.append(classifier_auc(seen, others, stretches.clock_ns))
+        simulated.append(classifier_auc(seen, made, stretches.clock_ns, others))
+        real.append(classifier_auc(seen, others, stretches.clock_ns, made) if others else None)
     return mean_of(simulated), mean_of(real)
 
 

@@ -19,7 +19,6 @@ Spans = Sequence[tuple[float, float]]
 LEAST_HALT_NS: Final = 60 * NS_PER_SECOND
 """A shorter halt is no stretch of its own: nothing is read in it, but its time counts."""
 LEAST_PART_S: Final = 300.0
-LEAST_PART_NS: Final = 300 * NS_PER_SECOND
 """A shorter stretch is left out."""
 LEAST_TRADED: Final = 0.5
 """Share of a day's hours without halts below which it is refused."""
@@ -68,7 +67,7 @@ def trading_spans(day: Day) -> list[tuple[float, float]]:
     return [
         ((start - opening) / NS_PER_SECOND, (stop - opening) / NS_PER_SECOND)
         for start, stop in spans
-        if stop - start >= LEAST_PART_NS
+        if stop - start >= LEAST_PART_S * NS_PER_SECOND
     ]
 
 
