@@ -8,7 +8,9 @@ import typer
 
 from tercel.cli import (
     AsJson,
+    ImpactScale,
     Lake,
+    PassiveImpact,
     Seed,
     Symbol,
     Venue,
@@ -16,13 +18,20 @@ from tercel.cli import (
     check_date,
     check_folder,
     command_line,
+    impact_terms,
     page_folder,
     parse_dates,
     parse_seeds,
     report_errors,
     run_app,
 )
-from tercel.core import UnknownNameError, refuse_removed, suggest_name
+from tercel.core import (
+    ConfigError,
+    UnknownNameError,
+    refuse_removed,
+    split_commas,
+    suggest_name,
+)
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed
@@ -115,7 +124,6 @@ def undercut(
     """How often a public order that improves the touch is undercut, and how much of that is a reaction."""
     with report_errors(as_json):
         from studies.tape import undercut_command as command
-        from tercel.core import split_commas
 
         command.run(
             lake, split_commas(symbol), parse_dates(leave_out), rates, picture, seed, as_json
@@ -138,7 +146,6 @@ def shadow(
     """Bounds of a desk in shadow beside what the same parents cost where they really traded."""
     with report_errors(as_json):
         from studies.shadow import command
-        from tercel.core import split_commas
 
         command.run(split_commas(market), parents, horizon, seed, picture, as_json)
 
@@ -175,7 +182,6 @@ def places(
     """Lots that our side trades beside the twin's, where an order of the whole volume rests."""
     with report_errors(as_json):
         from studies.sizes import places_command as command
-        from tercel.core import split_commas
 
         command.run(split_commas(market), episodes, seed, as_json)
 
@@ -196,6 +202,38 @@ def passive_impact(
         from studies.impact import passive_trial
 
         passive_trial.run(market, orders, _seeds(seeds), as_json)
+
+
+@app.command()
+def attacks(
+    market: Annotated[
+        str, typer.Option(help="Preset markets, separated by commas.", metavar="M[,M...]")
+    ] = "ibm,amzn,goog",
+    passive_impact: Annotated[
+        str, typer.Option(help="Ratios, separated by commas.", metavar="X[,X...]")
+    ] = "0,0.5,1",
+    impact_scale: ImpactScale = None,
+    worlds: Annotated[
+        int, typer.Option(help="Worlds, both signs in each.", min=8, max=100_000)
+    ] = 256,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What layering, pinging, quoting both sides and taking to rest earn without an order to work."""
+    with report_errors(as_json):
+        from studies.round_trips import attacks_command as command
+
+        ratios = _numbers(passive_impact)
+        scale = 1.0 if impact_scale is None else impact_scale
+        command.run(split_commas(market), ratios, scale, worlds, seed, as_json)
+
+
+def _numbers(text: str) -> list[float]:
+    """Numbers of a list with commas."""
+    try:
+        return [float(one) for one in split_commas(text)]
+    except ValueError as error:
+        raise ConfigError("numbers, separated by commas", repr(text), "such as 0,0.5,1") from error
 
 
 def _seeds(text: str) -> list[int]:
@@ -229,7 +267,6 @@ def orders(
     with report_errors(as_json):
         check_folder(out)
         from studies.sizes import orders_command as command
-        from tercel.core import split_commas
 
         command.run(
             agent, split_commas(market), split_commas(horizon), episodes, out, seed, as_json
@@ -259,10 +296,9 @@ def ways(
     with report_errors(as_json, "what is finished is kept; the same command continues"):
         check_folder(out)
         from studies.sizes import ways_command as command
-        from tercel.core import split_commas
 
         command.run(
-            market, split_commas(regimes), [float(one) for one in split_commas(share)], _seeds(seeds),
+            market, split_commas(regimes), _numbers(share), _seeds(seeds),
             2 * (episodes // 2), out, as_json,
         )  # fmt: skip
 
@@ -281,7 +317,6 @@ def learners(
     """Evolution strategy, PPO, fitted Q and one step of improvement from the shipped weights, on a symbol unseen."""
     with report_errors(as_json):
         from studies.tape import learners_command as command
-        from tercel.core import split_commas
 
         command.run(lake, split_commas(symbol), split_commas(bound), quick, seed, as_json)
 
@@ -302,24 +337,25 @@ def flow(
             metavar="S,...",
         ),
     ] = "",
+    passive_impact: PassiveImpact = None,
+    impact_scale: ImpactScale = None,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
     """What the shipped policy saves on a symbol that its forecaster never saw, part by part, beside a placebo."""
     with report_errors(as_json):
-        from tercel.core import split_commas
-
+        terms = impact_terms(passive_impact, impact_scale)
         if shares:
             from studies.tape.flow_command import run_sizes
 
-            sizes = [float(one) for one in split_commas(shares)]
-            run_sizes(lake, split_commas(symbol), split_commas(bound), sizes, seed, as_json)
+            sizes = _numbers(shares)
+            run_sizes(lake, split_commas(symbol), split_commas(bound), sizes, seed, as_json, terms)
             return
         if choose:
             from studies.tape.choose import run
         else:
             from studies.tape.flow_command import run
-        run(lake, split_commas(symbol), split_commas(bound), seed, as_json)
+        run(lake, split_commas(symbol), split_commas(bound), seed, as_json, terms)
 
 
 @app.command()
@@ -333,7 +369,6 @@ def fills_forecast(
     """Forecasts of fills on a symbol left out: does a slice fill, at what cost, and what is that worth to the policy?"""
     with report_errors(as_json):
         from studies.fills import forecast_command as command
-        from tercel.core import split_commas
 
         command.run(lake, split_commas(symbol), split_commas(bound), seed, as_json)
 
@@ -447,7 +482,6 @@ def depth(
     """Exact costs of 25 strategies' commands beside their bounds where only depth was recorded: how often between, how wide."""
     with report_errors(as_json):
         from studies.tape import depth_command
-        from tercel.core import split_commas
 
         symbols, dates = split_commas(symbol), parse_dates(date)
         depth_command.run(lake, symbols, dates, orders, levels, every, seed, as_json)

@@ -22,7 +22,11 @@ CRYPTO: Final = frozenset({"BINANCE", "BITSTAMP"})
 def lots_of_presets(names: Sequence[str]) -> dict[str, int]:
     """Lots in 1e-8 of the base asset, by instrument, of the presets that are of crypto exchanges."""
     loaded = [presets.load(name) for name in names]
-    return {preset.symbol: preset.lot for preset in loaded if preset.venue in CRYPTO}
+    return {
+        preset.symbol: round(preset.lot * float(preset.card.get("lot_size", 1 / ONE)) * ONE)
+        for preset in loaded
+        if preset.venue in CRYPTO
+    }
 
 
 def lots_of_lake(lake: Path, symbol: str, date: str | None) -> dict[str, int]:

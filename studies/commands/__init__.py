@@ -4,6 +4,7 @@ from studies.commands.agent_ablate import ablate
 from studies.commands.agent_package import package
 from studies.commands.agent_table import table as agent_table
 from studies.commands.market_arbitrage import arbitrage
+from studies.commands.market_calibrate import CalibrateWithFills
 from studies.commands.market_facts import facts, sanity
 from studies.commands.market_fills import fills
 from studies.commands.market_impact import impact
@@ -38,6 +39,7 @@ COMMANDS = [
             sanity,
             response,
             arbitrage,
+            CalibrateWithFills,
             ScoreWithImpact,
         ),
     ),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,19 @@ import typer
 
 from studies.commands.cells import percent, with_error
 from studies.commands.market_response import SIZES, Sizes
-from tercel.cli import IN_LAKE, PRESET, TAPES, AsJson, Seed, hand_over, print_table, say
+from tercel.cli import (
+    IN_LAKE,
+    PRESET,
+    TAPES,
+    AsJson,
+    ImpactScale,
+    PassiveImpact,
+    Seed,
+    hand_over,
+    impact_terms,
+    print_table,
+    say,
+)
 from tercel.core import ConfigError
 
 HEADINGS = (
@@ -60,6 +72,8 @@ class Arbitrage:
             metavar="LAW",
         ),
     ] = None
+    passive_impact: PassiveImpact = None
+    impact_scale: ImpactScale = None
     tape: Annotated[
         Path | None,
         typer.Option(help="Search on this lake's days instead of a preset.", metavar="LAKE"),
@@ -80,13 +94,17 @@ def arbitrage(request: Arbitrage) -> None:
         )
     from studies.round_trips.grounds import preset_grounds, tape_grounds
     from studies.round_trips.search import arbitrage as search
+    from tercel import Market
     from tercel.execution import latency_of
     from tercel.market.flow import load
 
+    terms: Any = impact_terms(request.passive_impact, request.impact_scale)
     if request.preset is not None:
-        searched, proof = preset_grounds(load(request.preset), request.impact, request.seed)
+        market = replace(Market(preset=request.preset, impact=request.impact or ""), **terms)
+        searched, proof = preset_grounds(load(request.preset), market, request.seed)
     else:
-        searched, proof = tape_grounds(tape, request.symbol, request.impact or "none", request.seed)
+        market = Market(lake=tape, symbol=request.symbol, impact=request.impact or "none")
+        searched, proof = tape_grounds(replace(market, **terms), request.seed)
     sizes, latencies = request.sizes or SIZES, request.latencies or ("0", "50")
     began = time.process_time()
 

@@ -36,6 +36,8 @@ from tercel.market import (
     overlapping_days,
     round_values,
     sums_table,
+    trading_spans,
+    whole_day,
     working_days,
 )
 from tercel.market.flow import Preset
@@ -148,7 +150,7 @@ def measured_rows(preset: Preset, test: Sequence[Day], train: Sequence[Day]) -> 
         if day.instrument.symbol == test[0].instrument.symbol and day.instrument.date not in dates:
             days.append(day)
     try:
-        read = [replayed(day.instrument, day.events) for day in days]
+        read = [replayed(whole_day(day.instrument), day.events) for day in days]
     except TapeError:
         return []
     scale = scale_of(read[: len(test)])
@@ -163,11 +165,16 @@ def measured_rows(preset: Preset, test: Sequence[Day], train: Sequence[Day]) -> 
 
 
 def _in_stretch(sums: Sums, day: Day) -> Sums:
-    """Sums of the half hours that lie whole in the stretch of a day."""
+    """Sums of the half hours that lie whole in the stretches of a day that are in use, the first and last of a session too."""
+    spans = trading_spans(day)
 
     def keep(values: Floats) -> Floats:
         start = np.arange(len(values)) * HALF_HOUR_S
-        inside = (start >= (day.from_s or 0.0)) & (start + HALF_HOUR_S <= (day.to_s or np.inf))
+        inside = np.zeros(len(values), np.bool_)
+        for first, last in spans:
+            begins = 0.0 if first <= day.skip_s else first
+            ends = last if last < day.session_s - 1.0 else np.inf
+            inside |= (start >= begins) & (start + HALF_HOUR_S <= ends)
         return np.where(inside, values, 0.0)
 
     return {name: keep(values) for name, values in sums.items()}

@@ -7,12 +7,19 @@ from numpy.typing import NDArray
 
 from studies.round_trips.market import TripGround
 from studies.round_trips.trips import LONGEST_S
-from tercel import Task
+from tercel import Market, Task
 from tercel.core import FOREVER_NS, NS_PER_SECOND
 from tercel.execution import step as kernels
-from tercel.lab.evaluation import Plan, Split, seeded_plan, split_days, tape_plan
+from tercel.lab.evaluation import (
+    Plan,
+    Split,
+    law_of_preset,
+    law_of_tape,
+    seeded_plan,
+    split_days,
+    tape_plan,
+)
 from tercel.market.flow import Preset
-from tercel.market.impact import law_for, tape_law
 from tercel.market.simulator import TapeDay, reactive, replay_source as replay
 from tercel.market.tape import Lake
 
@@ -22,16 +29,16 @@ PROOF = 1 << 32
 EVERY_NS = 60 * NS_PER_SECOND
 
 
-def preset_grounds(preset: Preset, impact: str | None, seed: int) -> tuple[TripGround, TripGround]:
-    """Search and proof in the market of a preset: streams of different seeds."""
-    market = reactive(preset, seed=seed, impact=law_for(preset, impact) or "none")
+def preset_grounds(preset: Preset, market: Market, seed: int) -> tuple[TripGround, TripGround]:
+    """Search and proof in a simulated market of a preset, by its terms: streams of different seeds."""
+    source = reactive(preset, seed=seed, impact=law_of_preset(preset, market) or "none")
     volume = max(round(preset.volume_per_s * HALF_HOUR_S), 1)
     plans = (partial(seeded_plan, Task(), volume, at) for at in (seed, seed + PROOF))
-    searched, proof = (TripGround(market, plan) for plan in plans)
+    searched, proof = (TripGround(source, plan) for plan in plans)
     return searched, proof
 
 
-def tape_grounds(folder: str, symbol: str, impact: str, seed: int) -> tuple[TripGround, TripGround]:
+def tape_grounds(market: Market, seed: int) -> tuple[TripGround, TripGround]:
     """Search on the earlier days of a tape, proof on the later ones; of one day, before and after two thirds of it.
 
     Raises
@@ -39,16 +46,16 @@ def tape_grounds(folder: str, symbol: str, impact: str, seed: int) -> tuple[Trip
     ConfigError
         Days in which no longest trip fits.
     """
-    lake = Lake(folder)
-    split = split_days(lake, symbol)
-    law = tape_law(split.days, impact)
-    market, days = replay(lake, symbol, split.train, impact=law)
+    lake = Lake(market.lake)
+    split = split_days(lake, market.symbol)
+    law = law_of_tape(split.days, market)
+    earlier, days = replay(lake, market.symbol, split.train, impact=law)
     later, later_days = (
-        (market, days) if split.cut_ns else replay(lake, symbol, split.test, impact=law)
+        (earlier, days) if split.cut_ns else replay(lake, market.symbol, split.test, impact=law)
     )
     searched = _windows(split, days, seed, 0, split.cut_ns or FOREVER_NS)
     proof = _windows(split, later_days, seed, split.cut_ns, FOREVER_NS)
-    return TripGround(market, DrawnWindows(searched, seed)), TripGround(
+    return TripGround(earlier, DrawnWindows(searched, seed)), TripGround(
         later, DrawnWindows(proof, seed + PROOF)
     )
 

@@ -212,7 +212,12 @@ def found_of(bench: Bench, symbols: Sequence[str], step: Callable[[], None]) -> 
 
 
 def run(
-    lakes: Sequence[Path], symbols: Sequence[str], bounds: Sequence[str], seed: int, as_json: bool
+    lakes: Sequence[Path],
+    symbols: Sequence[str],
+    bounds: Sequence[str],
+    seed: int,
+    as_json: bool,
+    terms: Mapping[str, float] = flow.NO_TERMS,
 ) -> None:
     """Print what each choice chose, what that saves where it was not chosen, and what each number is worth there.
 
@@ -229,7 +234,7 @@ def run(
             "name lakes of more symbols with --lake",
         )
     with TemporaryDirectory() as kept, progress_steps("choosing", len(known) + 1) as step:
-        ground = cache(lambda symbol, bound: flow.ground(homes[symbol], symbol, bound))
+        ground = cache(lambda symbol, bound: flow.ground(homes[symbol], symbol, bound, terms=terms))
         model = cache(
             lambda of: flow.learned({one: days[one] for one in of}, Path(kept, "-".join(of)), seed)
         )

@@ -8,7 +8,8 @@ which are not judged.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -48,6 +49,8 @@ from tercel.signals.flow.train import (
     split_days,
 )
 
+NO_TERMS: Final[Mapping[str, float]] = MappingProxyType({})
+"""No `passive_impact`, no `impact_scale`: both are 1."""
 FIRST = 5
 """Days of a symbol that are not judged."""
 LEAST_DAYS = FIRST + 2
@@ -142,18 +145,25 @@ def learned(days: Days, out: Path, seed: int) -> str:
 
 
 def ground(
-    lake: Lake, symbol: str, bound: str, left_out: Sequence[str] = (), task: Task | None = None
+    lake: Lake,
+    symbol: str,
+    bound: str,
+    left_out: Sequence[str] = (),
+    task: Task | None = None,
+    terms: Mapping[str, float] = NO_TERMS,
 ) -> BuiltMarket:
-    """Half-hour orders of 10 %, or others, both sides, on all days of a symbol but its first."""
+    """Half-hour orders of 10 %, or others, both sides, on all days of a symbol but its first; `terms` of impact."""
     days = tuple(day for day in sorted(lake.days(symbol))[FIRST:] if day not in left_out)
-    return build_market(
-        Scenario(Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound), task or Task())
-    )
+    market = Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound)
+    changed: Any = terms
+    return build_market(Scenario(replace(market, **changed), task or Task()))
 
 
-def of_size(lake: Lake, symbol: str, bound: str, model: str, share: float) -> dict[str, Any]:
+def of_size(
+    lake: Lake, symbol: str, bound: str, model: str, share: float, terms: Mapping[str, float]
+) -> dict[str, Any]:
     """The policy beside `rest_and_take` on orders of a share of the volume, 5 ms late: costs, what it saves, what was left."""
-    market = ground(lake, symbol, bound, task=Task(share=share, latency=LATE))
+    market = ground(lake, symbol, bound, task=Task(share=share, latency=LATE), terms=terms)
     made = {POLICY: policy_of(model), LARGE: build(LARGE, market.estimates)}
     done = run_strategies(
         market.judged, market.task, market.plan, list(made.values()), run_out=False

@@ -32,9 +32,14 @@ HEADINGS = (
 
 
 def run(
-    lakes: Sequence[Path], symbols: Sequence[str], bounds: Sequence[str], seed: int, as_json: bool
+    lakes: Sequence[Path],
+    symbols: Sequence[str],
+    bounds: Sequence[str],
+    seed: int,
+    as_json: bool,
+    terms: Mapping[str, float] = flow.NO_TERMS,
 ) -> None:
-    """Print a table a bound, a row a symbol that was left out and one of all together."""
+    """Print a table a bound, a row a symbol that was left out and one of all together; `terms` of impact."""
     days, homes, judged = judged_of(lakes, symbols)
     found: dict[str, list[dict[str, Any]]] = {}
     with TemporaryDirectory() as kept, progress_steps("judging", len(bounds) * len(judged)) as step:
@@ -44,7 +49,7 @@ def run(
                 folder = Path(kept) / symbol
                 others = {name: one for name, one in days.items() if name != symbol}
                 model = str(folder) if folder.exists() else flow.learned(others, folder, seed)
-                market = flow.ground(homes[symbol], symbol, bound)
+                market = flow.ground(homes[symbol], symbol, bound, terms=terms)
                 made = flow.strategies_of(model, market)
                 parts[symbol] = flow.scores_of(market, made, days[symbol])
                 step()
@@ -64,9 +69,9 @@ def run(
 
 def run_sizes(
     lakes: Sequence[Path], symbols: Sequence[str], bounds: Sequence[str], shares: Sequence[float], seed: int,
-    as_json: bool,
+    as_json: bool, terms: Mapping[str, float] = flow.NO_TERMS,
 ) -> None:  # fmt: skip
-    """Print the policy beside `rest_and_take`, a row a symbol that was left out and size."""
+    """Print the policy beside `rest_and_take`, a row a symbol that was left out and size; `terms` of impact."""
     days, homes, judged = judged_of(lakes, symbols)
     rows = list[tuple[str, dict[str, Any]]]()
     with TemporaryDirectory() as kept, progress_steps("judging", len(judged)) as step:
@@ -75,7 +80,8 @@ def run_sizes(
             model = flow.learned(others, Path(kept) / symbol, seed)
             for share in shares:
                 for bound in bounds:
-                    rows.append((bound, flow.of_size(homes[symbol], symbol, bound, model, share)))
+                    row = flow.of_size(homes[symbol], symbol, bound, model, share, terms)
+                    rows.append((bound, row))
             step()
     if as_json:
         print_json(

@@ -55,6 +55,7 @@ def test_trips_on_a_tape_as_a_table(lake: Path) -> None:
         ("arbitrage csco --tape lake --symbol A", "a preset, or --tape"),
         ("arbitrage csco --impact square_root", "impact law"),
         ("arbitrage csco --size 0", "sizes above 0"),
+        ("arbitrage goog --passive-impact 1.5", "a ratio from 0 to 1"),
         ("arbitrage csco --latency soon", "milliseconds"),
         ("sanity amzn-santa-fe --days 1 --out {tmp}", "name another --out"),
         ("facts amzn-santa-fe --lake {tmp} --symbol AMZN --date 2012-06-21", "import"),

@@ -208,7 +208,7 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
         (DAYS[0], f"--date {DAYS[1]}"),  # the day that is left
         (
             ",".join(DAYS[:2]),
-            "no day is left to score it on: calibrate again with --to 09:48, then score with --from 09:48",
+            "no day is left to score it on: calibrate again with --to HH:MM, then score with --from HH:MM",
         ),
     ):
         assert said in " ".join(tercel(*about, date, *flow).output.split())

@@ -40,6 +40,17 @@ def of(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> learners.Domain:
     return learners.Domain(flow.ground(lake, "AAA", "strict"), flow.policy_of(SHIPPED))
 
 
+def test_days_of_a_study_have_the_terms_of_impact_that_were_asked_for(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "FIRST", 1)
+    plain, half = (
+        flow.ground(lake, "AAA", "strict", terms=terms).judged.impact
+        for terms in ({}, {"passive_impact": 0.5, "impact_scale": 2.0})
+    )
+    assert half == plain.scaled(2.0, 0.5)
+
+
 def cost(of: learners.Domain, name: str = "") -> np.ndarray:
     """Bps of each order, by the package's own loop."""
     strategy = build(name) if name else of.start

@@ -7,6 +7,7 @@ import pytest
 from tests.markets import martingale_market
 
 from certify.kits.strategy import random_views
+from studies.round_trips.grounds import preset_grounds
 from studies.round_trips.market import TripGround, play
 from studies.round_trips.search import arbitrage, one_sided
 from studies.round_trips.trips import (
@@ -18,6 +19,7 @@ from studies.round_trips.trips import (
 )
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as it
+from tercel.execution.market import Market
 from tercel.execution.probe_views import view_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.plans import seeded_plan
@@ -106,6 +108,14 @@ def test_policies_meet_the_same_worlds_whoever_else_is_played() -> None:
     np.testing.assert_array_equal(both.profit_bps[1], again.profit_bps[0])
     late = play(market, Task(warmup_s=30.0, latency=Latency(a_ns=200_000_000)), other, 0.1, 0, 3)
     assert (late.profit_bps != again.profit_bps).any()
+
+
+def test_trips_are_searched_and_proved_under_the_terms_of_impact_that_were_asked_for() -> None:
+    preset = load("goog")
+    market = Market(preset="goog", passive_impact=0.5, impact_scale=2.0)
+    plain, _ = preset_grounds(preset, Market(preset="goog"), 1)
+    for ground_of in preset_grounds(preset, market, 1):
+        assert ground_of.source.impact == plain.source.impact.scaled(2.0, 0.5)
 
 
 # -- the search -------------------------------------------------------------------------------------------------------

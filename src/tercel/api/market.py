@@ -13,6 +13,7 @@ from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import resolve_markets
 from tercel.market.flow import Preset, registry as presets
 from tercel.market.score.calibrated import calibrate_days, describe_fit
+from tercel.market.score.card import ScoreCard
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
@@ -153,7 +154,7 @@ def calibrate(
     symbol: str,
     days: Sequence[str],
     *,
-    held_out: Sequence[str] = (),
+    held_out: Sequence[str] | None = None,
     model: str = "queue_reactive",
     name: str = "",
     out: str | Path | None = None,
@@ -174,9 +175,10 @@ def calibrate(
         Folder of imported days, and symbol.
     days : sequence of str
         YYYY-MM-DD.
-    held_out : sequence of str
-        Days that are not fitted, to measure the market on. Of a single day and ``santa_fe`` every second half hour is
-        held out without them.
+    held_out : sequence of str, optional
+        Days that are not fitted, to measure the market on; an empty list for none. By default the lake's next days, else
+        the last of `days`, else every second half hour of a single day; a model that reads whole days is not measured
+        without them.
     model : str
         Flow model: queue_reactive, santa_fe, or resampled: days made of blocks of these days, which stay needed (single
         orders, five levels a side or more). Or one of an installed package: hawkes comes with ``tercel-studies``.
@@ -216,7 +218,6 @@ def calibrate(
         file = Path(tempfile.mkdtemp(prefix="tercel-")) / f"{market_name}.json"
     else:
         file = Path(out)
-    start, end = hours
     write_calibrated(
         file,
         Path(lake),
@@ -226,8 +227,7 @@ def calibrate(
         model=model,
         name=name,
         stamp=stamp,
-        start=start,
-        end=end,
+        hours=hours,
         venue=venue,
         levels=levels,
         lot=lot,
@@ -236,16 +236,24 @@ def calibrate(
 
 
 def write_calibrated(
-    file: Path, lake: Path, symbol: str, *days: Sequence[str], name: str, stamp: str, **options: Any
-) -> Preset:
-    """Fit a preset to recorded days (`calibrate_days`), write it to a ``.json`` file and say how well it fits.
+    file: Path,
+    lake: Path,
+    symbol: str,
+    dates: Sequence[str],
+    held_out: Sequence[str] | None = None,
+    *,
+    name: str,
+    stamp: str,
+    **options: Any,
+) -> tuple[Preset, ScoreCard | None]:
+    """Fit a preset to recorded days (`calibrate_days`), write it to a ``.json`` file, say how well it fits; both are returned.
 
     Parameters
     ----------
     file : Path
         Its name is the market's, if `name` is empty.
-    lake, symbol, *days, **options
-        Of `calibrate_days`; days to fit, then days held out.
+    lake, symbol, dates, held_out, **options
+        Of `calibrate_days`.
     name, stamp : str
         Name and date of the preset; an empty date is today.
 
@@ -260,14 +268,15 @@ def write_calibrated(
         f"`out={file}`",
         "name another `out=`",
     )
-    preset = calibrate_days(
+    preset, card = calibrate_days(
         lake,
         symbol,
-        *days,
+        dates,
+        held_out,
         name=name or file.stem,
         stamp=stamp or datetime.now().date().isoformat(),
         **options,
     )
     preset.save(file)
     say(describe_fit(preset))
-    return preset
+    return preset, card

@@ -1,4 +1,6 @@
+from tercel.cli.market import Calibrate as Calibrate
 from tercel.cli.market import Simulate as Simulate
+from tercel.cli.market import calibrate as calibrate
 from tercel.cli.market_score import OWN as OWN
 from tercel.cli.market_score import ScoreRequest as ScoreRequest
 from tercel.cli.market_score import file_to_write as file_to_write
@@ -28,6 +30,9 @@ from tercel.cli.output import check_folder as check_folder
 from tercel.cli.commands import command_line as command_line
 from tercel.cli.interrupts import end_on_termination as end_on_termination
 from tercel.cli.output import hand_over as hand_over
+from tercel.cli.order import ImpactScale as ImpactScale
+from tercel.cli.order import PassiveImpact as PassiveImpact
+from tercel.cli.order import impact_terms as impact_terms
 from tercel.cli.options import parse_dates as parse_dates
 from tercel.cli.options import parse_seeds as parse_seeds
 from tercel.cli.options import page_folder as page_folder
@@ -55,13 +60,16 @@ __all__ = [
     "PRESET",
     "TAPES",
     "AsJson",
+    "Calibrate",
     "Configured",
     "Experiments",
+    "ImpactScale",
     "JsonRequest",
     "Lake",
     "Leak",
     "ObservationOption",
     "OfModel",
+    "PassiveImpact",
     "PluginCommands",
     "Policy",
     "PostureRequest",
@@ -78,6 +86,7 @@ __all__ = [
     "Venue",
     "answer_for_absent",
     "app",
+    "calibrate",
     "catch_interrupt",
     "check_date",
     "check_folder",
@@ -85,6 +94,7 @@ __all__ = [
     "end_on_termination",
     "file_to_write",
     "hand_over",
+    "impact_terms",
     "main",
     "page_folder",
     "parse_dates",

@@ -2,16 +2,15 @@
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
 from tercel.cli.commands import add
 from tercel.cli.market_dealers import dealers
-from tercel.cli.market_score import score
+from tercel.cli.market_score import FillsRequest, score
+from tercel.cli.market_score_page import show as show_card
 from tercel.cli.market_score_tables import (
     LESSON_COLUMNS,
     cell,
@@ -46,6 +45,7 @@ market_app = typer.Typer(
 )
 
 
+NOTHING_HELD_OUT = "none"
 PRESET_HEADINGS = (
     "preset",
     "model",
@@ -63,7 +63,7 @@ PRESET_HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Calibrate(JsonRequest):
+class Calibrate(FillsRequest):
     """Options of `tercel market calibrate`."""
 
     lake: Lake
@@ -91,7 +91,13 @@ class Calibrate(JsonRequest):
         str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")
     ] = ""
     held_out: Annotated[
-        str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
+        str,
+        typer.Option(
+            help="Days that judge it, separated by commas; none: not judged. Default, of queue_reactive: the rest of the days "
+            "with --from or --to; else the lake's next days, as many as --date names; else the last of --date, or of one day "
+            "every other half hour.",
+            metavar="D[,D...]|none",
+        ),
     ] = ""
     start: From = ""
     end: To = ""
@@ -117,15 +123,18 @@ class Calibrate(JsonRequest):
 
 
 def calibrate(request: Calibrate) -> None:
-    """Calibrate a market from days of tape, or from a stretch of one."""
+    """Calibrate a market from days of tape, or from a stretch of one, and print its card on what it has not seen."""
     check_date(request.stamp or None)
     dates = parse_dates(request.dates)
-    held_out = parse_dates(request.held_out)
+    held_out = (
+        parse_dates(request.held_out.removeprefix(NOTHING_HELD_OUT)) if request.held_out else None
+    )
     path = request.out
     from tercel.api.market import write_calibrated
+    from tercel.market.score.card import calibrated_on
 
     began_s = time.perf_counter()
-    preset = write_calibrated(
+    preset, card = write_calibrated(
         path,
         request.lake,
         request.symbol,
@@ -134,11 +143,11 @@ def calibrate(request: Calibrate) -> None:
         model=request.model,
         name=request.name,
         stamp=request.stamp,
-        start=request.start,
-        end=request.end,
+        hours=(request.start, request.end),
         venue=request.venue,
         levels=request.levels,
         lot=request.lot,
+        fills=request.fill_rows,
     )
     if "fit" in preset.card:
         show_fit(preset, path, request.as_json)
@@ -147,12 +156,21 @@ def calibrate(request: Calibrate) -> None:
 
     def show() -> None:
         """Print where the preset is, and how to score it."""
-        say(f"{preset.name}: {preset.model} from {request.dates} in {seconds:.1f} s")
+        say(f"{preset.name}: {preset.model} from {', '.join(trained_on)} in {seconds:.1f} s")
         say(f"written  {path}")
-        say(_how_to_score(request, dates, held_out))
+        if card is None:
+            say(_how_to_score(request, dates))
+        else:
+            show_card(card)
 
-    result = {"name": preset.name, "model": preset.model, "out": path, "calibrated_on": dates}
-    result |= {
+    trained_on = calibrated_on(preset)
+    result = {
+        "name": preset.name,
+        "model": preset.model,
+        "out": path,
+        "calibrated_on": trained_on,
+        "limits": preset.card.get("limits", []),
+        "held_out": preset.card.get("held_out_days", []),
         "window_s": preset.card.get("window_s"),
         "seconds": seconds,
         "scores": preset.card.get("scores"),
@@ -160,25 +178,20 @@ def calibrate(request: Calibrate) -> None:
     hand_over(result, request.as_json, show)
 
 
-def _how_to_score(request: Calibrate, dates: list[str], held_out: list[str]) -> str:
+def _how_to_score(request: Calibrate, dates: list[str]) -> str:
     """Line with the command that scores a market on what it has not seen, or how to leave something unseen."""
     from tercel.market.tape import Lake as Store
 
-    store = Store(request.lake)
-    venue = request.venue or None
     hours = f" --from {request.end}" if request.end else f" --to {request.start}"
     hours *= bool(request.start or request.end)
-    unseen = {*store.days(request.symbol, venue)} - {*dates, *held_out}
+    unseen = {*Store(request.lake).days(request.symbol, request.venue or None)} - {*dates}
     unseen_dates = ",".join(dates if hours else sorted(unseen))
-    if unseen_dates:
-        return (
-            f"score it on what it has not seen: tercel market score {request.out} --lake {request.lake} "
-            f"--date {unseen_dates}{hours}"
-        )
-    instrument, events = store.read(request.symbol, dates[0], venue)
-    middle_s = sum(instrument.session(events.exch_ns)) / 2e9
-    middle = f"{datetime.fromtimestamp(middle_s, ZoneInfo(instrument.timezone)):%H:%M}"
-    return f"no day is left to score it on: calibrate again with --to {middle}, then score with --from {middle}"
+    return (
+        f"score it on what it has not seen: tercel market score {request.out} --lake {request.lake} "
+        f"--date {unseen_dates}{hours}"
+        if unseen_dates
+        else "no day is left to score it on: calibrate again with --to HH:MM, then score with --from HH:MM"
+    )
 
 
 def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:

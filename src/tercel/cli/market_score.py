@@ -26,7 +26,18 @@ JUDGES: Final = "tercel.judges"
 
 
 @dataclass(frozen=True)
-class ScoreRequest(JsonRequest):
+class FillsRequest(JsonRequest):
+    """Options of a command that prints a market's card."""
+
+    def fill_rows(
+        self, preset: "Preset", test: "Sequence[Day]", train: "Sequence[Day]"
+    ) -> "Sequence[CardRow]":
+        """Hook for other packages: rows on fills, measured on the days scored on; by default none, and the card's stand."""
+        return ()
+
+
+@dataclass(frozen=True)
+class ScoreRequest(FillsRequest):
     """Options of `tercel market score`."""
 
     preset: Annotated[str, PRESET]
@@ -94,12 +105,6 @@ class ScoreRequest(JsonRequest):
     def impact_card(self, preset: "Preset") -> dict[str, Any] | None:
         """Hook for other packages: the impact card that is measured beside the score; by default None."""
         return None
-
-    def fill_rows(
-        self, preset: "Preset", test: "Sequence[Day]", train: "Sequence[Day]"
-    ) -> "Sequence[CardRow]":
-        """Hook for other packages: rows on fills, measured on the days scored on; by default none, and the card's stand."""
-        return ()
 
     def impact_figures(self, measured: dict[str, Any]) -> "list[Figure]":
         """Hook for other packages: figures of the measured impact card for the report's page; by default none."""

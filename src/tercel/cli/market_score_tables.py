@@ -27,12 +27,13 @@ LESSON_COLUMNS: Final = (
 
 def row_table(card: "ScoreCard") -> Table:
     """Headings and rows of the whole card."""
-    headings = ("measure", "simulated", "recorded", "ceiling", "share")
+    headings = ("measure", "simulated", "recorded", "ratio", "ceiling", "share")
     return headings, [
         [
             _with_spaces(row.measure),
             _card_cell(row.simulated),
             _card_cell(row.recorded),
+            NOTHING if row.ratio is None else f"{row.ratio:.2f}",
             ("± " if row.kind == "figure" and row.ceiling is not None else "")
             + _card_cell(row.ceiling),
             share_text(row.share),

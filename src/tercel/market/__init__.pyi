@@ -24,6 +24,8 @@ from tercel.market.observed.event_columns import MARKET as MARKET
 from tercel.market.observed.event_columns import NAMES as NAMES
 from tercel.market.score import dynamics as dynamics
 from tercel.market.score.scored_days import WARMUP_S as WARMUP_S
+from tercel.market.score.held_back import trading_spans as trading_spans
+from tercel.market.score.held_back import whole_day as whole_day
 from tercel.market.score.scored_days import Day as Day
 from tercel.market.score.calibrated import calibrate_preset as calibrate_preset
 from tercel.market.score.scored_days import day_of as day_of
@@ -133,7 +135,9 @@ __all__ = [
     "simulate_stretch",
     "sums_by_cluster",
     "sums_table",
+    "trading_spans",
     "train_days",
+    "whole_day",
     "with_scores",
     "working_days",
 ]

@@ -46,6 +46,25 @@ def test_shipped_presets_are_whole(name: str) -> None:
         } <= set(row)
 
 
+@pytest.mark.parametrize(
+    ("name", "venue", "symbol", "tick", "lot", "mid", "says"),
+    [
+        ("sh600961", "SSE", "600961", 0.01, 100, 9.2, "alternate half hours"),
+        ("sh600519", "SSE", "600519", 0.01, 100, 1840.0, "alternate half hours"),
+        ("clx5", "GLBX", "CLX5", 0.01, 1, 64.8, "alternate quarter hours"),
+        ("ethbtc", "BINANCE", "ETHBTC", 1e-6, 1, 0.0282, "alternate quarter hours"),
+    ],
+)
+def test_markets_of_today_have_the_facts_of_their_instruments_and_tell_their_limits(
+    name: str, venue: str, symbol: str, tick: float, lot: int, mid: float, says: str
+) -> None:
+    preset = load(name)
+    assert (preset.venue, preset.symbol, preset.tick, preset.lot) == (venue, symbol, tick, lot)
+    assert preset.start_mid_ticks * tick == pytest.approx(mid, rel=0.01)
+    assert says in preset.card["scored_tape"]["notes"][0]
+    assert "second" in preset.card["held_out_days"][0]
+
+
 def test_save_and_load_give_the_same_preset(toy: Preset, tmp_path: Path) -> None:
     path = tmp_path / "toy.json"
     toy.save(path)

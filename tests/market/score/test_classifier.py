@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from tercel.market.flow.port import Preset
-from tercel.market.score.classifier import FEATURES, WINDOW, auc, classifier_auc, features
+from tercel.market.score.classifier import (
+    FEATURES,
+    WINDOW,
+    _thin_windows,
+    _windows,
+    auc,
+    classifier_auc,
+    features,
+)
 from tercel.market.score.conditional import (
     ConditionalBins,
     ConditionalReference,
@@ -54,8 +62,12 @@ def test_a_market_is_not_told_from_itself_and_another_is(truth: Preset, days: li
     assert far is not None
     assert own < 0.62
     assert far > own + 0.1
+    assert classifier_auc(seen, seen, like=[seen]) == classifier_auc(seen, seen)
     short = Day(days[0].instrument, days[0].events, 900.0, 1050.0).observe()
     assert classifier_auc(short, short) is None
+    assert classifier_auc(seen, seen, like=[short]) is None, "as few rows as the other"
+    parts = [len(rows) for rows in _windows(short, 1)]
+    assert [len(_thin_windows(np.zeros((99, 2)), n)) for n in parts] == parts
 
 
 def test_conditional_distances_by_hand() -> None:

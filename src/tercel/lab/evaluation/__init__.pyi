@@ -26,6 +26,8 @@ from tercel.lab.evaluation.runs import BATCH as BATCH
 from tercel.lab.evaluation.adaptability import Decisions as Decisions
 from tercel.lab.evaluation.runs import batches as batches
 from tercel.lab.evaluation.runs import markets_of as markets_of
+from tercel.lab.evaluation.market_estimates import law_of_preset as law_of_preset
+from tercel.lab.evaluation.market_estimates import law_of_tape as law_of_tape
 from tercel.lab.evaluation.market_estimates import pilot as pilot
 from tercel.lab.evaluation.runs import run_strategies as run_strategies
 from tercel.lab.evaluation.runs import run_strategy as run_strategy
@@ -63,6 +65,8 @@ __all__ = [
     "claim",
     "curve_lots",
     "detectable",
+    "law_of_preset",
+    "law_of_tape",
     "markets_of",
     "pilot",
     "placebo_plan",

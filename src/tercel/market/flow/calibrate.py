@@ -294,10 +294,13 @@ def common_instrument(days: Sequence[tuple[Instrument, Events]]) -> Instrument:
     for instrument, _ in days:
         for field in ("venue", "symbol", "tick", "lot"):
             if getattr(instrument, field) != getattr(first, field):
+                like_first = [
+                    day.date for day, _ in days if getattr(day, field) == getattr(first, field)
+                ]
                 raise ConfigError(
                     f"days of one market ({field} {getattr(first, field)} on {first.date})",
                     f"{field} {getattr(instrument, field)} on {instrument.date}",
-                    "calibrate each market alone",
+                    f"calibrate on days of one {field} alone: `date={','.join(like_first)}`",
                 )
     return first
 

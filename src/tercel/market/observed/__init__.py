@@ -8,7 +8,7 @@ from tercel.market.observed.event_columns import (
     LIMIT_IN_SPREAD,
     MARKET,
 )
-from tercel.market.observed.observe import Observed, observe
+from tercel.market.observed.observe import Observed, observe, split_at_breaks
 
 __all__ = [
     "CANCEL_AT_BEST",
@@ -19,4 +19,5 @@ __all__ = [
     "MARKET",
     "Observed",
     "observe",
+    "split_at_breaks",
 ]

@@ -20,6 +20,7 @@ import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Bytes, Int8, Int32, Ints
 from tercel.core.errors import TapeError
+from tercel.core.venue_rules import VenueRules
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import event_columns, observe_kernel as k
 from tercel.market.tape import Events, Instrument
@@ -225,6 +226,15 @@ def observe(
         window=visible_levels,
         counts={name: int(state[word]) for name, word in counts.items()},
     )
+
+
+def split_at_breaks(observed: Observed, hours: VenueRules) -> list[Observed]:
+    """The parts of a stretch that lie in windows of trading; without windows, the whole stretch."""
+    spans = [
+        (max(window.start_ns, observed.start_ns), min(window.end_ns, observed.stop_ns))
+        for window in hours.windows
+    ]
+    return [observed.part(start, stop) for start, stop in spans if start < stop] or [observed]
 
 
 def stretch(

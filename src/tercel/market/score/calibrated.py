@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from pkgutil import resolve_name
@@ -13,83 +14,110 @@ from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.progress import say
 from tercel.core.report.formatting import format_number
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
+from tercel.market.flow.calibrate import (
+    blocks,
+    census_of,
+    choose_lot,
+    common_instrument,
+    from_census,
+)
 from tercel.market.flow.census import Census, census
 from tercel.market.flow.fit_table import judge, misses
-from tercel.market.flow.port import Preset
+from tercel.market.flow.port import Card, Preset
 from tercel.market.flow.queue_reactive.calibrate import touch_only_error
 from tercel.market.flow.registry import model_of
-from tercel.market.score.card import ScoreDraw, score, with_scores
+from tercel.market.score.card import ScoreCard, ScoreDraw, score, with_scores
+from tercel.market.score.held_back import (
+    LEAST_PART_S,
+    CalibrationDays,
+    alternate_stretches,
+    limits_of,
+    without_gaps,
+)
 from tercel.market.score.scored_days import LEAST_SESSION_S, Day, read_days
-from tercel.market.score.stored_scores import StoredScores
+from tercel.market.score.stored_scores import CardRow, StoredScores
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
 
 CENSUS_WARMUP_S = 3600.0
 DAY_S = 22_500.0
 BLOCK_S = 1800.0
+MOST_JUDGED = 5
+"""Days of a lake that judge a market where none were named, at most."""
+FillRows = Callable[[Preset, Sequence[Day], Sequence[Day]], Sequence[CardRow]]
+"""Rows of fills of a card, of a preset, days held out and days calibrated on."""
 
 
 def calibrate_days(
     lake: Path,
     symbol: str,
     dates: Sequence[str],
-    held_out: Sequence[str] = (),
+    held_out: Sequence[str] | None = None,
     *,
     model: str,
     name: str,
     stamp: str,
-    start: str = "",
-    end: str = "",
+    hours: tuple[str, str] = ("", ""),
     venue: str = "",
     levels: int | None = None,
     lot: int | None = None,
-) -> Preset:
-    """A preset of `model` fitted to recorded days or to a stretch of each, measured on `held_out` days.
+    fills: FillRows | None = None,
+) -> tuple[Preset, ScoreCard | None]:
+    """A preset of `model` fitted to recorded days or to a stretch of each, and its score on `held_out` days.
 
-    A ``santa_fe`` preset of one whole session is fitted to its odd half hours and measured on the even ones.
+    Without `held_out` (None) a ``queue_reactive`` preset is measured on what `choose_days` holds back. A ``santa_fe``
+    preset of one whole session is fitted to its odd half hours and measured on the even ones.
 
     Raises
     ------
     ConfigError
-        A model that is none, a day both fitted and held out, or days that are too short.
+        A model that is none, a day both fitted and held out, or days that are too short or halted most of the time.
     TapeError
         Days that the lake does not hold.
     """
     refuse_if(
-        bool(set(dates) & set(held_out)),
+        bool(set(dates) & set(held_out or ())),
         "days either calibrated on or held out",
-        f"{', '.join(sorted(set(dates) & set(held_out)))} in both",
+        f"{', '.join(sorted(set(dates) & set(held_out or ())))} in both",
         "name each day once",
     )
-    days = read_days(lake, symbol, dates, start, end, venue, levels)
+    recorded = read_days(lake, symbol, dates, *hours, venue, levels)
+    days = [without_gaps(day) for day in recorded]
+    common_instrument([(day.instrument, day.events) for day in days])
     if model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
         raise touch_only_error(1)
-    say(
-        f"{', '.join(day.label for day in days)} read; fitting {model}, about a minute for a few days"
-    )
-    windowed = bool(start or end)
+    windowed = any(hours)
     refuse_if(
-        model == "resampled" and bool(start or levels or lot),
+        model == "resampled" and bool(hours[0] or levels or lot),
         "days from their opening",
         "`start=`, `levels=` or `lot=`",
         "leave them out with resampled",
     )
     is_split_day = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
     if model == "santa_fe" and not (windowed or levels) and (held_out or is_split_day):
-        return make_preset(
+        preset = make_preset(
             lake,
             symbol,
             days=dates,
-            held_out=held_out,
+            held_out=held_out or (),
             name=name,
             date=stamp,
             lot_shares=lot,
             venue=venue or None,
         )
+        return preset, None
+    if held_out is None and model == "queue_reactive":
+        parts = choose_days(lake, days, windowed)
+    else:
+        test = read_days(lake, symbol, held_out, venue=venue, levels=levels) if held_out else []
+        parts = CalibrationDays(days, test)
+    labels = [", ".join(day.label for day in part) for part in (parts.train, parts.test)]
+    say(
+        f"fitting {model} to {labels[0]}, about a minute for a few days; judged on {labels[1] or 'no day'}"
+    )
     preset = calibrate_preset(
         model,
-        days,
+        parts.train,
         name=name,
         stamp=stamp,
         windowed=windowed,
@@ -98,13 +126,58 @@ def calibrate_days(
         lake=str(lake.resolve()),
     )
     extra: dict[str, object] = {"levels_read": levels} if levels else {}
-    if held_out:
-        draw = ScoreDraw(
-            preset, read_days(lake, symbol, held_out, venue=venue, levels=levels), days
+    if parts.part:
+        extra["part_of_day"] = parts.part
+    if limits := limits_of(parts.train):
+        extra["limits"] = limits
+    if parts.test:
+        extra["held_out_days"] = [day.label for day in parts.test]
+    preset = preset.model_copy(update={"card": {**preset.card, **extra}})
+    if not parts.test:
+        return preset, None
+    say(f"simulating what was held out, to judge {preset.name}")
+    draw = ScoreDraw(preset, parts.test, parts.train)
+    rows = fills(preset, parts.test, parts.train) if fills else ()
+    card = score(draw, classifier=find_spec("sklearn") is not None, fills=rows)
+    card = replace(card, notes=[*limits, *card.notes])
+    return with_scores(preset, draw.tape, card), card
+
+
+def choose_days(lake: Path, days: Sequence[Day], windowed: bool) -> CalibrationDays:
+    """Days that calibrate and days that judge, where none were named.
+
+    1. Of a stretch of each day (`windowed`), the rest of the same days judges.
+    2. Other days of the lake judge, the next ones: as many as calibrate, at most five.
+    3. Where it has none, the last of several days is held back, and of one every other half hour.
+    """
+    first = days[0].instrument
+    if windowed:
+        until_s = days[0].to_s
+        rest = [replace(day, from_s=until_s, to_s=None if until_s else day.from_s) for day in days]
+        lasts = all(stop - start >= LEAST_PART_S for start, stop in (day.stretch_s for day in rest))
+        return CalibrationDays([*days], rest if lasts else [])
+    dates = [day.instrument.date for day in days]
+    others = [
+        instrument.date
+        for instrument in Lake(lake).list()
+        if instrument.key[:2] == first.key[:2]
+        and (instrument.tick, instrument.lot) == (first.tick, first.lot)
+        and instrument.date not in dates
+    ]
+    later = sorted(date for date in others if date > max(dates))
+    count = min(len(days), MOST_JUDGED)
+    chosen = later[:count] or sorted(others)[-count:]
+    if chosen:
+        test = read_days(
+            lake, first.symbol, chosen, venue=first.venue, levels=days[0].instrument.levels or None
         )
-        preset = with_scores(preset, draw.tape, score(draw, classifier=False))
-        extra["held_out_days"] = list(held_out)
-    return preset.model_copy(update={"card": {**preset.card, **extra}})
+        return CalibrationDays([*days], test)
+    ordered = sorted(days, key=lambda day: day.instrument.date)
+    return (
+        CalibrationDays(ordered[:-1], ordered[-1:])
+        if len(days) > 1
+        else alternate_stretches(days[0])
+    )
 
 
 def describe_fit(preset: Preset) -> str:
@@ -123,7 +196,8 @@ def describe_fit(preset: Preset) -> str:
             f"{preset.name}: {near} of {len(fit)} quantities are as near to what was held out as real "
             f"days are, or within a tenth{'; ' * bool(missed)}{'; '.join(missed)}"
         )
-    return f"{preset.name}: nothing was held out, so how good it is was not measured"
+    limits = "".join(f"; {limit}" for limit in preset.card.get("limits", ()))
+    return f"{preset.name}: nothing was held out, so how good it is was not measured{limits}"
 
 
 def calibrate_preset(
@@ -186,9 +260,10 @@ def calibrate_preset(
     made_of = sorted(
         {str(date) for day in days for date in day.instrument.extra.get("resampled_of", ())}
     )
-    extra = {"days": [*(day.instrument.date for day in days), *made_of]} | (
+    extra: Card = {"days": [*(day.instrument.date for day in days), *made_of]} | (
         {"window_s": window} if windowed else {}
     )
+    extra |= {k: v for k, v in days[0].instrument.extra.items() if k == "lot_size"}
     return preset.model_copy(update={"card": {**preset.card, **extra}})
 
 

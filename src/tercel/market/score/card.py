@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tercel.core.serialization import to_jsonable
 from tercel.market.flow.port import Card, Preset
-from tercel.market.observed import Observed
+from tercel.market.observed import Observed, split_at_breaks
 from tercel.market.score.card_rows import (
     agreement_row,
     check_rows,
@@ -42,6 +42,7 @@ from tercel.market.score.stored_scores import (
     stored_lessons,
     stored_prediction,
 )
+from tercel.market.tape.recorded_rules import recorded_hours
 
 SEEDS = (1, 2, 3)
 
@@ -102,9 +103,9 @@ class ScoreDraw:
     ----------
     preset : Preset
     test, train : sequence of Day
-        Held out, and calibrated on.
+        Held out, and calibrated on; one with breaks counts as several stretches.
     seeds : sequence of int
-        One simulated path each and test day.
+        One simulated path each and stretch held out.
 
     Attributes
     ----------
@@ -125,15 +126,20 @@ class ScoreDraw:
     ) -> None:
         check_one_market(preset, test)
         self.preset = preset
-        self.test_observed = [day.observe() for day in test]
-        self.train_observed = [day.observe() for day in train]
+        tested_parts, trained_parts = (
+            [
+                (day, part)
+                for day in days
+                for part in split_at_breaks(day.observe(), recorded_hours(day.instrument))
+            ]
+            for days in (test, train)
+        )
+        self.test_observed = [part for _, part in tested_parts]
+        self.train_observed = [part for _, part in trained_parts]
         self.clock_ns = max(clock_of(o) for o in [*self.test_observed, *self.train_observed])
         tested, trained = (
-            [
-                RecordedStretch(day, o, sample(o, self.clock_ns), sums_of(o))
-                for day, o in zip(days, seen, strict=True)
-            ]
-            for days, seen in ((test, self.test_observed), (train, self.train_observed))
+            [RecordedStretch(day, o, sample(o, self.clock_ns), sums_of(o)) for day, o in parts]
+            for parts in (tested_parts, trained_parts)
         )
         self.test, self.train = ([one.sample for one in some] for some in (tested, trained))
         self.tape = HeldOutTape.of(tested, trained, self.clock_ns)
@@ -294,7 +300,7 @@ def _score_without_days(
         model=preset.model,
         preset=preset.name,
         calibrated_on=calibrated_on(preset),
-        scored_on=[stretch.label for stretch in tape.stretches],
+        scored_on=[*dict.fromkeys(stretch.label for stretch in tape.stretches)],
         judged=preset.model == JUDGED_MODEL and min(tape.hours) >= JUDGED_HOURS,
         distances=table,
         mean_l1=_mean14({name: row.l1 for name, row in table.items()}),
@@ -401,6 +407,8 @@ def calibrated_on(preset: Preset) -> list[str]:
     card = preset.card
     start, end = card.get("window_s") or (card.get("from_s"), card.get("to_s"))
     days = [str(day) for day in card.get("days", [])]
+    if part := card.get("part_of_day"):
+        return [f"{day} [{part}]" for day in days]
     if start is None and end is None:
         return days
     return [
@@ -409,19 +417,22 @@ def calibrated_on(preset: Preset) -> list[str]:
 
 
 def classifier_scores(stretches: ScoreDraw) -> tuple[float | None, float | None]:
-    """Mean AUC of simulated against real, and of real train days against real test days."""
-    simulated = [
-        classifier_auc(seen, sims[i % len(sims)], stretches.clock_ns)
-        for i, (seen, sims) in enumerate(
-            zip(stretches.test_observed, stretches.sim_observed, strict=True)
-        )
-    ]
+    """Mean AUC of simulated against real, and of real train days against real test days, by as many rows.
+
+    Stretches of one day are told apart together.
+    """
+    by_day: dict[str, list[int]] = {}
+    for number, stretch in enumerate(stretches.tape.stretches):
+        by_day.setdefault(stretch.label, []).append(number)
+    simulated = []
+    real = []
     train = stretches.train_observed
-    real = [
-        classifier_auc(seen, train[i % len(train)], stretches.clock_ns)
-        for i, seen in enumerate(stretches.test_observed)
-        if train
-    ]
+    for i, numbers in enumerate(by_day.values()):
+        seen = [stretches.test_observed[n] for n in numbers]
+        made = [stretches.sim_observed[n][i % len(stretches.sim_observed[n])] for n in numbers]
+        others = [train[(i + k) % len(train)] for k in range(min(len(numbers), len(train)))]
+        simulated.append(classifier_auc(seen, made, stretches.clock_ns, others))
+        real.append(classifier_auc(seen, others, stretches.clock_ns, made) if others else None)
     return mean_of(simulated), mean_of(real)
 
 

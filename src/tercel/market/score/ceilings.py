@@ -149,7 +149,8 @@ def recorded_ceilings(stretches: Sequence[RecordedStretch], clock_ns: int) -> Ce
         seen = [stretch.observed for stretch in stretches]
         halves = (half_sample(seen, clock_ns, odd) for odd in (True, False))
         samples = [[half] for half in halves if half is not None]
-        sums = comparable_sums(list(chain(*sums)))
+        pooled = [*chain(*sums)]
+        sums = [alternate_half_hours(pooled, odd) for odd in (True, False)]
         if len(samples) < len(sums):
             return None
     distances = [

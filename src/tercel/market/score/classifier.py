@@ -137,9 +137,15 @@ def auc(positive: Floats, negative: Floats) -> float:
 
 
 def classifier_auc(
-    real: Observed | Sequence[Observed], candidate: Observed | Sequence[Observed], clock_ns: int = 1
+    real: Observed | Sequence[Observed],
+    candidate: Observed | Sequence[Observed],
+    clock_ns: int = 1,
+    like: Sequence[Observed] = (),
 ) -> float | None:
     """AUC of the classifier on windows away from those it was trained on; None for too few windows.
+
+    With `like` the candidate has at most as many windows as that, evenly spread, so that both are told from the real
+    tape by as many rows.
 
     Raises
     ------
@@ -155,6 +161,9 @@ def classifier_auc(
             "install tercel[signals], or give `classifier=False`",
         ) from error
     sides = [_windows(tape, clock_ns) for tape in (real, candidate)]
+    if like:
+        train, test = _windows(like, clock_ns)
+        sides[1] = _thin_windows(sides[1][0], len(train)), _thin_windows(sides[1][1], len(test))
     if min(sum(len(x) for x in parts) for parts in sides) < MIN_WINDOWS:
         return None
     (real_train, real_test), (candidate_train, candidate_test) = sides
@@ -177,10 +186,12 @@ def _windows(tape: Observed | Sequence[Observed], clock_ns: int) -> tuple[Floats
         cut = int(TRAIN_SHARE * len(rows))
         train.append(rows[:cut])
         test.append(rows[cut:])
-    return _thin_windows(np.concatenate(train)), _thin_windows(np.concatenate(test))
+    return (
+        _thin_windows(np.concatenate(train), MAX_WINDOWS),
+        _thin_windows(np.concatenate(test), MAX_WINDOWS),
+    )
 
 
-def _thin_windows(rows: Floats) -> Floats:
-    """Every k-th window, so that at most MAX_WINDOWS remain."""
-    step = -(-len(rows) // MAX_WINDOWS) if len(rows) else 1
-    return rows[::step]
+def _thin_windows(rows: Floats, most: int) -> Floats:
+    """So many windows at most, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]

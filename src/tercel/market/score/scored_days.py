@@ -24,16 +24,22 @@ LEVELS = 5
 
 @dataclass(frozen=True, eq=False)
 class Day:
-    """A day of tape and the stretch of it in use, seconds after its opening (None: the session's bounds)."""
+    """A day of tape and the stretch of it in use, seconds after its opening (None: the session's bounds).
+
+    `name` is its label where it is a part of a day that has one.
+    """
 
     instrument: Instrument
     events: Events
     from_s: float | None = None
     to_s: float | None = None
+    name: str = ""
 
     @property
     def label(self) -> str:
-        """Date, and the stretch where it is not the whole session."""
+        """Its name, or the date, with the stretch where it is not the whole session."""
+        if self.name:
+            return self.name
         if self.from_s is None and self.to_s is None:
             return self.instrument.date
         start, end = self.stretch_s

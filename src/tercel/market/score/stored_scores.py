@@ -21,6 +21,17 @@ class CardRow:
     ceiling: float | None
     share: float | None
 
+    @property
+    def ratio(self) -> float | None:
+        """Simulated over recorded figure, below 0 where their signs differ; None where either is not known, or recorded is 0.
+
+        >>> CardRow("figure", "mark-out", -0.5, 2.0, None, None).ratio
+        -0.25
+        """
+        if self.kind != "figure" or self.simulated is None or not self.recorded:
+            return None
+        return self.simulated / self.recorded
+
 
 @dataclass(frozen=True)
 class StoredScores:

@@ -25,6 +25,8 @@ RULES_OF_SYMBOLS: Final = {
     r"SHFE .*": "SHFE",
 }
 """Rules by venue and symbol, the first that matches, where days have breaks; others are named in `extra["rules"]`."""
+WINDOWS: Final = "windows_ns"
+"""In `extra`, of a day of which parts alone are in use: begin and end of each, ns."""
 
 
 def recorded_rules(
@@ -70,6 +72,8 @@ def recorded_hours(instrument: Instrument) -> VenueRules:
     >>> [(w.end_ns - w.start_ns) // (60 * 10**9) for w in recorded_hours(day).windows]
     [120, 117]
     """
+    if spans := instrument.extra.get(WINDOWS):
+        return VenueRules(windows_of([(start, stop) for start, stop in spans]))
     windows = recorded_rules(instrument).windows
     return VenueRules(windows) if windows else NO_RULES
 

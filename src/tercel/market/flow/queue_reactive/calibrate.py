@@ -31,7 +31,8 @@ from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.raking import rake
 from tercel.market.flow.queue_reactive.repetition import repeats
 from tercel.market.flow.queue_reactive.tables import LAYOUT, SCALARS, WEIGHTS, four_digits
-from tercel.market.observed import Observed, observe
+from tercel.market.observed import Observed, observe, split_at_breaks
+from tercel.market.tape.recorded_rules import recorded_hours
 
 MIN_EVENTS = 2_000
 MIN_MARKET_ORDERS = 50
@@ -111,8 +112,12 @@ def calibrate(
         )
     reference = common_instrument(days)
     observed = [
-        observe(instrument, events, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s)
+        part
         for instrument, events in days
+        for part in split_at_breaks(
+            observe(instrument, events, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s),
+            recorded_hours(instrument),
+        )
     ]
     _require_enough(observed, [instrument for instrument, _ in days])
     if not any((o.bid_px[:, 1] > 0).any() and (o.ask_px[:, 1] > 0).any() for o in observed):
