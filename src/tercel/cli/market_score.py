@@ -70,7 +70,7 @@ class ScoreRequest(JsonRequest):
     data: Annotated[
         Path | None,
         typer.Option(
-            help="(lob-bench, without --lake) Folder of data sets with held-out days of csco, ibm, amzn or goog.",
+            help="(lob-bench, without --lake) Folder of data sets with held-out days of ibm, amzn or goog.",
             envvar="TERCEL_DATA",
             metavar="DIR",
         ),
