@@ -37,7 +37,7 @@ from tercel.market.simulator import (
 )
 from tercel.market.tape import Instrument
 
-MODEL, RIVAL = "csco", "csco-santa-fe"
+MODEL, RIVAL = "sh600961", "csco-santa-fe"
 GATE = 1e6
 SHARE = 0.25
 DAY_S = 23_400.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PORT: Final = 9878
 FIX: Final = "fix"
 BINANCE: Final = "binance"
-CRYPTO: Final = "btc-spot"
+CRYPTO: Final = "ethbtc"
 """The packaged market of Binance's words."""
 
 
@@ -36,7 +36,7 @@ class Serve(JsonRequest):
     market: Annotated[
         list[str] | None,
         typer.Option(
-            help="Preset market, by name or as a .json file; may be given several times (default: csco, and btc-spot "
+            help="Preset market, by name or as a .json file; may be given several times (default: sh600961, and ethbtc "
             "with --api binance).",
             metavar="NAME",
         ),

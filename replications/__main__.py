@@ -24,7 +24,7 @@ Learn = Annotated[
 ]
 KEPT = "what is finished is kept; the same command goes on"
 REMEDY = (
-    "import days with `tercel data import` and name them; simulated ones, of `tercel market simulate csco --days 6 "
+    "import days with `tercel data import` and name them; simulated ones, of `tercel market simulate ibm --days 6 "
     "--out LAKE`, test the pipeline"
 )
 

@@ -134,7 +134,7 @@ def undercut(
 def shadow(
     market: Annotated[
         str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")
-    ] = "amzn,csco,ibm",
+    ] = "amzn,sh600961,ibm",
     parents: Annotated[int, typer.Option(help="Parents in all.", min=1)] = 500,
     horizon: Annotated[float, typer.Option(help="Seconds of a parent.", min=10.0)] = 300.0,
     picture: Annotated[
@@ -152,7 +152,7 @@ def shadow(
 
 @app.command()
 def pairs(
-    first: Annotated[str, typer.Option(help="Preset of the quoted leg.", metavar="M")] = "csco",
+    first: Annotated[str, typer.Option(help="Preset of the quoted leg.", metavar="M")] = "sh600961",
     second: Annotated[str, typer.Option(help="Preset of the hedge leg.", metavar="M")] = "ibm",
     lots: Annotated[int, typer.Option(help="Lots of the first leg.", min=20)] = 1000,
     horizon: Annotated[float, typer.Option(help="Seconds of a pair.", min=10.0)] = 300.0,
@@ -174,7 +174,7 @@ def pairs(
 def places(
     market: Annotated[
         str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")
-    ] = "csco,ibm,amzn,goog",
+    ] = "sh600961,ibm,amzn,goog",
     episodes: Annotated[int, typer.Option(help="Episodes of each place.", min=8)] = 64,
     seed: Seed = 77,
     as_json: AsJson = False,
@@ -250,7 +250,7 @@ def orders(
     ] = "default",
     market: Annotated[
         str, typer.Option(help="Presets, separated by commas.")
-    ] = "csco,ibm,amzn,goog",
+    ] = "sh600961,ibm,amzn,goog",
     horizon: Annotated[
         str, typer.Option(help="Lengths of the order, separated by commas.")
     ] = "1min,10min,30min,2h",
@@ -275,7 +275,7 @@ def orders(
 
 @app.command()
 def ways(
-    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco",
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "sh600961",
     regimes: Annotated[
         str, typer.Option(help="Regimes, separated by commas.", metavar="R[,R...]")
     ] = "plain,thin,volatile",

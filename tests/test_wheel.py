@@ -19,7 +19,7 @@ PAGE = {"index.html", "app.js", "app.css", "licenses.txt"}
 """The console's page."""
 NAMED = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
 BUILT_OF = ("pyproject.toml", "README.md", "LICENSE", "src")
-SMALL = {'"csco"': '"csco-santa-fe"', "500_000": "512", "1_000": "16"}
+SMALL = {'"ibm"': '"csco-santa-fe"', "500_000": "512", "1_000": "16"}
 UNREACHABLE = (
     "NewConnectionError",
     "ConnectTimeout",

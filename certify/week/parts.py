@@ -25,7 +25,7 @@ from tercel.desk.trading.journal import JournalReader, kinds
 from tercel.venues.exchange.folder import CLOCK, ORDERS
 
 TERCEL: Final = (sys.executable, "-m", "tercel.cli")
-MARKETS: Final = {"CSCO": "csco", "IBM": "ibm"}
+MARKETS: Final = {"AMZN": "amzn", "IBM": "ibm"}
 WHALE: Final = "WHALE"
 PATIENCE_S: Final = 120.0
 """A process that is not ready by then never will be."""

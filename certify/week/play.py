@@ -333,7 +333,7 @@ class Week:
             self.link.do("drop")
 
     def _crash(self) -> None:
-        whale = Whale(self.venue.port, "CSCO", self.folder / "whale")
+        whale = Whale(self.venue.port, "AMZN", self.folder / "whale")
         self.crashes.append(
             whale.crash()
             | {

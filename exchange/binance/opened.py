@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from exchange.binance.engine import BinanceExchange
-from exchange.binance.symbols import SymbolRules, decimal, rules_of
+from exchange.binance.symbols import COIN_QUOTES, SymbolRules, decimal, rules_of
 from exchange.binance.words import BinanceError
 from tercel.core import NS_PER_SECOND, ONE, ConfigError
 from tercel.market.flow import registry as presets
@@ -81,8 +81,13 @@ def twin(engine: BinanceExchange, markets: Mapping[str, MarketSpec]) -> BinanceE
     return twin_engine
 
 
+def _first_money(rules: SymbolRules) -> int:
+    """What an account holds of the quote asset at first, 1e-8: a million, or 20 where it is a coin."""
+    return 20 * ONE if rules.quote in COIN_QUOTES else MILLION
+
+
 def endow(engine: BinanceExchange, account: str, balance_texts: Sequence[str]) -> None:
-    """Give an account what it holds at first: `ASSET=AMOUNT`, or a million of each quote asset and as much in bases.
+    """Give an account what it holds at first: `ASSET=AMOUNT`, or a million of each quote asset (20 of a coin), and bases.
 
     Raises
     ------
@@ -92,15 +97,15 @@ def endow(engine: BinanceExchange, account: str, balance_texts: Sequence[str]) -
     amounts: dict[str, int] = {}
     for rules in engine.rules.values():
         worth = engine.markets[rules.symbol].middle * rules.unit
-        amounts[rules.base] = MILLION // worth * rules.lot
-    amounts |= {rules.quote: MILLION for rules in engine.rules.values()}
+        amounts[rules.base] = _first_money(rules) // worth * rules.lot
+    amounts |= {rules.quote: _first_money(rules) for rules in engine.rules.values()}
     for balance_text in balance_texts:
         asset, _, text = balance_text.partition("=")
         if asset not in amounts:
             raise ConfigError(
                 f"an asset of {', '.join(amounts)}",
                 f"`balance={balance_text}`",
-                "such as `balance=USDT=10000`",
+                f"such as `balance={next(iter(engine.rules.values())).quote}=10000`",
             )
         try:
             amounts[asset] = decimal("amount", text)
@@ -108,7 +113,7 @@ def endow(engine: BinanceExchange, account: str, balance_texts: Sequence[str]) -
             raise ConfigError(
                 "an amount of eight decimals at most",
                 f"`balance={balance_text}`",
-                "such as `balance=USDT=10000`",
+                f"such as `balance={next(iter(engine.rules.values())).quote}=10000`",
             ) from None
     for asset, amount in amounts.items():
         engine.deposit(account, asset, amount)

@@ -20,6 +20,8 @@ from tercel.venues.binance_venue import format_amount
 
 QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 """Assets that a symbol's name may end in."""
+COIN_QUOTES: Final = ("BTC", "ETH", "BNB")
+"""Quote assets of which an order need not be worth five."""
 NUMBER: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 MOST_TICKS: Final = 2**29 - 1
 MOST_ORDERS: Final = 200
@@ -221,6 +223,8 @@ def rules_of(listing: Listing, lot: int = 0) -> SymbolRules:
     >>> found = rules_of(Listing("CSCO", 0.01, 1))
     >>> found.symbol, found.base, found.price(1516), found.quantity(3), format_amount(found.unit)
     ('CSCOUSDT', 'CSCO', '15.16000000', '3.00000000', '0.01000000')
+    >>> rules_of(Listing("ETHBTC", 1e-6, 1), 10**6).filters()[3]["minNotional"]
+    '0.00010000'
     """
     name = listing.instrument.upper()
     quote = next((asset for asset in QUOTES if name.endswith(asset) and name != asset), "")
@@ -236,4 +240,5 @@ def rules_of(listing: Listing, lot: int = 0) -> SymbolRules:
             received,
             "serve another market",
         )
-    return SymbolRules(base + quote, base, quote, listing.instrument, tick, lot)
+    least = ONE // 10_000 if quote in COIN_QUOTES else 5 * ONE
+    return SymbolRules(base + quote, base, quote, listing.instrument, tick, lot, least)

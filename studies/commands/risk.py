@@ -114,7 +114,7 @@ class Precursors:
     market: Annotated[
         list[str] | None,
         typer.Option(
-            help="Preset markets (default: csco, ibm, amzn, goog); several.", metavar="NAME"
+            help="Preset markets (default: sh600961, ibm, amzn, goog); several.", metavar="NAME"
         ),
     ] = None
     days: Annotated[

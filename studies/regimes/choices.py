@@ -33,7 +33,7 @@ from tercel.market.simulator import Source
 
 Floats = NDArray[np.float64]
 
-MARKETS = ("csco", "ibm", "amzn", "goog")
+MARKETS = ("sh600961", "ibm", "amzn", "goog")
 BASE = "twap_repeg"
 SWITCH = f"{BASE}{SUFFIX}"
 RULES = (

@@ -72,13 +72,13 @@ def test_arrays_that_a_user_is_given_cannot_be_written_to() -> None:
     ("ask", "expects"),
     [
         (lambda: tc.load_market(3), "the name of a market"),
-        (lambda: tc.evaluate(["twap_take"], "csco"), "a tercel.Market"),
+        (lambda: tc.evaluate(["twap_take"], "sh600961"), "a tercel.Market"),
         (
-            lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), {"share": 0.1}),
+            lambda: tc.evaluate(["twap_take"], tc.load_market("sh600961"), {"share": 0.1}),
             "a tercel.Task",
         ),
         (
-            lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), episodes=100.0),
+            lambda: tc.evaluate(["twap_take"], tc.load_market("sh600961"), episodes=100.0),
             "at least 2 episodes",
         ),
         (lambda: tc.Task(share="0.1"), "share"),

@@ -15,10 +15,10 @@ PAGE = "docs/reference/library.md"
 CODE = {
     "README.md": ((), {'"goog"': f'"{MARKET}"', "500_000": "512", "episodes=200": "episodes=4"}),
     "docs/index.md": ((), {'"goog"': f'"{MARKET}"', "names, market, task": "names, market, task, episodes=4"}),
-    "notebook": (("tc.train(",), {'"csco"': f'"{MARKET}"', "500_000": "512", "1_000": "16"}),
+    "notebook": (("tc.train(",), {'"ibm"': f'"{MARKET}"', "500_000": "512", "1_000": "16"}),
     "own work": (("def paid", "gymnasium.make("), {
         "500_000": "512", '"twap_take"], market, task': '"twap_take"], market, task, episodes=4',
-        '"csco"': f'"{MARKET}"', '"lake"': "LAKE", '"AMZN"': '"SIM"',
+        '"ibm"': f'"{MARKET}"', '"lake"': "LAKE", '"AMZN"': '"SIM"',
     }),
     "desk": (("tc.open_desk(",), {'"desk.round_s": 120': '"desk.round_s": 120, "desk.warmup_s": 60'}),
 }  # fmt: skip

@@ -105,7 +105,7 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
         ("[a]\nsays = 'x'\nset.learner.lam = nan", "variant a: learner.lam = nan"),
         ("[a]\nsays = 'x'\nset.policy.actions = 'sizes'", "variant a: .*'sizes'"),
         ("[a]\nsays = 'x'\nset.policy.observation = 'v1'", "variant a: .*'v1'"),
-        ("[a]\nsays = 'x'\nset.market.presets = ['cisco']", "variant a.*csco"),
+        ("[a]\nsays = 'x'\nset.market.presets = ['sh60096']", "variant a.*sh600961"),
         ("[a]\nsays = 'x'\nset.market.regimes = 'chian'", "variant a: .*chian"),
         ("[a]\nsays = 'x'\nset.reward.against = 'twap_pasive'", "twap_passive"),
         ("[a]\nsays = 'x'\nset.guards.variants = 9", "keys of market"),
@@ -144,9 +144,9 @@ def test_the_rule_keeps_the_parameters_of_the_recipe(recipe):
     assert (rule.base, rule.parameters) == ("peg_behind", (("level", 0),))
     other = parse({**recipe.model_dump(), "validation": {"rule": "twap_passive"}}, "test")
     assert (
-        rule_candidate(other).fingerprint("csco")
-        != rule.fingerprint("csco")
-        != rule_candidate(parse({}, "x")).fingerprint("csco")
+        rule_candidate(other).fingerprint("sh600961")
+        != rule.fingerprint("sh600961")
+        != rule_candidate(parse({}, "x")).fingerprint("sh600961")
     )
 
 
@@ -158,10 +158,10 @@ def test_results_of_a_rule_with_many_parameters_have_a_name_that_a_disk_takes(re
     many = rule()
     assert len(many.parameters) > 8
     name, value = many.parameters[0]
-    prints = {one.fingerprint("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
+    prints = {one.fingerprint("sh600961") for one in (many, rule(), rule(**{name: value + 1e-9}))}
     assert len(prints) == 2
     assert all(one.startswith("score_rule@") and len(one) <= 100 for one in prints)
-    assert rule_candidate(recipe).fingerprint("csco").endswith("-level-0")
+    assert rule_candidate(recipe).fingerprint("sh600961").endswith("-level-0")
 
 
 # -- trainings ---------------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
         16,
         [1, 2],
         256,
-        ["csco"],
+        ["sh600961"],
     )
     rule, recipe, bare, kept = told["rows"]
     assert "difference_bps" not in recipe
@@ -283,7 +283,7 @@ RESULT = {
     "failed": {"worse": "expected finite losses"},
     "seeds": [1],
     "judged_on": [901],
-    "markets": ["csco"],
+    "markets": ["sh600961"],
     "episodes": 1_000,
     "frames": 10,
     "variants": 3,

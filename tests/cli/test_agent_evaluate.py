@@ -346,6 +346,17 @@ def test_hours_of_the_judged_day_that_a_policy_learned_from_are_told(
     assert said.endswith(f"What {policy.key} learned from is not known.")
 
 
+def test_a_former_preset_on_a_card_still_tells_the_days_it_was_calibrated_on(
+    tmp_path: Path,
+) -> None:
+    [policy] = of_a_policy(tmp_path, trained_on={"markets": ["csco", "btc-spot"]})
+    days = [("CSCO", f"2003-01-{day}", np.inf) for day in (14, 15, 16, 17)]
+    assert [(seen.symbol, seen.first, seen.until_s) for seen in seen_days_of(policy)] == [
+        *days,
+        ("BTCUSDT", "2024-08-08", 170.0),
+    ]
+
+
 @pytest.mark.parametrize("card", [{"to_s": 12150.0}, {"window_s": [900.0, 9700.0]}, {}])
 def test_a_market_calibrated_on_judged_hours_is_refused(
     tmp_path: Path, one_day: Scenario, card: dict[str, Any]

@@ -89,13 +89,13 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
     [
         ({"makret": {}}, "try 'market'"),
         ({"learner": "ppo"}, "learner: a table"),
-        ({"market": {"preset": ["csco"]}}, "try 'presets'"),
+        ({"market": {"preset": ["sh600961"]}}, "try 'presets'"),
         ({"market": {"presets": []}}, "at least one market"),
         (
-            {"market": {"presets": ["csco", "ibm"], "weights": [1]}},
+            {"market": {"presets": ["sh600961", "ibm"], "weights": [1]}},
             "a weight for each of the 2 presets, not 1",
         ),
-        ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
+        ({"market": {"presets": ["sh600961"], "weights": [0]}}, "greater than 0"),
         ({"market": {"regimes": ["chain", "chain"]}}, "differ from each other"),
         (
             {"market": {"regimes": ["", "chain"], "regime_weights": [1]}},
@@ -233,7 +233,7 @@ def test_a_risk_averse_training_keeps_by_its_own_objective():
 
 
 def test_markets_weigh_in_the_merit_as_in_the_slots():
-    told = {"presets": ["csco", "csco-santa-fe"], "weights": [2, 1], "worlds": 2}
+    told = {"presets": ["sh600961", "csco-santa-fe"], "weights": [2, 1], "worlds": 2}
     config = small(market={**told, "regimes": ["", "thin"], "regime_weights": [3, 1]})
     assert config.market.shares == (6.0, 2.0, 3.0, 1.0)
     markets = build_training_markets(config)
@@ -282,7 +282,7 @@ def test_a_run_leaves_everything_behind(whole):
     rows = read_metrics(folder / "metrics.csv")
     assert {"execution", "impact", "left", "is_bps", "kl"} <= set(rows[0])
     card = read_card(folder / "policy" / "card.json")
-    assert (card.observation, card.trained_on["market"]) == ("v3", "csco")
+    assert (card.observation, card.trained_on["market"]) == ("v3", "ibm")
     assert card.limits["share"] == [0.05, 0.2]
     assert card.scores["validation"]["gain"] == result.best["gain"] >= 0.0
     for kept in ("policy", "last"):
@@ -335,7 +335,7 @@ def test_the_best_of_the_late_looks_is_kept_and_held_against_the_start(whole):
 def test_several_markets_and_paired_rewards_run(tmp_path):
     config = small(
         market={
-            "presets": ["csco", "csco-santa-fe"],
+            "presets": ["sh600961", "csco-santa-fe"],
             "weights": [1, 2],
             "worlds": 2,
             "regimes": ["", "chain"],
@@ -345,10 +345,10 @@ def test_several_markets_and_paired_rewards_run(tmp_path):
         reward={"against": "peg_behind", "unit": "spread"},
     )
     result = run_training(config, tmp_path, 1)
-    assert result.trained_on["markets"] == ["csco", "csco-santa-fe"]
-    assert {"gain_csco plain", "gain_csco-santa-fe chain"} <= set(result.best)
+    assert result.trained_on["markets"] == ["sh600961", "csco-santa-fe"]
+    assert {"gain_sh600961 plain", "gain_csco-santa-fe chain"} <= set(result.best)
     assert read_card(tmp_path / "policy" / "card.json").limits["markets"] == [
-        "csco",
+        "sh600961",
         "csco-santa-fe",
     ]
 
@@ -389,7 +389,7 @@ def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_pat
     for right, wrong, said in (
         ("frames =", "frmes =", "try 'learner.frames'"),
         ("frames =", "lam = 7, frames =", "learner.lam = "),
-        ("worlds =", 'presets = ["cisco"], worlds =', "csco"),
+        ("worlds =", 'presets = ["sh60096"], worlds =', "sh600961"),
     ):
         path.write_text(SIZED.replace(right, wrong))
         refused(tercel(*words), said)

@@ -27,9 +27,9 @@ from tercel.market.flow.registry import names
         ("peg_toch", "peg_touch exists, but has nothing to tune"),
         ("peg_touch", "peg_touch exists, but has nothing to tune"),
         ("--tape {tmp}", "--symbol"),
-        ("--tape {tmp} --symbol X --market csco", "csco and --tape"),
+        ("--tape {tmp} --symbol X --market sh600961", "sh600961 and --tape"),
         ("--tape {tmp} --symbol X --impact cubic", "square_root"),
-        ("--market csco-1999", "csco"),
+        ("--market sh600961-1999", "sh600961"),
         ("--out {tmp}/taken.json", "exists"),
     ],
 )

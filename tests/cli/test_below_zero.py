@@ -180,7 +180,7 @@ def test_neither_page_object_nor_terminal_speaks_of_bps(
     [
         ("run", "--tape", "{lake}", "--symbol", "CLK0", "--out", "{lake}/../run"),
         ("agent", "evaluate", "twap_take", "--tape", "{lake}", "--symbol", "CLK0"),
-        ("market", "fills", "csco", "--lake", "{lake}", *DAY),
+        ("market", "fills", "sh600961", "--lake", "{lake}", *DAY),
         (
             "market",
             "calibrate",

@@ -124,7 +124,7 @@ LIMITS = packaged_text()
         ("[desk\n", "line 1"),
         ("x = 1\n", "none that is known"),
         (LIMITS.replace("collar_bps = 500", 'collar_bps = "5"'), "key collar_bps of [instruments"),
-        ('[market]\npresets = ["csco"]\n[lerner]\nframes = 5\n', "lerner (row 3)"),
+        ('[market]\npresets = ["sh600961"]\n[lerner]\nframes = 5\n', "lerner (row 3)"),
         ('[chain]\nstates = ["plain"]\nrate = [[0]]\n', "chain.rate (row 3)"),
     ],
 )
@@ -143,7 +143,7 @@ def test_an_error_names_file_and_row_or_key(tmp_path: Path, text: str, told: str
     [
         ("peg_touch", "peg_tuch", "try 'peg_touch'"),
         ("peg_touch", "packaged:nobody", "nobody"),
-        ('name = "A"', 'name = "A"\nmarket = "csco-203"', "csco-203"),
+        ('name = "A"', 'name = "A"\nmarket = "sh600961-203"', "sh600961-203"),
         ("[desk]\n", '[limits]\nfile = "limits.toml"\n[desk]\n', "limits.toml"),
         ("[desk]\n", '[desk]\nvenue = "pigeon://x"\n', "pigeon"),
     ],

@@ -36,7 +36,7 @@ def market(name: str) -> Source:
         return with_impact(
             tape, {"tape": None, "tape_square_root": LOUD, "tape_levels": None}.get(name, LINEAR)
         )
-    preset = load("csco" if "queue" in name else "csco-santa-fe")
+    preset = load("sh600961" if "queue" in name else "csco-santa-fe")
     if name == "santa_fe_translation":
         return reactive(preset, settle_s=600.0, impact=LOUD)
     law = name.rsplit("_", 1)[1]
@@ -105,7 +105,7 @@ def what_is_drawn(  # type: ignore[no-untyped-def]
     return SimpleNamespace(lots=lots, fills=fills, bid=bid, ask=ask)
 
 
-@pytest.mark.parametrize("market_name", ["csco", "goog"])
+@pytest.mark.parametrize("market_name", ["sh600961", "goog"])
 def test_no_picture_shows_a_bid_above_an_ask(
     market_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,9 +73,9 @@ def keys(field: Any) -> dict[str, list[str]]:
 
 
 def test_each_member_plays_where_it_is_at_home(tmp_path: Path) -> None:
-    typed = [member(tmp_path / f"{m}-{s}", s, m) for m in ("csco", "ibm") for s in (1, 2)]
-    field = select_participants(typed, "mine", settings("csco", "ibm"))
-    assert keys(field) == {"csco": ["csco-1", "csco-2"], "ibm": ["ibm-1", "ibm-2"]}
+    typed = [member(tmp_path / f"{m}-{s}", s, m) for m in ("sh600961", "ibm") for s in (1, 2)]
+    field = select_participants(typed, "mine", settings("sh600961", "ibm"))
+    assert keys(field) == {"sh600961": ["sh600961-1", "sh600961-2"], "ibm": ["ibm-1", "ibm-2"]}
     assert (field.recipes, field.notes) == ({"mine": tuple(typed)}, [])
     alone = select_participants(typed, "mine", settings("ibm"))
     assert [Path(one.key).name for one in alone.policies] == ["ibm-1", "ibm-2"], (
@@ -86,34 +86,42 @@ def test_each_member_plays_where_it_is_at_home(tmp_path: Path) -> None:
 def test_a_network_for_several_markets_plays_in_all_but_where_there_is_a_special_one(
     tmp_path: Path,
 ) -> None:
-    typed = [member(tmp_path / f"all-{s}", s, "csco", "ibm", "amzn") for s in (1, 2)]
-    field = select_participants(typed, "mine", settings("csco", "ibm", "amzn"))
+    typed = [member(tmp_path / f"all-{s}", s, "sh600961", "ibm", "amzn") for s in (1, 2)]
+    field = select_participants(typed, "mine", settings("sh600961", "ibm", "amzn"))
     assert set(map(tuple, keys(field).values())) == {("all-1", "all-2")}
     special = member(tmp_path / "ibm-1", 1, "ibm")
-    field = select_participants([*typed, special], "mine", settings("csco", "ibm", "amzn"))
-    assert keys(field) == {"csco": ["all-1", "all-2"], "ibm": ["ibm-1"], "amzn": ["all-1", "all-2"]}
+    field = select_participants([*typed, special], "mine", settings("sh600961", "ibm", "amzn"))
+    assert keys(field) == {
+        "sh600961": ["all-1", "all-2"],
+        "ibm": ["ibm-1"],
+        "amzn": ["all-1", "all-2"],
+    }
 
 
 def test_away_from_home_those_of_the_symbol_play_then_those_of_the_first_market(
     tmp_path: Path,
 ) -> None:
-    typed = [member(tmp_path / f"{m}-1", 1, m) for m in ("csco", "ibm")]
-    field = select_participants(typed, "mine", settings("csco", "ibm-hawkes", "es"))
-    assert keys(field) == {"csco": ["csco-1"], "ibm-hawkes": ["ibm-1"], "es": ["csco-1"]}
+    typed = [member(tmp_path / f"{m}-1", 1, m) for m in ("sh600961", "ibm")]
+    field = select_participants(typed, "mine", settings("sh600961", "ibm-hawkes", "clx5"))
+    assert keys(field) == {
+        "sh600961": ["sh600961-1"],
+        "ibm-hawkes": ["ibm-1"],
+        "clx5": ["sh600961-1"],
+    }
     assert [note.split(":")[0] for note in field.notes] == [
         "No member of mine is made for ibm-hawkes",
-        "No member of mine is made for es",
+        "No member of mine is made for clx5",
     ]
-    nowhere = select_participants(typed, "mine", settings("es"))
-    assert keys(nowhere) == {"es": ["csco-1", "ibm-1"]}
+    nowhere = select_participants(typed, "mine", settings("clx5"))
+    assert keys(nowhere) == {"clx5": ["sh600961-1", "ibm-1"]}
 
 
 def test_words_that_name_families() -> None:
     assert members_of("packaged:default-all") == members_of("default-all") == ("default",)
-    typed, markets = ["default-all", str(PPO)], settings("csco")
+    typed, markets = ["default-all", str(PPO)], settings("sh600961")
     field = select_participants(typed, "", markets)
     assert not field.recipes
-    assert [one.key for one in field.teams["csco"]] == ["default", str(PPO)]
+    assert [one.key for one in field.teams["sh600961"]] == ["default", str(PPO)]
     python = participants_of([*typed, "twap_take", *baselines_of("pov")], markets)
     assert replace(python, baselines=[]) == field, "in Python as in the command"
     assert [one.key for one in python.baselines] == ["twap_take", "pov"]
@@ -341,7 +349,7 @@ def test_which_rows_are_left_is_known_after_leaving_out_twice() -> None:
 # -- policies outside their cards' limits, or given for what their cards do not say -----------------------------------
 
 LIMITS: dict[str, Any] = {
-    "share": [0.05, 0.2], "horizon_s": 1800.0, "decision_s": 30.0, "latency_ms": 0.0, "side": 0, "markets": ["csco"],
+    "share": [0.05, 0.2], "horizon_s": 1800.0, "decision_s": 30.0, "latency_ms": 0.0, "side": 0, "markets": ["sh600961"],
 }  # fmt: skip
 
 
@@ -354,25 +362,25 @@ def policy(folder: Path, **changes: Any) -> Candidate:
 @pytest.mark.parametrize(
     ("limits", "task", "market", "said"),
     [
-        ({}, Task(), "csco", ""),
-        ({"decision_s": 120.0}, Task(), "csco", "120 s decisions; here 30 s"),
-        ({"horizon_s": [600, 900]}, Task(), "csco", "600 to 900 s horizons; here 1800 s"),
-        ({}, Task(share=0.5), "csco", "5 to 20 % of the volume; here 50 %"),
-        ({}, Task(latency=Latency(a_ns=31_000_000)), "csco", "0 ms latency; here 31 ms"),
+        ({}, Task(), "sh600961", ""),
+        ({"decision_s": 120.0}, Task(), "sh600961", "120 s decisions; here 30 s"),
+        ({"horizon_s": [600, 900]}, Task(), "sh600961", "600 to 900 s horizons; here 1800 s"),
+        ({}, Task(share=0.5), "sh600961", "5 to 20 % of the volume; here 50 %"),
+        ({}, Task(latency=Latency(a_ns=31_000_000)), "sh600961", "0 ms latency; here 31 ms"),
         (
             {},
             Task(latency=Latency(a_ns=30_000_000)),
-            "csco",
+            "sh600961",
             "",
         ),  # a thousandth of a decision interval
         (
             {"side": 1, "decision_s": 60.0},
             Task(),
-            "csco",
+            "sh600961",
             "60 s decisions; here 30 s, and for buys; here buys and sells",
         ),
-        ({"side": 1}, Task(), "csco", "buys; here buys and sells"),
-        ({}, Task(), "ibm", "csco; here ibm"),
+        ({"side": 1}, Task(), "sh600961", "buys; here buys and sells"),
+        ({}, Task(), "ibm", "sh600961; here ibm"),
         ({"share": "any", "markets": []}, Task(), "ibm", ""),
     ],
 )
@@ -386,7 +394,7 @@ def test_what_lies_outside_the_limits_is_said(
 
 def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
     one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
-    markets = {name: Scenario(Market(name)) for name in ("csco", "ibm")}
+    markets = {name: Scenario(Market(name)) for name in ("sh600961", "ibm")}
     assert limit_note(policy(tmp_path / "k1", limits={}), markets["ibm"], "ibm") == ""
     assert limit_notes({name: [one] for name in markets}, markets) == [
         "k0 was trained for 120 s decisions; here 30 s"
@@ -394,10 +402,10 @@ def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Pa
 
 
 def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -> None:
-    thin = policy(tmp_path / "thin", trained_on={"market": "csco", "regimes": "thin"})
-    both = policy(tmp_path / "both", trained_on={"markets": ["csco"], "regimes": "plain, thin"})
-    other = policy(tmp_path / "other", trained_on={"market": "csco", "regimes": "plain, calm"})
-    plain = policy(tmp_path / "plain", trained_on={"market": "csco"})
+    thin = policy(tmp_path / "thin", trained_on={"market": "sh600961", "regimes": "thin"})
+    both = policy(tmp_path / "both", trained_on={"markets": ["sh600961"], "regimes": "plain, thin"})
+    other = policy(tmp_path / "other", trained_on={"market": "sh600961", "regimes": "plain, calm"})
+    plain = policy(tmp_path / "plain", trained_on={"market": "sh600961"})
     assert untrained_notes({"thin": [thin, both]}) == []
     assert untrained_notes({"thin": [other, plain]}) == [
         "k0 was given as trained in thin, but its card does not say so: regimes plain, calm",

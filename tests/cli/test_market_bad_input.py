@@ -106,7 +106,10 @@ def test_a_card_of_the_law_before_names_the_command_that_writes_a_new_one(
     tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     old = edited(
-        tmp_path, "csco", (("card", "impact", "k1_ticks"), 0.1), (("card", "impact", "pay_s"), 20.0)
+        tmp_path,
+        "sh600961",
+        (("card", "impact", "k1_ticks"), 0.1),
+        (("card", "impact", "pay_s"), 20.0),
     )
     refused(tercel("market", *words, old), "tercel market calibrate")
 
@@ -172,11 +175,11 @@ def test_a_table_is_refused_before_it_scores(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("presets", "tick", "said"),
     [
-        ("csco", "0.01", ["market orders"]),  # of next to nothing
+        ("sh600961", "0.01", ["market orders"]),  # of next to nothing
         (
-            "csco csco-hawkes",
+            "ibm ibm-hawkes",
             "0.001",
-            ["the tick of csco, 0.01", "0.001 on TOY 2012-06-21", "--tick 0.01 --replace"],
+            ["the tick of ibm, 0.01", "0.001 on TOY 2012-06-21", "--tick 0.01 --replace"],
         ),
     ],
 )
@@ -194,15 +197,33 @@ def test_facts_that_cannot_be_held_against_each_other(
         refused(result, part)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("market", "simulate", "csco", "--out", "x"),
+        ("agent", "evaluate", "default", "--market", "csco"),
+    ],
+)
+def test_a_former_preset_is_refused_with_the_new_name(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(
+        tercel(*words), "csco is now sh600961; it was quoted in tenths of a cent and read in cents"
+    )
+    assert not (tmp_path / "x").exists()
+
+
 def test_one_sanity_run_at_a_time_and_each_market_once(tmp_path: Path) -> None:
-    kept = tmp_path / "csco.jsonl"
+    kept = tmp_path / "sh600961.jsonl"
     with kept.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        words = ("market", "sanity", "csco", "csco", "--days", 1, "--out", tmp_path)
+        words = ("market", "sanity", "sh600961", "sh600961", "--days", 1, "--out", tmp_path)
         refused(tercel(*words), "another run")
-    same = edited(tmp_path, "csco", (("lot",), 7))
+    same = edited(tmp_path, "sh600961", (("lot",), 7))
     refused(
-        tercel("market", "sanity", "csco", same, "--days", 1, "--out", tmp_path), "different names"
+        tercel("market", "sanity", "sh600961", same, "--days", 1, "--out", tmp_path),
+        "different names",
     )
 
 
@@ -222,7 +243,7 @@ def test_what_makes_no_sense_as_typed_is_one_object_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        sys, "argv", ["tercel", "market", "simulate", "csco", "--days", "0", "--json"]
+        sys, "argv", ["tercel", "market", "simulate", "sh600961", "--days", "0", "--json"]
     )
     with pytest.raises(SystemExit) as stop:
         main()

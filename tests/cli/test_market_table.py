@@ -212,7 +212,7 @@ def test_without_a_lake_the_held_out_days_of_the_data_sets_are_scored(shared_dat
     [
         ("amzn", [], "no --lake, and TERCEL_DATA is not set"),
         ("amzn", ["--data", "{tmp}"], "LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"),
-        ("es", ["--data", "{tmp}"], "NASDAQ CSCO, NASDAQ IBM, NASDAQ AMZN, NASDAQ GOOG"),
+        ("clx5", ["--data", "{tmp}"], "NASDAQ IBM, NASDAQ AMZN, NASDAQ GOOG"),
     ],
 )
 def test_what_to_give_without_a_lake_is_said(

@@ -583,7 +583,11 @@ def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) ->
         ('strategy = "twap_take"', 'strategey = "twap_take"', ("strategey", "try 'strategy'")),
         ("peg_behind", "peg_behnd", ("peg_behnd", "peg_behind")),
         ("peg_behind", "packaged:nobody", ("nobody",)),
-        ('name = "AAA"', 'name = "AAA"\nmarket = "csco-203"', ("csco-203", "csco-santa-fe")),
+        (
+            'name = "AAA"',
+            'name = "AAA"\nmarket = "sh600961-203"',
+            ("sh600961-203", "csco-santa-fe"),
+        ),
         ('name = "taker"', 'name = "peg"', ("names that differ",)),
         ("rounds = 2", "rounds = 0", ("desk.rounds",)),
         ("seed = 5", "seed = -1", ("desk.seed",)),
@@ -674,13 +678,13 @@ def fix_exchange(*more: str) -> Iterator[str]:
 def test_ctrl_c_and_termination_leave_a_readable_journal(tmp_path: Path) -> None:
     """The next session of the desk names the parents that wait, and so does a re-arming."""
     file, desk = tmp_path / "long.toml", tmp_path / "long"
-    at_venue = SMALL.replace("AAA", "CSCO").replace("warmup_s = 120.0", "warmup_s = 20.0")
+    at_venue = SMALL.replace("AAA", "600961").replace("warmup_s = 120.0", "warmup_s = 20.0")
     file.write_text(at_venue.replace("rounds = 2", ENDLESS), encoding="utf-8")
     with fix_exchange() as where:
         words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk), "--venue", where]
         with started(words) as process:
             until(lambda: _trading(desk) or process.poll() is not None, what="an order")
-            long = ("CSCO", "buy", 400, "--id", "long", "--agent", "peg", "--horizon", 9_000_000)
+            long = ("600961", "buy", 400, "--id", "long", "--agent", "peg", "--horizon", 9_000_000)
             done("trade", "submit", *long, "--wait", DEADLINE_S, "--desk", desk)
             said = ended(process, signal.SIGINT)
         assert f"is in {desk}" in said

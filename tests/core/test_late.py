@@ -250,12 +250,12 @@ def test_a_market_compiles_the_model_that_it_has() -> None:
 from tercel.market.flow.registry import load
 from tercel.market.simulator.days import simulated_day
 from tercel.market.simulator.event_loop import COMPILED_APART
-simulated_day(load("csco"), 1, 1.0, 1.0)
+simulated_day(load("sh600961"), 1, 1.0, 1.0)
 print(*[one.py_func.__name__ for one in COMPILED_APART.values() if one.overloads])
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["queue_reactive_event"]
-    assert registry.load("csco").code in event_loop.COMPILED_APART
+    assert registry.load("sh600961").code in event_loop.COMPILED_APART
     assert ahead.compile_ahead([], []) is None

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import httpx
 import numpy as np
 import pytest
+from tests.exchange.binance.conftest import MARKET
 from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner
 from websockets.sync.client import connect
@@ -44,7 +45,7 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path) -> None:
     command = [
         *COMMAND,
         "--market",
-        "csco",
+        MARKET,
         "--port",
         "0",
         "--speed",
@@ -63,7 +64,7 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path) -> None:
         assert said["symbols"] == ["CSCOUSDT"]
         assert ask(said, "GET", "account")["balances"][1]["free"] == "500000.00000000"
         for _ in range(5):
-            ask(said, "POST", "order", symbol="CSCOUSDT", side="BUY", type="MARKET", quantity=4000)
+            ask(said, "POST", "order", symbol="CSCOUSDT", side="BUY", type="MARKET", quantity=40)
         resting = {"type": "LIMIT", "timeInForce": "GTC", "price": "14.00", "quantity": 10}
         ask(said, "POST", "order", symbol="CSCOUSDT", side="BUY", **resting)
         began = httpx.get(f"{said['url']}/api/v3/time").json()["serverTime"]
@@ -80,8 +81,8 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path) -> None:
     assert found["balanced"] is True
     assert (told["orders"], told["by_status"]) == (6, {"FILLED": 5, "NEW": 1})
     assert float(told["bought"]["value"]) == pytest.approx(paid)
-    assert told["bought"]["quantity"] == "20000"
-    assert told["fees"] == {"CSCO": "20"}
+    assert told["bought"]["quantity"] == "200"
+    assert told["fees"] == {"CSCO": "0.2"}
     assert told["impact"]["moved_bps"]["+10s"] > 0
     total = found["costs"]["total"]
     parts = [total[f"{name}_bps"] for name in ("spread", "walk", "timing", "forced", "fees")]
@@ -98,10 +99,10 @@ def test_a_bot_trades_and_its_owner_reads_what_it_cost(tmp_path: Path) -> None:
         (["--api", "kraken"], "--api fix or binance"),
         (["--speed", "0"], "a clock that runs"),
         (["--balance", "DOGE=5"], "an asset of"),
-        (["--balance", "USDT=lots"], "an amount"),
+        (["--balance", "BTC=lots"], "an amount"),
         (["--public-key", "/dev/null"], "Ed25519"),
-        (["--market", "nope"], "btc-spot"),
-        (["--market", "csco", "--market", "csco"], "each symbol once"),
+        (["--market", "nope"], "ethbtc"),
+        (["--market", "ibm", "--market", "ibm"], "each symbol once"),
         (["--tape", "nowhere", "--symbol", "X"], "nowhere"),
         (["--lake", "nowhere"], "no days"),
         (["--lake", "LAKE"], "the lake holds ONE, TWO"),
@@ -152,7 +153,7 @@ def test_ctrl_c_while_streams_are_open_ends_well(tmp_path: Path) -> None:
     command = [
         *COMMAND,
         "--market",
-        "csco",
+        MARKET,
         "--port",
         "0",
         "--out",

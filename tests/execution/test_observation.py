@@ -201,7 +201,7 @@ def test_nothing_is_late_at_arrival_and_no_fill_is_the_lowest_rate():
 def test_columns_are_what_the_intervals_add_up_to():
     """Over whole episodes: since arrival, the sums of what each decision saw of the interval before it, entry by entry
     what the last three said then; from the warm-up on, whatever the world traded before."""
-    preset = presets.load("csco")
+    preset = presets.load("sh600961")
     task, source = Task(horizon_s=300.0, decisions=10), reactive(preset, 2, settle_s=300.0)
     older = source.worlds_k.copy()
     older[:, [sim.BOUGHT, sim.OFI]] += 10**6

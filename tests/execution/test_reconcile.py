@@ -273,7 +273,7 @@ EPISODES = 8
 @pytest.fixture(scope="module")
 def simulated():
     """A market with the law of impact."""
-    preset = load("csco")
+    preset = load("sh600961")
     return reactive(preset), lambda task: seeded_plan(
         task, 3 * task.lots(preset.volume_per_s), 3, 0, EPISODES
     )
@@ -467,7 +467,7 @@ def test_lots_left_at_the_limit_cost_the_next_price_and_the_law_for_the_whole_or
 @pytest.fixture(scope="module")
 def lawless():
     """A market without impact."""
-    preset = load("csco")
+    preset = load("sh600961")
     return reactive(preset, impact="none"), lambda task: seeded_plan(task, 500, 3, 0, EPISODES)
 
 

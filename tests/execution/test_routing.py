@@ -396,4 +396,4 @@ def test_dealers_need_a_market_that_answers():
     with pytest.raises(ConfigError, match="simulated"):
         Market(lake="lake", symbol="AMZN", dealers="drawn")
     with pytest.raises(ConfigError, match="panel"):
-        make_market("csco", dealers="nobody")
+        make_market("sh600961", dealers="nobody")

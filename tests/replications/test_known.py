@@ -55,4 +55,4 @@ def test_seeds_that_are_none(tmp_path: Path, seeds: str) -> None:
 
 @pytest.mark.parametrize("name", ["nevmyvaka", "ning"])
 def test_without_days_it_says_what_it_needs(name: str) -> None:
-    refused(study(name), "market simulate csco")
+    refused(study(name), "market simulate ibm")

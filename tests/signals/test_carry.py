@@ -34,7 +34,7 @@ DATES = tuple(working_days("2030-01-02", 10))
 @pytest.fixture(scope="module")
 def tape() -> list[FlowDay]:
     """Ten days of three quarters of an hour of one market."""
-    market = preset("csco")
+    market = preset("sh600961")
     return [
         flow_day(*synthetic_day(market, seed, date, 2700.0, "SIM"))
         for seed, date in enumerate(DATES)
@@ -70,7 +70,7 @@ def test_what_learns_from_the_tapes_own_days_carries_exactly(own: Carry) -> None
 
 
 def test_another_seed_of_the_same_market_carries(tape: list[FlowDay]) -> None:
-    market = preset("csco")
+    market = preset("sh600961")
     other = [flow_day(*synthetic_day(market, 50 + n, DATES[n], 2700.0, "SIM")) for n in range(6)]
     assert judged(tape, other).horizons["10"].carry == pytest.approx(1.0, abs=0.35)
 
@@ -100,7 +100,7 @@ def test_days_calibrated_on_are_not_judged_on_where_there_are_others(tape: list[
 
 
 def test_a_single_day_is_judged_on_its_second_half(tape: list[FlowDay]) -> None:
-    day = flow_day(*synthetic_day(preset("csco"), 0, DATES[0], 5400.0, "SIM"))
+    day = flow_day(*synthetic_day(preset("sh600961"), 0, DATES[0], 5400.0, "SIM"))
     found = judged([day], tape)
     assert found.learned_on == found.judged_on == DATES[:1]
 
@@ -147,7 +147,7 @@ def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_pa
 
 def test_a_market_that_carries_and_one_that_nobody_judged_are_heard(tmp_path: Path) -> None:
     found = find_forecaster("flow-2")
-    for carry_, name in ((0.62, "csco"), (None, "mine")):
+    for carry_, name in ((0.62, "sh600961"), (None, "mine")):
         one = replace(
             found, card={**found.card, "simulated": {"SIM": {"market": name, "carry": carry_}}}
         )

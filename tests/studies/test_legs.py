@@ -24,7 +24,7 @@ N = 6
 
 @pytest.fixture(scope="module")
 def market():
-    return reactive(load("csco"), settle_s=300.0)
+    return reactive(load("sh600961"), settle_s=300.0)
 
 
 def started(market, lots, task=TASK):

@@ -30,7 +30,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
     """What it simulated is recorded and replayed: nothing is nearer to a market than that."""
     lake, out = tmp_path / "lake", tmp_path / "page"
-    simulated_lake(lake, 6, market="csco")
+    simulated_lake(lake, 6, market="sh600961")
     options = [
         "--symbol",
         "SIM",
@@ -43,7 +43,7 @@ def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
         "--episodes",
         256,
     ]
-    result = tercel("csco", "--lake", lake, *options, "--out", out, "--json")
+    result = tercel("sh600961", "--lake", lake, *options, "--out", out, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["dates"] == list(DAYS[1:])

@@ -18,7 +18,7 @@ def cost_of(mean: float, noise: float) -> list[float]:
 
 def found(mean: float, noise: float = 1.0) -> Cell:
     costs = {"mine": cost_of(mean, noise), "twap_take": [5.0] * 400, "popv": [4.0] * 400}
-    return cell("csco", "1min", 0.5, "mine", costs, list(range(400)))
+    return cell("sh600961", "1min", 0.5, "mine", costs, list(range(400)))
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_what_isdearer_after_the_correction_is_named() -> None:
     assert p[1] < 0.001
     said = " ".join(sentences(cells, p))
     assert "1 of 2 cells hold" in said
-    assert "after the correction (Holm): csco 1min 50 %." in said
-    assert "twap_repeg in csco" in said
+    assert "after the correction (Holm): sh600961 1min 50 %." in said
+    assert "twap_repeg in sh600961" in said
 
 
 def test_the_command_prints_every_cell() -> None:

@@ -44,7 +44,7 @@ class TestIceberg(StrategyConformance):
 
 @pytest.fixture(scope="module")
 def market():
-    return reactive(load("csco"), settle_s=300.0)
+    return reactive(load("ibm"), settle_s=300.0)
 
 
 # -- worlds -----------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_what_is_refused(market, sizes, pairs) -> None:
 @pytest.mark.parametrize("name", ["peg_touch", "submit_and_leave"])
 def test_who_filled_us_is_what_the_market_counted(name: str) -> None:
     """Crossings and translations read off the record are those that the market itself counted."""
-    preset = load("csco")
+    preset = load("goog")
     task = Task()
     source = reactive(preset, worlds=2, settle_s=900.0)
     batch = Worlds(source, task, seeded_plan(task, 1, 3, 0, 8, 2), RECORD_ROWS)

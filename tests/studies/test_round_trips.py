@@ -98,7 +98,7 @@ def test_a_trip_is_as_large_as_its_first_leg() -> None:
 
 
 def test_policies_meet_the_same_worlds_whoever_else_is_played() -> None:
-    market = ground(reactive(load("csco"), settle_s=60.0), 40_000)
+    market = ground(reactive(load("sh600961"), settle_s=60.0), 40_000)
     one, other = (
         trip(TAKES, genes(show=6.0, seconds=60.0)),
         trip(genes(show=6.0, seconds=90.0), TAKES, wait=0.1),
@@ -133,7 +133,7 @@ def test_no_trip_is_proved_where_prices_are_a_martingale() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "pays"), [("csco", False), ("goog", False), ("csco-santa-fe", True)]
+    ("name", "pays"), [("sh600961", False), ("goog", False), ("csco-santa-fe", True)]
 )
 def test_trips_pay_where_the_flow_sees_own_orders_and_nowhere_else(name: str, pays: bool) -> None:
     """A small search, legs that rest among its trips; `tercel market arbitrage` searches longer.

@@ -4,7 +4,7 @@ import gymnasium
 import tercel as tc
 import tercel.api.envs
 
-env = gymnasium.make("tercel/Execution-v1", market="csco", task=tc.Task(share=0.05))
+env = gymnasium.make("tercel/Execution-v1", market="sh600961", task=tc.Task(share=0.05))
 envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("lake", "AMZN"))
 """
 
@@ -183,7 +183,7 @@ def _arguments(
         not isinstance(resolved_market, Market),
         "a tercel.Market, or a market's name",
         f"{type(market).__name__} {market!r}",
-        "such as 'csco'",
+        "such as 'sh600961'",
     )
     if isinstance(observation, str) and is_user_name(observation):
         observation = import_object(observation, "observation")

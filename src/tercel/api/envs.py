@@ -7,7 +7,7 @@ import gymnasium
 import tercel.api.envs
 
 gymnasium.register_envs(tercel.api.envs)
-env = gymnasium.make("tercel/Execution-v1", market="csco")
+env = gymnasium.make("tercel/Execution-v1", market="sh600961")
 """
 
 from typing import Final

@@ -108,7 +108,7 @@ def evaluate(
         example = (
             f"tercel.load_market({market!r})"
             if isinstance(market, str)
-            else "tercel.load_market('csco')"
+            else "tercel.load_market('sh600961')"
         )
         raise ConfigError(
             "a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {example}"

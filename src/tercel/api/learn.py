@@ -308,7 +308,7 @@ def train(
         not isinstance(market, Market),
         "a tercel.Market",
         f"{type(market).__name__} {market!r}",
-        "such as tercel.load_market('csco')",
+        "such as tercel.load_market('sh600961')",
     )
     refuse_if(not isinstance(seed, int) or seed < 0, "a seed from 0", repr(seed), "such as 1")
     order_task = task or Task()

@@ -61,7 +61,7 @@ def load_market(
         raise ConfigError(
             "the name of a market, or a .json file",
             f"{type(name).__name__} {name!r}",
-            "such as 'csco'",
+            "such as 'sh600961'",
         )
     entry = latency_of(latency, "latency")
     feed = latency_of(feed_latency, "feed_latency")

@@ -81,7 +81,7 @@ class ScoreRequest(FillsRequest):
     data: Annotated[
         Path | None,
         typer.Option(
-            help="(lob-bench, without --lake) Folder of data sets with held-out days of csco, ibm, amzn or goog.",
+            help="(lob-bench, without --lake) Folder of data sets with held-out days of ibm, amzn or goog.",
             envvar="TERCEL_DATA",
             metavar="DIR",
         ),

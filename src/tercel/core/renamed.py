@@ -145,6 +145,12 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
 """Package below `tercel` -> former name -> name."""
 KEYS: Final = {"loop.hedge": "loop.expert_weights"}
 """Former path of a key in a TOML file -> its path."""
+PRESETS: Final = {
+    "csco": "csco is now sh600961; it was quoted in tenths of a cent and read in cents",
+    "es": "es is now clx5; it was calibrated on half an hour of a holiday",
+    "btc-spot": "btc-spot is now ethbtc; it was calibrated on three minutes",
+}
+"""Former name of a preset market -> a sentence with its name, and why it left."""
 MEMBERS: Final[dict[str, dict[str, str]]] = {
     "AdaptationCell": {
         "beside_specialist": "versus_specialist",

@@ -23,7 +23,7 @@ from tercel.market.simulator import Source, reactive
 from tercel.market.tape import Lake
 from tercel.signals.risk import AnomalyBaseline, StreamingAnomaly, fit_baseline, simulate
 
-MARKETS = ("csco", "ibm", "amzn", "goog")
+MARKETS = ("sh600961", "ibm", "amzn", "goog")
 RATE = 0.1
 """False alarms a calm day at which thresholds are set."""
 METHODS = ("anomaly score", "learned hazard", "inputs of the risk state", "risk state as set")

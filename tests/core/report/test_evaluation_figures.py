@@ -20,7 +20,7 @@ def drawings(cell: PairedGain) -> list[Figure]:
     return [
         figures.paired_differences({"against pov": cell}, "the opponent", judge=verdict_of),
         gain_figures.gain_map({"pov": {"thin": cell}}, "mine", verdict_of),
-        gain_figures.gains_by_place({"csco": {"pov": cell}}, "mine", "gains", verdict_of),
+        gain_figures.gains_by_place({"sh600961": {"pov": cell}}, "mine", "gains", verdict_of),
     ]
 
 

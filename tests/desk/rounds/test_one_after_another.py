@@ -118,7 +118,7 @@ def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
     ("market", "fees", "expected"),
     [
         ("csco-santa-fe", Fees(), {"NO_FEES", "WORKS_AS_GUARDED"}),
-        ("csco", Fees(0.0, 8.0, "bps"), set()),
+        ("ibm", Fees(0.0, 8.0, "bps"), set()),
     ],
 )
 def test_what_a_policy_does_not_know_of_costs_is_said_as_the_desk_starts(
@@ -158,7 +158,7 @@ def test_a_closed_gate_is_said_as_an_unknown_cost_of_waiting_is(tmp_path: Path) 
     row["30"] = {"slope": 0.0, "speaks": False}
     made = shipped_forecaster()
     save(tmp_path, replace(made, card={**made.card, "recalibrated": {"AAA": row}}))
-    text = SMALL.partition("[[agent]]")[0].replace('name = "AAA"', 'name = "AAA"\nmarket = "csco"')
+    text = SMALL.partition("[[agent]]")[0].replace('name = "AAA"', 'name = "AAA"\nmarket = "ibm"')
     text = text.replace("[signals]", f'[signals]\nflow = "{tmp_path.as_posix()}"')
     config, journal = parse_config(text + LARGE, "desk.toml"), MemoryJournal(chained=False)
     assemble_desk(config, journal, DeskDependencies(SimulatedMarkets().exchange(config)))

@@ -33,7 +33,7 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.strategy import forecaster_of
 from tercel.market.tape.schema import EXECUTE, REDUCE
 
-BBB = 'name = "BBB"\nmarket = "csco"'
+BBB = 'name = "BBB"\nmarket = "ibm"'
 """The demo's second instrument."""
 
 
@@ -301,7 +301,7 @@ def test_evidence_says_what_it_cannot_say() -> None:
 
 class TestSeat:
     def test_a_schedule_knows_the_market_that_it_trades_in(self) -> None:
-        text = demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe"))
+        text = demo_text().replace(BBB, BBB.replace("ibm", "ibm-santa-fe"))
         text = text.replace("twap_take", "pov").replace(
             'strategy = "peg_touch"', 'strategy = "almgren_chriss"\nchallenger = "pov"'
         )
@@ -336,7 +336,7 @@ class TestSeat:
 
     def test_a_promotion_holds_in_every_instrument(self) -> None:
         config = parse_config(
-            demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml"
+            demo_text().replace(BBB, BBB.replace("ibm", "ibm-santa-fe")), "desk.toml"
         )
         known = estimates_by_instrument(config)
         slot = slot_of(config.agent[0], known)
@@ -364,9 +364,7 @@ def test_the_demos_file_shows_every_default_as_it_is() -> None:
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
     assert find_agents_out_of_card(read_config(None)) == []
-    config = parse_config(
-        demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml"
-    )
+    config = parse_config(demo_text().replace(BBB, BBB.replace("ibm", "ibm-santa-fe")), "desk.toml")
     [(agent, text)] = find_agents_out_of_card(config)
     assert agent == "default"
     assert "BBB is ibm-santa-fe" in text
@@ -395,7 +393,7 @@ def test_at_a_venue_a_market_that_nobody_named_is_said_to_be_assumed() -> None:
     assert "AAPL as in csco-santa-fe" in assumed_markets_warning(config)
     [(agent, text)] = find_agents_out_of_card(config)
     assert (agent, "AAPL is at fix://127.0.0.1:1" in text) == ("learned", True)
-    named = parse_config(AT_A_VENUE.format(market='market = "csco"'), "desk.toml")
+    named = parse_config(AT_A_VENUE.format(market='market = "ibm"'), "desk.toml")
     assert (assumed_markets_warning(named), find_agents_out_of_card(named)) == ("", [])
 
 
@@ -417,10 +415,10 @@ def test_a_setting_of_the_packaged_desk_is_obeyed_or_refused(
 def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_own() -> None:
     demo = read_config(None)
     assert demo.agent[0].strategy == "packaged:default"
-    assert {one.market for one in demo.instrument} == {Market("csco")}
-    assert demo.model_dump()["instrument"][0]["market"] == "csco", "written as it was read"
+    assert {one.market for one in demo.instrument} == {Market("ibm")}
+    assert demo.model_dump()["instrument"][0]["market"] == "ibm", "written as it was read"
     with pytest.raises(ConfigError, match="name of a preset market"):
-        parse_config(demo_text().replace('market = "csco"', "market = 3"), "desk.toml")
+        parse_config(demo_text().replace('market = "ibm"', "market = 3"), "desk.toml")
     card = read_card(packaged_policies.folder_of(packaged_policies.DEFAULT) / "card.json").limits
     assert (demo.desk.round_s, demo.desk.decision_s) == (card["horizon_s"], card["decision_s"])
     floor, most = (

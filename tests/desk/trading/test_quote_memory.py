@@ -31,7 +31,7 @@ def said(event: str, name: str, **words) -> Entry:
     return Entry(
         kinds.QUOTE,
         0,
-        "csco",
+        "sh600961",
         "ann",
         "p1",
         body=QuoteEntry(event=event, request=name, mid2=words.pop("mid2", MID2), **words).json(),

@@ -1,9 +1,11 @@
 """Exchanges in Binance's words, small and fast, and servers of them."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from exchange.binance.symbols import PREVENTION
 from exchange.binance.words import BinanceOrderType, BinanceSide, SelfTradePrevention, TimeInForce
 from tercel.core.pace import Pace
 from tercel.core.system import MonotonicClock
+from tercel.market.flow import load
 from tercel.venues.exchange.named_markets import preset_markets
 
 collect_ignore = ["foreign_nautilus.py"]
@@ -24,7 +27,23 @@ collect_ignore = ["foreign_nautilus.py"]
 
 KEY, SECRET, ACCOUNT = "k" * 64, "s" * 64, "TRADER"
 SECOND = 10**9
-MARKET = "csco"
+
+
+def write_cheap_market() -> str:
+    """File of a market of shares of some 15 USD each, bought one by one: orders may be worth less than the venue takes."""
+    path = Path(tempfile.mkdtemp(prefix="tercel-")) / "cheap.json"
+    facts = {
+        "name": "cheap",
+        "symbol": "CSCO",
+        "venue": "NASDAQ",
+        "lot": 1,
+        "start_mid_ticks": 1512,
+    }
+    load("sh600961").model_copy(update=facts).save(path)
+    return str(path)
+
+
+MARKET = write_cheap_market()
 FREE = RateLimits(weight=10**9, orders=10**9, orders_a_day=10**9, requests=10**9, messages=10**5)
 
 

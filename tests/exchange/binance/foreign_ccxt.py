@@ -81,7 +81,7 @@ def main() -> None:
                 "type": "LIMIT",
                 "timeInForce": "GTC",
                 "quantity": 100,
-                "price": "9.123456",
+                "price": f"{price:.6f}5",
             }
         ),
         "unknown": lambda: x.fetch_order("99999999", symbol),

@@ -45,7 +45,7 @@ def configuration(url, key, secret, pair):
     stream = url.replace("http", "ws")
     return {
         "max_open_trades": 1,
-        "stake_currency": "USDT",
+        "stake_currency": "BTC",
         "stake_amount": 100,
         "tradable_balance_ratio": 0.99,
         "dry_run": False,

@@ -32,7 +32,7 @@ from nautilus_trader.examples.strategies.volatility_market_maker import (
     VolatilityMarketMakerConfig,
 )
 from nautilus_trader.live.node import TradingNode
-from nautilus_trader.model.currencies import BTC, USDT
+from nautilus_trader.model.currencies import BTC, ETH
 from nautilus_trader.model.data import BarType, TradeTick
 from nautilus_trader.model.enums import AccountType, AggressorSide, OmsType
 from nautilus_trader.model.identifiers import InstrumentId, TradeId, Venue
@@ -81,7 +81,7 @@ def recorded(url, symbol):
     name = InstrumentId.from_str(f"{symbol}.BINANCE")
     fee = Decimal("0.001")
     pair = CurrencyPair(
-        name, name.symbol, BTC, USDT, len(tick.partition(".")[2]), len(step.partition(".")[2]), Price.from_str(tick),
+        name, name.symbol, ETH, BTC, len(tick.partition(".")[2]), len(step.partition(".")[2]), Price.from_str(tick),
         Quantity.from_str(step), 0, 0, maker_fee=fee, taker_fee=fee,
     )  # fmt: skip
     rows, last = (
@@ -105,7 +105,7 @@ def recorded(url, symbol):
 def backtest(url, symbol, bar_s="15", size="0.0002"):
     pair, ticks = recorded(url, symbol)
     engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(log_level="ERROR")))
-    money = [Money(1_000_000, USDT), Money(20, BTC)]
+    money = [Money(20, BTC), Money(700, ETH)]
     engine.add_venue(Venue("BINANCE"), OmsType.NETTING, AccountType.CASH, money, base_currency=None)
     engine.add_instrument(pair)
     engine.add_data(ticks)

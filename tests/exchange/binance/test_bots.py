@@ -23,7 +23,7 @@ from tests.fix.relay import Relay
 from tests.waiting import until
 
 HERE = Path(__file__).parent
-SYMBOL = "BTCUSDT"
+SYMBOL = "ETHBTC"
 RUN_S, BAR_S = 120.0, "5"
 PATIENCE_S = 900
 """On a machine that does other things a bot takes minutes to begin and to end."""
@@ -69,11 +69,11 @@ def signed(rows: Any) -> Decimal:
 @pytest.mark.release
 def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutting, tmp_path) -> None:
     program = bots("freqtrade").with_name("freqtrade")
-    server = served("btc-spot")
+    server = served("ethbtc")
     url, cuts = cutting(server.port)
     (tmp_path / "strategies").mkdir()
     shutil.copy(HERE / "foreign_freqtrade.py", tmp_path / "strategies" / "restless.py")
-    (tmp_path / "config.json").write_text(json.dumps(configuration(url, KEY, SECRET, "BTC/USDT")))
+    (tmp_path / "config.json").write_text(json.dumps(configuration(url, KEY, SECRET, "ETH/BTC")))
     command = [
         str(program), "trade", "--config", "config.json", "--strategy", "Restless", "--strategy-path", "strategies",
         "--userdir", ".", "--db-url", "sqlite:///trades.sqlite",
@@ -131,12 +131,12 @@ def test_nautilus_trades_what_it_tested_before_and_its_positions_are_ours(
         assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
 
-    before = served("btc-spot", speed=120.0)
+    before = served("ethbtc", speed=120.0)
     until(lambda: len(before.engine.markets[SYMBOL].trades) > 3000, PATIENCE_S)
     proven = said("backtest", before.url, SYMBOL, BAR_S)
     assert proven["orders"] == proven["filled"] > 0
     before.close()
-    server = served("btc-spot")
+    server = served("ethbtc")
     url, cuts = cutting(server.port)
     told = said("trade", url, KEY, SECRET, SYMBOL, str(RUN_S), "0.0002", BAR_S)
     ours = at_server(server)

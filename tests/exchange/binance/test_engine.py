@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from hypothesis import given, strategies as st
-from tests.exchange.binance.conftest import SECOND, Bench, bench_of
+from tests.exchange.binance.conftest import MARKET, SECOND, Bench, bench_of
 
 from exchange.binance.opened import twin
 from exchange.binance.report import impact, middles
@@ -129,7 +129,7 @@ def check_no_self_trade(bench: Bench) -> None:
 def test_own_orders_that_would_trade_expire_as_the_mode_says(
     bench, kind, mode, taker, maker, behind
 ) -> None:
-    bench.go_on(5)
+    bench.go_on(3)
     best, lots = bench.market.best(-1)
     mine = bench.place(side="SELL", lots=7, ticks=best)
     deeper = bench.place(side="SELL", lots=5, ticks=best + 40)
@@ -210,7 +210,7 @@ def test_fok_fills_whole_or_not_at_all_though_it_moves_the_market(lots) -> None:
 
 def test_what_is_to_be_spent_is_never_exceeded_and_one_lot_more_would(bench) -> None:
     unit = bench.engine.rules[bench.symbol].unit
-    for spent in (2_000 * unit, 10**11, 10**13 - 1):
+    for spent in (2_000 * unit, 10**11, 10**12 - 1):
         order = bench.place(kind="MARKET", lots=0, spent=spent)
         assert order.value * unit <= spent
         assert order.value * unit + 2 * order.fills[-1].ticks * unit > spent
@@ -235,14 +235,14 @@ def test_the_same_name_comes_again_only_when_the_order_is_over(bench) -> None:
 
 
 def test_who_trades_nothing_moves_nothing_and_who_buys_moves_it_up() -> None:
-    idle, buyer = bench_of("csco"), bench_of("csco")
+    idle, buyer = bench_of(MARKET), bench_of(MARKET)
     for _ in range(20):
         idle.go_on(3)
         buyer.go_on(3)
         buyer.place(kind="MARKET", lots=1000)
     for bench in (idle, buyer):
         bench.go_on(70)
-    alone = twin(buyer.engine, preset_markets(["csco"], 1))
+    alone = twin(buyer.engine, preset_markets([MARKET], 1))
     assert middles(alone.markets[buyer.symbol]).tolist() == middles(idle.market).tolist()
     moved = impact(buyer.engine, alone, buyer.account, buyer.symbol)["moved_bps"]
     assert moved["+60s"] > 1.0
@@ -265,7 +265,7 @@ def test_an_order_too_large_for_a_moment_is_refused_not_the_end(monkeypatch) -> 
 
 
 @given(
-    st.sampled_from(["csco", "btc-spot"]),
+    st.sampled_from([MARKET, "ethbtc"]),
     st.sampled_from([1, -1]),
     st.integers(10, 800),
     st.integers(0, 60),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.exchange.binance.client import Rest
-from tests.exchange.binance.conftest import KEY, SECRET
+from tests.exchange.binance.conftest import KEY, MARKET, SECRET
 
 HERE = Path(__file__).parent
 
@@ -26,8 +26,8 @@ def run(python: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("market", "symbol", "orders"),
     [
-        ("btc-spot", "BTC/USDT", 60),
-        pytest.param("csco", "CSCO/USDT", 1700, marks=pytest.mark.long),
+        ("ethbtc", "ETH/BTC", 60),
+        pytest.param(MARKET, "CSCO/USDT", 1700, marks=pytest.mark.long),
     ],
 )
 def test_ccxt_trades_and_its_books_are_ours(

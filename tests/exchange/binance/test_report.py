@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.exchange.binance.conftest import bench_of
+from tests.exchange.binance.conftest import MARKET, bench_of
 
 from exchange.binance.opened import twin
 from exchange.binance.public import MarketRecord
@@ -24,7 +24,7 @@ from tercel.venues.exchange.named_markets import preset_markets
 
 @pytest.mark.parametrize(
     ("name", "lots"),
-    [("csco", 2000), ("btc-spot", 200), pytest.param("btc-spot", 2000, marks=pytest.mark.release)],
+    [(MARKET, 2000), ("ethbtc", 200), pytest.param("ethbtc", 2000, marks=pytest.mark.release)],
 )
 def test_costs_are_in_the_money_that_was_paid(name, lots, tmp_path) -> None:
     bench = bench_of(name)
@@ -60,12 +60,12 @@ def test_costs_are_in_the_money_that_was_paid(name, lots, tmp_path) -> None:
 
 
 def test_what_expired_is_in_the_report_with_its_reason() -> None:
-    bench = bench_of("btc-spot")
+    bench = bench_of("ethbtc")
     order = bench.place(kind="MARKET", lots=40_000)
     assert order.status == "EXPIRED"
     found = {bench.symbol: summarize(bench.account, bench.engine.rules[bench.symbol])}
-    unfilled = f"{(order.lots - order.cum) / 1e5:g}"
-    assert expired_rows(found) == [("BTCUSDT: 1", unfilled, "INSUFFICIENT_LIQUIDITY (1)")]
+    unfilled = f"{(order.lots - order.cum) / 1e2:g}"
+    assert expired_rows(found) == [("ETHBTC: 1", unfilled, "INSUFFICIENT_LIQUIDITY (1)")]
 
 
 def test_a_record_in_parts_is_the_record(tmp_path) -> None:

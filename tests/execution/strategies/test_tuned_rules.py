@@ -27,9 +27,9 @@ def test_the_default_table_keeps_its_names() -> None:
 def test_numbers_tuned_on_the_clock_of_events_come_before_the_schedules(monkeypatch) -> None:
     known = {"twap_repeg": {"ahead": 1.0, "behind": 2.0}, "twap_repeg+events": {"ahead": 3.0}}
     monkeypatch.setattr(strategies, "tuned_parameters", lambda market, name: known.get(name, {}))
-    assert tuned_values("twap_repeg", "csco") == {"ahead": 1.0, "behind": 2.0}
-    assert tuned_values("twap_repeg+events", "csco") == {"ahead": 3.0, "behind": 2.0}
-    here = MarketEstimates(930.0, market="csco")
+    assert tuned_values("twap_repeg", "sh600961") == {"ahead": 1.0, "behind": 2.0}
+    assert tuned_values("twap_repeg+events", "sh600961") == {"ahead": 3.0, "behind": 2.0}
+    here = MarketEstimates(930.0, market="sh600961")
     on_clock, plain = build("twap_repeg+events", here), build("twap_repeg", here)
     np.testing.assert_array_equal(
         on_clock.inner.vector, TwapRepeg({"ahead": 3.0, "behind": 2.0}).vector

@@ -82,15 +82,15 @@ def test_the_round_trip_is_exact(days: list[Day], garnish: bool, tmp_path: Path)
 
 def test_a_simulated_day_is_read_by_a_parser_of_others(tmp_path: Path) -> None:
     parser = pytest.importorskip("itch.parser").MessageParser()
-    words = f"market simulate csco --seconds 120 --out {tmp_path}/lake --itch {tmp_path}/itch"
+    words = f"market simulate sh600961 --seconds 120 --out {tmp_path}/lake --itch {tmp_path}/itch"
     done = CliRunner().invoke(app, words.split())
     assert done.exit_code == 0, done.output
     (written,) = (tmp_path / "itch").iterdir()
-    assert written.name == "01022030.CSCO_ITCH50"
+    assert written.name == "01022030.600961_ITCH50"
     theirs = [
         one for one in parser.parse_stream(written.read_bytes()) if one.message_type in b"AXDEP"
     ]
-    instrument, events = Lake(tmp_path / "lake").read("CSCO", "2030-01-02")
+    instrument, events = Lake(tmp_path / "lake").read("600961", "2030-01-02")
     kinds = (schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.TRADE_HIDDEN)
     rows = np.isin(events.kind, kinds)
     letters = dict(zip(kinds, (b"A", b"X", b"D", b"E", b"P"), strict=True))

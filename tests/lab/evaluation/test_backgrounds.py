@@ -94,7 +94,7 @@ def run_both(
 @pytest.mark.parametrize(
     ("name", "regimes"),
     [
-        ("csco", ""),
+        ("sh600961", ""),
         ("goog", ""),
         ("csco-hawkes", ""),
         ("amzn", "chain"),
@@ -120,12 +120,12 @@ def test_written_strategies_and_their_clocks(rule: str) -> None:
         decisions=20,
         latency=Latency("exponential", 1_000, 20_000_000),
     )
-    plan = seeded_plan(task, task.lots(load("csco").volume_per_s), 3, 0, 4)
-    run_both(market("csco"), task, plan, build(rule), build(rule))
+    plan = seeded_plan(task, task.lots(load("sh600961").volume_per_s), 3, 0, 4)
+    run_both(market("sh600961"), task, plan, build(rule), build(rule))
 
 
 def test_both_sides_share_one_and_a_full_room_begins_anew_with_a_whole_batch() -> None:
-    source, plan = market("csco"), seeded_plan(TASK, 2_000, 4, 0, 8)
+    source, plan = market("sh600961"), seeded_plan(TASK, 2_000, 4, 0, 8)
     small = run_both(source, TASK, plan, Anything(1), Anything(1), max_mb=0.13)
     ends = small.states[:, sim.CURSOR_END]
     assert np.array_equal(ends[::2], ends[1::2])
@@ -139,9 +139,9 @@ def test_both_sides_share_one_and_a_full_room_begins_anew_with_a_whole_batch() -
 
 
 def test_a_market_that_loses_orders_simulates_itself() -> None:
-    source = market("csco")
+    source = market("sh600961")
     books = source.worlds_b.copy()
-    books[:, [lay.FREE, lay.HIGH]] = -1, load("csco").orders  # no slot is left
+    books[:, [lay.FREE, lay.HIGH]] = -1, load("sh600961").orders  # no slot is left
     plan = seeded_plan(TASK, 300, 5, 0, 2, worlds=2)
     lost = replace(source, worlds_b=books)
     shared = run_both(lost, TASK, plan, Anything(2), Anything(2))
@@ -150,7 +150,7 @@ def test_a_market_that_loses_orders_simulates_itself() -> None:
 
 
 def test_flow_that_own_trades_lean_on_is_not_shared() -> None:
-    preset = load("csco")
+    preset = load("sh600961")
     law = law_on_card(preset.card)
     assert law is not None
     source = reactive(preset, 2, 3, 900.0, replace(law, law="weights"))
@@ -160,7 +160,7 @@ def test_flow_that_own_trades_lean_on_is_not_shared() -> None:
 
 
 def test_shared_markets_take_no_regime_from_outside() -> None:
-    episodes = Episodes(market("csco"), TASK, 2)
+    episodes = Episodes(market("sh600961"), TASK, 2)
     episodes.share_backgrounds(Backgrounds())
     with pytest.raises(ConfigError, match="no episodes share"):
         episodes.impose(Factors())
@@ -172,8 +172,8 @@ def test_shared_markets_take_no_regime_from_outside() -> None:
 def environments() -> tuple[ExecutionVec, ExecutionVec]:
     """An environment of a pool, and one of the same episodes that shares nothing."""
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
-    source = reactive(load("csco"), 2)
-    sampler = pooled(bank_sampler(task, task.lots(load("csco").volume_per_s), 2), 6)
+    source = reactive(load("sh600961"), 2)
+    sampler = pooled(bank_sampler(task, task.lots(load("sh600961").volume_per_s), 2), 6)
     return ExecutionVec(source, task, sampler, 8, terms=TrainingTerms(share=True)), ExecutionVec(
         source, task, sampler, 8
     )

@@ -52,7 +52,7 @@ QUEUE_REACTIVE = {
     ("name", "episodes", "bounds"),
     [
         ("csco-santa-fe", 64, SANTA_FE),
-        pytest.param("csco", 48, QUEUE_REACTIVE, marks=pytest.mark.long),
+        pytest.param("ibm", 48, QUEUE_REACTIVE, marks=pytest.mark.long),
         pytest.param("amzn", 48, QUEUE_REACTIVE, marks=pytest.mark.long),
     ],
 )

@@ -36,10 +36,10 @@ def test_results_lie_elsewhere_when_a_named_day_or_file_changes(tmp_path: Path) 
     assert after.id != before.id
     file = tmp_path / "regimes.toml"
     file.write_text("[[script]]\n")
-    simulated = Market("csco", regimes=str(file))
-    first = Scenario(simulated, name="csco", episodes=4)
+    simulated = Market("sh600961", regimes=str(file))
+    first = Scenario(simulated, name="sh600961", episodes=4)
     file.write_text("[[script]]\n\n")
-    assert Scenario(simulated, name="csco", episodes=4).id != first.id
+    assert Scenario(simulated, name="sh600961", episodes=4).id != first.id
 
 
 def test_a_market_is_settled_once_for_all_seeds_and_anew_when_its_file_changes(

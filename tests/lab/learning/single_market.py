@@ -12,7 +12,7 @@ TASK = Task(decisions=6, horizon_s=120.0)
 
 def short_market(settle_s):
     """Task, source and sampler of a simulated market that settles for so long."""
-    preset = presets.load("csco")
+    preset = presets.load("sh600961")
     source = reactive(preset, worlds=2, settle_s=settle_s)
     sampler = bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2)
     return {"task": TASK, "source": source, "sampler": sampler}

@@ -281,7 +281,7 @@ WORLDS = 4
 
 @pytest.fixture(scope="module")
 def mix():
-    preset = presets.load("csco")
+    preset = presets.load("sh600961")
     quantity = SHORT.lots(preset.volume_per_s)
     return reactive(preset, WORLDS, settle_s=300.0), bank_sampler(SHORT, quantity, WORLDS), quantity
 
@@ -337,7 +337,7 @@ def test_orders_and_worlds_follow_the_ranges(mix):
 
 def test_one_part_without_ranges_is_the_plain_environment(mix):
     source, sampler, _ = mix
-    plain, mixed = ExecutionVec(source, SHORT, sampler, 8), MixedVec([drawn(mix)], ["csco"])
+    plain, mixed = ExecutionVec(source, SHORT, sampler, 8), MixedVec([drawn(mix)], ["sh600961"])
     rng = np.random.default_rng(0)
     np.testing.assert_array_equal(plain.reset(seed=1)[0], mixed.reset(seed=1)[0])
     for _ in range(20):

@@ -21,7 +21,7 @@ from tercel.lab.learning.port import train
 TARGET = np.array([[0.3, -0.2, 0.5, 0.0], [0.0, 0.4, -0.3, 0.1]])
 RECIPE = {
     "market": {
-        "presets": ["csco"],
+        "presets": ["sh600961"],
         "regimes": ["", "drawn"],
         "regime_stakes": [1, 0.5],
         "worlds": 4,

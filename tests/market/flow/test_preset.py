@@ -52,7 +52,7 @@ def test_shipped_presets_are_whole(name: str) -> None:
         ("sh600961", "SSE", "600961", 0.01, 100, 9.2, "alternate half hours"),
         ("sh600519", "SSE", "600519", 0.01, 100, 1840.0, "alternate half hours"),
         ("clx5", "GLBX", "CLX5", 0.01, 1, 64.8, "alternate quarter hours"),
-        ("ethbtc", "BINANCE", "ETHBTC", 1e-6, 1, 0.0282, "alternate quarter hours"),
+        ("ethbtc", "BINANCE", "ETHBTC", 1e-6, 10, 0.0282, "alternate quarter hours"),
     ],
 )
 def test_markets_of_today_have_the_facts_of_their_instruments_and_tell_their_limits(
@@ -75,6 +75,15 @@ def test_save_and_load_give_the_same_preset(toy: Preset, tmp_path: Path) -> None
 def test_an_unknown_name_offers_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="csco-santa-fe"):
         load("cisco-2003")
+
+
+@pytest.mark.parametrize("former", ["csco", "es", "btc-spot"])
+def test_a_former_name_is_refused_with_the_new_one(former: str) -> None:
+    assert former not in names()
+    with pytest.raises(UnknownNameError) as caught:
+        load(former)
+    assert caught.value.remedy.startswith(f"{former} is now ")
+    assert load(caught.value.remedy.split(" is now ")[1].split(";")[0]).name in names()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from tercel.core.venue_rules import NO_RULES, VenueRules, windows_of
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
+from tercel.market.flow.calibrate import blocks
 from tercel.market.flow.queue_reactive.calibrate import calibrate
 from tercel.market.observed import MARKET, observe, split_at_breaks
 from tercel.market.simulator.days import simulated_day
@@ -62,3 +63,9 @@ def test_a_break_is_no_time_of_a_calibration(day: tuple[Instrument, Events]) -> 
     minutes = np.array(preset.minutes)
     assert np.isfinite(minutes).all()
     assert (minutes[:, 0] > 0.0).mean() > 0.9, "no minute of a break is drawn"
+
+
+def test_blocks_of_a_day_lie_in_its_windows_of_trading(day: tuple[Instrument, Events]) -> None:
+    parts = blocks(*day, 1800.0)
+    assert len(parts) == 6300 // 1800 + 7020 // 1800
+    assert all(part.seconds == pytest.approx(1800.0, rel=0.05) for part in parts)

@@ -9,7 +9,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive, settled_bank
 
 
-@pytest.mark.parametrize("name", ["csco", "csco-santa-fe"])
+@pytest.mark.parametrize("name", ["sh600961", "csco-santa-fe"])
 def test_every_world_settles_by_itself_to_the_same_time(name):
     preset = presets.load(name)
     bank, one = settled_bank(preset, 3, settle_s=300.0), reactive(preset, 1, settle_s=300.0)

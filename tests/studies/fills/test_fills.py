@@ -96,7 +96,7 @@ def test_ghosts_are_those_of_a_slow_twin(seed: int, lots: int, distance: int) ->
 
 def test_one_lot_fills_when_an_own_order_of_the_simulated_exchange_does() -> None:
     """On a tape whose orders trade in turn the ghost's queue is that of replay, where hidden executions fill nobody."""
-    preset = load("csco")
+    preset = load("sh600961")
     events = simulated_session(preset, 3, 3600.0, 1_000_000 * NS_PER_SECOND)
     events = Events(*(column[events.kind != TRADE_HIDDEN] for column in events.columns()))
     opening = 1_000_000 * NS_PER_SECOND

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.exchange.binance.conftest import ACCOUNT, FREE, KEY, SECRET, bench_of
+from tests.exchange.binance.conftest import ACCOUNT, FREE, KEY, MARKET, SECRET, bench_of
 
 from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
@@ -31,7 +31,7 @@ class Served:
         speed: float,
         limits: RateLimits,
         keys: list[ApiKey] | None,
-        market: str = "csco",
+        market: str = MARKET,
         listen_keys: bool = False,
     ) -> None:
         self.engine = bench_of(market, wall_ns=time.time_ns()).engine

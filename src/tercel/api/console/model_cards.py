@@ -171,8 +171,8 @@ def _last_day(trained_on: Mapping[str, Any]) -> str:
 def _display_texts(table: Mapping[str, Any]) -> dict[str, str]:
     """Values of a card as display texts of at most 300 characters, without empty ones.
 
-    >>> _display_texts({"markets": ["csco", "ibm"], "seed": 4, "note": ""})
-    {'markets': 'csco, ibm', 'seed': '4'}
+    >>> _display_texts({"markets": ["sh600961", "ibm"], "seed": 4, "note": ""})
+    {'markets': 'sh600961, ibm', 'seed': '4'}
     """
     texts = {
         key: ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

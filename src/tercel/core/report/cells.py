@@ -54,7 +54,7 @@ def format_cell(value: object, digits: int | None = None) -> str:
 def are_words(column: Sequence[object]) -> bool:
     """Whether a column holds words and is aligned left: each cell begins with a letter, some end without a digit.
 
-    >>> are_words(["active", "halted: kill", ""]), are_words(["buy 300", "sell 20"]), are_words(["csco", 4.5])
+    >>> are_words(["active", "halted: kill", ""]), are_words(["buy 300", "sell 20"]), are_words(["sh600961", 4.5])
     (True, False, False)
     """
     filled = [value for value in column if value is not None and value not in ("", NOTHING)]

@@ -105,8 +105,8 @@ NAMES: Final = tuple(_MAKERS)
 def tuned_values(name: str, market: str) -> dict[str, float]:
     """Tuned parameters of a strategy in a market, by name; those of NAME+events over those of NAME; empty if there are none.
 
-    >>> tuned_values("twap_repeg", "csco")["ahead"]
-    2.2292
+    >>> tuned_values("twap_repeg", "ibm")["ahead"]
+    0.1493
     """
     rule, _, clock = name.partition("+")
     known = tuned_parameters(market, rule)

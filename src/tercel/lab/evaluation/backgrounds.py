@@ -12,7 +12,7 @@ from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.packed_events import PACKED_WORDS
 
 MAX_MB: Final = 256
-"""Memory that the packed events of one batch take at most, MB. A half hour of csco takes .13."""
+"""Memory that the packed events of one batch take at most, MB. A half hour of ibm takes .1."""
 _MAX_LATENCIES: Final = 4
 """Latencies one after another that an order at the horizon waits for at most; a second is added."""
 _MAX_EXPONENTIAL_MEANS: Final = 37

@@ -24,6 +24,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
+from tercel.core.venue_rules import windows_of
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.census import Census, census, total
 from tercel.market.flow.census_kernel import REACH
@@ -32,6 +33,7 @@ from tercel.market.flow.port import Card
 from tercel.market.flow.santa_fe import SIZE_ENTRIES, SantaFePreset
 from tercel.market.observed.anonymous_orders import as_orders
 from tercel.market.tape import Events, Instrument
+from tercel.market.tape.recorded_rules import recorded_hours
 
 COVER = 0.98
 MIN_CANCELS = 50
@@ -98,17 +100,21 @@ def census_of(instrument: Instrument, events: Events, skip_s: float = 900.0) -> 
 def blocks(
     instrument: Instrument, events: Events, block_s: float, skip_s: float = 900.0
 ) -> list[Census]:
-    """Census of the day after its first `skip_s`, in blocks of `block_s` (a shorter rest is dropped).
+    """Census of the day's windows of trading after its first `skip_s`, in blocks of `block_s` (a shorter rest is dropped).
 
     Volume curve and hidden volume are the whole day's in every block.
     """
     opening, close = instrument.session_open_ns, instrument.session_close_ns
     day_census = census_of(instrument, events, skip_s)
-    start = opening + int(skip_s * NS_PER_SECOND)
+    first = opening + int(skip_s * NS_PER_SECOND)
     step = int(block_s * NS_PER_SECOND)
+    windows = recorded_hours(instrument).windows or windows_of([(opening, close)])
     parts = [
         census(events, start_ns, start_ns + step, 0)
-        for start_ns in range(start, close - step + 1, step)
+        for window in windows
+        for start_ns in range(
+            max(first, window.start_ns), min(close, window.end_ns) - step + 1, step
+        )
     ]
     return [
         replace(part, curve_lots=day_census.curve_lots, hidden_lots=day_census.hidden_lots)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from tercel.core.bounded_parsing import parse_json
 from tercel.core.entry_points import entry_point_names, load_entry_point
 from tercel.core.errors import ConfigError, UnknownNameError, nearest_names
+from tercel.core.renamed import PRESETS
 from tercel.market.flow.port import FlowModel, Preset
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.resampled import ResampledPreset
@@ -145,7 +146,7 @@ def load(name: str | Path) -> Preset:
         raise UnknownNameError(
             "the name of a preset market, or the path of a preset file (.json)",
             f"'{name}'",
-            _install(str(name)) or remedy,
+            PRESETS.get(str(name)) or _install(str(name)) or remedy,
         )
     return _read(file, _parse_shipped)
 

@@ -207,7 +207,7 @@ def read_file(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
 
 def check_file(path: Path) -> None:
     """Raise ConfigError for a file of regimes that :func:`read_file` cannot read."""
-    read_file(path, load("csco"))
+    read_file(path, load("sh600961"))
 
 
 def parse_regimes(

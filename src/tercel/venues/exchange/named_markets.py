@@ -18,7 +18,7 @@ from tercel.venues.exchange.market_spec import MarketSpec
 
 WIDTH = 1024
 """Prices of the ring of a book whose depth is not declared."""
-DEFAULT_PRESET: Final = "csco"
+DEFAULT_PRESET: Final = "sh600961"
 """The market of an exchange when none is named."""
 
 

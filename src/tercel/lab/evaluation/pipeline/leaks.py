@@ -30,6 +30,14 @@ ROUNDING_S = 1.0
 """Cards tell hours in whole seconds."""
 
 
+FORMER_PRESETS: Final[dict[str, tuple[str, tuple[str, ...], float | None]]] = {
+    "csco": ("CSCO", ("2003-01-14", "2003-01-15", "2003-01-16", "2003-01-17"), None),
+    "es": ("ESH4", ("2023-12-25",), 1800.0),
+    "btc-spot": ("BTCUSDT", ("2024-08-08",), 170.0),
+}
+"""Presets that are not shipped any more, on cards of saved policies: symbol, days calibrated on, seconds used of each."""
+
+
 @dataclass(frozen=True)
 class SeenDays:
     """A span of recorded days that a policy learned from.
@@ -199,22 +207,27 @@ def find_preset(name: str) -> Preset | None:
 
 
 def calibrated_on(name: str) -> list[SeenDays]:
-    """Recorded days that a preset market was calibrated on; empty for a name that is no preset."""
-    preset = find_preset(name)
-    if preset is None:
-        return []
-    _, end = preset.stretch_s
-    until_s = inf if end is None else end
+    """Recorded days that a preset market, also a former one, was calibrated on; empty for a name that is no preset."""
+    if (preset := find_preset(name)) is None:
+        return _seen_in(name, *FORMER_PRESETS.get(name, ("", (), None)))
+    return _seen_in(name, preset.symbol, preset.card.get("days", []), preset.stretch_s[1])
+
+
+def _seen_in(
+    market: str, symbol: str, days: Iterable[str], until_s: float | None
+) -> list[SeenDays]:
+    """Days that a market was calibrated on, each until so many seconds after its opening (None: whole)."""
+    until = inf if until_s is None else until_s
     return [
         SeenDays(
-            preset.symbol,
+            symbol,
             str(day),
             str(day),
-            until_s,
+            until,
             1.0,
-            f"was trained in {name}, a market calibrated on {day}",
+            f"was trained in {market}, a market calibrated on {day}",
         )
-        for day in preset.card.get("days", [])
+        for day in days
     ]
 
 

@@ -224,8 +224,8 @@ def unlisted_notes(result: EvaluationRecord) -> Iterator[str]:
 def _opponent(key: str, opponents: Mapping[str, str]) -> str:
     """Name of the opponents of a primary comparison: one name, or one for each market.
 
-    >>> _opponent("best written", {"ibm": "pov", "csco": "pov"}), _opponent("random", {"ibm": "pov", "csco": "twap"})
-    ('pov', 'the random of each market (pov in ibm, twap in csco)')
+    >>> _opponent("best written", {"ibm": "pov", "sh600961": "pov"}), _opponent("random", {"ibm": "pov", "sh600961": "twap"})
+    ('pov', 'the random of each market (pov in ibm, twap in sh600961)')
     """
     by_market = ", ".join(f"{rule} in {market}" for market, rule in opponents.items())
     is_same = len(set(opponents.values())) == 1

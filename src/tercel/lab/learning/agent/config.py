@@ -62,7 +62,7 @@ class MarketSection(_Section):
     """Section `market`: the markets in which an agent learns."""
 
     # Simulated markets; the slots are split between them.
-    presets: tuple[str, ...] = ("csco",)
+    presets: tuple[str, ...] = ("ibm",)
     # Of the presets, in the split of the slots; empty: evenly.
     weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
     # What switches in them: chain, long_chain, season, a named regime or a file (`market.regimes.choice`); of several,

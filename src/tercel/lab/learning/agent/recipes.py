@@ -38,7 +38,7 @@ def make_learnable(scenario: Scenario) -> tuple[Scenario, list[str]]:
 
     >>> from tercel.execution.task import Task
     >>> from tercel.lab.evaluation.scenario import Market, Scenario
-    >>> make_learnable(Scenario(Market("csco"), Task(limit_price="25bps")))[1]
+    >>> make_learnable(Scenario(Market("sh600961"), Task(limit_price="25bps")))[1]
     ['a limit price']
     """
     task = scenario.task
