@@ -19,7 +19,7 @@ from tercel.execution.view import View
 # Thresholds of the shipped agents' guard.
 GUARD: Final = CatchUp(0.7, 0.5)
 # What an order that rests pays over half the spread (`View.waiting`) in the presets' markets; a test measures it.
-WAITING: Final = {"ibm": 0.23, "amzn": 0.4, "goog": 0.06}
+WAITING: Final = {"ibm": 0.32, "amzn": 0.45, "goog": 0.13}
 
 
 @dataclass(frozen=True)
