@@ -138,5 +138,6 @@ def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Pa
         ("--agent", "nobody"),
         ("--impact", "heavy"),
         ("--passive-impact", "-0.1"),
+        ("--assume", "fees,fees"),
     ):
         refused(tercel("tca", good, *of, *words))

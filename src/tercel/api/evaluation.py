@@ -22,6 +22,7 @@ from tercel.execution.user_strategy import (
     is_user_strategy,
     wrap_strategy,
 )
+from tercel.lab.evaluation.assumptions import parse_assumptions
 from tercel.lab.evaluation.pipeline.candidates import (
     ALL,
     Candidate,
@@ -51,6 +52,7 @@ def evaluate(
     episodes: int = 1_000,
     seed: int = 1,
     allow_seen_days: bool = False,
+    assume: str | None = None,
     out: str | Path | None = None,
 ) -> Result:
     """Compare policies, rules and your own strategies on the same unseen episodes, paired and with intervals.
@@ -77,6 +79,10 @@ def evaluate(
     allow_seen_days : bool
         Whether to evaluate policies on recorded days of their own training, or of their market's calibration. A note
         below the table says so; such a figure is no evidence for other days.
+    assume : str, optional
+        Other assumptions under which gains are judged again, one at a time: "none", or a list by commas of impact (a
+        resting fill moves the price as a take, or not at all), latency (100 ms, 1 s) and fees (takers pay 1 bps). By
+        default all, from 100 orders on.
     out : str or Path, optional
         Folder of finished results, so that the same call continues there; a temporary one by default. Objects of
         this process are evaluated again in every call.
@@ -139,6 +145,7 @@ def evaluate(
         participants_of(listed, scenarios),
         in_process=True,
         allow_seen_days=allow_seen_days,
+        assumptions=parse_assumptions(assume),
     )
     with TemporaryDirectory(prefix="tercel-") as temporary:
         return experiment.run(Path(temporary if out is None else out))

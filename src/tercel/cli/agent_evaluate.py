@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from tercel.cli.options import JsonRequest, ObservationOption, Ray, parse_dates, parse_seeds
-from tercel.cli.order import JudgedOptions
+from tercel.cli.order import Assume, JudgedOptions
 from tercel.cli.output import ALL_IN, hand_over, print_rows, result_console, say
 from tercel.core.errors import ConfigError
 
@@ -87,9 +87,7 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
     ] = ""
     sensitivity: Annotated[
         bool,
-        typer.Option(
-            "--sensitivity", help="Other latencies, fees and order sizes too, one at a time."
-        ),
+        typer.Option("--sensitivity", help="Other order sizes too."),
     ] = False
     adaptation: Annotated[
         bool,
@@ -102,6 +100,7 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
             metavar="REGIME=POLICY",
         ),
     ] = None
+    assume: Assume = None
     trust: Annotated[
         bool,
         typer.Option(
@@ -170,8 +169,10 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
     """The experiment that the options describe, every name looked up; with `trust` converts .zip models into folders in
     `out`."""
     from tercel.api.orders import read_orders
+    from tercel.lab.evaluation.assumptions import parse_assumptions
 
     order = request.order
+    assumptions = parse_assumptions(request.assume)
     # before kernels: a refusal waits for none
     orders = (
         () if order.orders is None else read_orders(order.orders, columns=order.orders_column or ())
@@ -221,6 +222,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
         parse_specialists(request.trained_for or (), observations),
         None if request.ray is None else clusters().on_cluster(request.ray),
         allow_seen_days=request.allow_seen_days,
+        assumptions=assumptions,
         apart=request.apart,
     )
     if request.adaptation and experiment.main.market.on_tape:

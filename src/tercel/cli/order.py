@@ -34,6 +34,14 @@ ImpactScale = Annotated[
     float | None,
     typer.Option(help="Factor of the law's impact, above 0 (default: 1).", metavar="X"),
 ]
+Assume = Annotated[
+    str | None,
+    typer.Option(
+        help="Gains under other assumptions, one at a time: both ends of the impact of resting fills, 100 ms and 1 s of "
+        "latency, 1 bps of taker fees. Default: all, from 100 orders on.",
+        metavar="none|impact,latency,fees",
+    ),
+]
 Bound = Annotated[
     str | None,
     typer.Option(

@@ -8,11 +8,12 @@ import typer
 
 import tercel as tc
 from tercel.cli.options import JsonRequest, Lake, Seed
-from tercel.cli.order import ImpactScale, PassiveImpact, impact_terms
+from tercel.cli.order import Assume, ImpactScale, PassiveImpact, impact_terms
 from tercel.cli.output import (
     check_folder,
     hand_over,
     in_options,
+    print_rows,
     print_table,
     progress,
     result_console,
@@ -121,6 +122,7 @@ class Tca(JsonRequest):
     ] = "square_root"
     passive_impact: PassiveImpact = None
     impact_scale: ImpactScale = None
+    assume: Assume = None
     quote_age: Annotated[
         float | None,
         typer.Option(
@@ -150,10 +152,11 @@ def tca(request: Tca) -> None:
             strategies=AGAINST.get(request.against, request.against),
             agents=tuple(request.agent or ()),
             impact=request.impact,
-            impact_terms=impact_terms(request.passive_impact, request.impact_scale),
             seed=request.seed,
             quote_age_s=request.quote_age,
+            assume=request.assume,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            **impact_terms(request.passive_impact, request.impact_scale),
         )
     for warning in costs.warnings:
         say(f"warning: {warning}")
@@ -228,7 +231,7 @@ def _table(title: str, rows: list[dict[str, str]]) -> None:
 
 def _show_counterfactual(counterfactual: "Counterfactual", unit: str) -> None:
     """Print the simulated costs of strategies on the same parents."""
-    from tercel.api.tca.report_page import table_rows
+    from tercel.api.tca.report_page import assumption_table, table_rows
 
     rows = [[*cells, f"{unfilled:,}"] for *cells, unfilled in table_rows(counterfactual)]
     print_table(
@@ -239,3 +242,5 @@ def _show_counterfactual(counterfactual: "Counterfactual", unit: str) -> None:
         ("unfilled",),
         ("verdict",),
     )
+    if counterfactual.assumed:
+        print_rows("under other assumptions", *assumption_table(counterfactual))

@@ -179,7 +179,7 @@ class View:
     )
     forecast_10_bps = _Outlook(
         c.FORECAST_10,
-        "Move of the mid expected in 10 s, against the order; bps, positive: waiting costs.",
+        "Move of the mid expected in 10 s, from when an order sent now arrives, against the order; bps, positive: waiting costs.",
         parts=1000.0,
     )
     forecast_10_sd_bps = _Outlook(
@@ -189,7 +189,7 @@ class View:
     )
     forecast_30_bps = _Outlook(
         c.FORECAST_30,
-        "Move of the mid expected in 30 s, against the order; bps, positive: waiting costs.",
+        "Move of the mid expected in 30 s, from when an order sent now arrives, against the order; bps, positive: waiting costs.",
         parts=1000.0,
     )
     forecast_30_sd_bps = _Outlook(

@@ -14,6 +14,7 @@ from tercel.api.tca.counterfactual import (
     StrategyOnParents,
     compare,
     counterfactual,
+    with_assumptions,
 )
 from tercel.api.tca.executions import FileFill
 from tercel.api.tca.files import FileOrder, fills_map, read_fill_file, read_orders
@@ -446,6 +447,25 @@ def test_a_strategy_does_not_differ_from_itself(
     assert again.strategies["immediate"].saves.mean != 0
     assert again.own_unfilled == again.strategies[name].unfilled
     assert not found.odd["no_quote"]
+
+
+def test_other_assumptions_are_those_of_such_a_market(lake: Lake) -> None:
+    """The cheapest strategy is worked again with resting fills that move no price, as in a market that is so."""
+    parents = analyse(*written_by(lake, "twap_take", "square_root"), lake).parents
+    makers = {name: partial(build, name) for name in ("immediate", "twap_passive")}
+    market = Market(lake=str(lake.root), impact="square_root")
+    found = with_assumptions(
+        counterfactual(parents, lake, makers, market=market), parents, lake, makers, (), ("impact",)
+    )
+    there = counterfactual(parents, lake, makers, market=replace(market, passive_impact=0.0))
+    name = found.cheapest
+    assert found.assumed is not None
+    saves = {label: row[name].mean for label, row in found.assumed.items()}
+    assert saves["resting fills move no price"] == there.strategies[name].saves.mean
+    assert saves["resting fills move the price as takes do"] == found.strategies[name].saves.mean
+    assert set(next(iter(found.assumed.values()))) == {name}
+    few = with_assumptions(found, parents, lake, makers, (), None)
+    assert few.assumed is None
 
 
 def test_parents_that_cannot_be_worked_again_are_said(lake: Lake, day: MarketDay) -> None:

@@ -30,7 +30,7 @@ NOTHING: dict[str, Any] = {
         "iqm",
         "sensitivity",
     )
-}
+} | {"assumptions": None}
 
 
 def written() -> dict[str, Any]:

@@ -337,3 +337,33 @@ def test_who_listens_has_a_placebo_and_nobody_else() -> None:
     told = without_part(build_named("default+posture"), PLACEBO)
     assert isinstance(told, PlaceboForecast)
     assert told.name == "default+posture"
+
+
+@pytest.mark.parametrize(
+    ("entry", "feed", "late_s"),
+    [
+        ((sim.CONSTANT, 10**9, 0), (sim.CONSTANT, 0, 0), 1.0),
+        ((sim.UNIFORM, 0, 10**9), (sim.CONSTANT, 10**8, 0), 0.6),
+        ((sim.EXPONENTIAL, 10**8, 10**9), (sim.EMPIRICAL, 0, 0), 1.1 + 15.5),
+    ],
+)
+def test_a_forecast_is_of_the_move_that_is_left_when_the_order_arrives(
+    source: Source, entry: tuple[int, int, int], feed: tuple[int, int, int], late_s: float
+) -> None:
+    """Late by L, 1 / (1 + L / .12 h) of the move over h seconds is left, feed and entry together."""
+    markets = Episodes(source, TASK, 8, looks_back=True)
+    markets.follow(build_named("default"))
+    markets.start(seeded_plan(TASK, 300, 3, 0, 8))
+    states, told = markets.states.copy(), np.zeros((2, 8, c.OUTLOOK), np.int64)
+    writer = build_named("default").forecaster.forecast_writer()  # type: ignore[attr-defined]
+    states[:, [sim.LATENCY_A, sim.FEED_A]] = 0
+    writer.write_forecasts(markets.books, states, told[0])
+    states[:, [sim.LATENCY_KIND, sim.LATENCY_A, sim.LATENCY_B]] = entry
+    states[:, [sim.FEED_KIND, sim.FEED_A, sim.FEED_B]] = feed
+    states[:, sim.FEED_TABLE : sim.FEED_TABLE + sim.LATENCY_VALUES] = S * np.arange(32)
+    writer.write_forecasts(markets.books, states, told[1])
+    assert told[0][:, c.FORECAST_30].any()
+    for column, horizon in ((c.FORECAST_10, 10), (c.FORECAST_30, 30)):
+        left = 1.0 / (1.0 + late_s / (0.12 * horizon))
+        np.testing.assert_allclose(told[1][:, column], left * told[0][:, column], atol=0.51)
+        np.testing.assert_array_equal(told[1][:, column + 1], told[0][:, column + 1])

@@ -10,8 +10,8 @@ strategies which differ in nothing shows a difference in 5 % of cases, however m
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,11 +19,20 @@ import numpy as np
 from tercel.api.tca.analysis import WHY_NOT, OwnParent, number
 from tercel.api.tca.parent_replay import Maker, ReplayRuns
 from tercel.core.arrays import Floats, Ints
+from tercel.core.report.interval_text import verdict
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
 from tercel.core.stats.clusters import BLOCK_NS, FEW_CLUSTERS, LEAST_CLUSTERS
 from tercel.core.stats.quantiles import normal_quantile, t_quantile
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.market import Market
+from tercel.lab.evaluation.assumptions import (
+    ASSUMPTIONS,
+    FEES,
+    MIN_ORDERS,
+    NONE,
+    changes,
+    condition_text,
+)
 from tercel.market.tape import Lake
 
 MOST_UNFILLED = 0.01
@@ -82,6 +91,8 @@ class Counterfactual:
     ids : tuple of str
     incomplete : tuple of str
         Strategies that left more than `MOST_UNFILLED` of all lots.
+    assumed : mapping of assumption to strategy to Estimate, or None
+        What the cheapest one and the policies save with one assumption changed; None: not examined.
     """
 
     own_bps: float
@@ -95,6 +106,20 @@ class Counterfactual:
     costs: Mapping[str, Floats] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
+    assumed: Mapping[str, Mapping[str, Estimate]] | None = None
+
+    @property
+    def cheapest(self) -> str:
+        """Name of the cheapest strategy that filled enough to be compared; "" without one."""
+        return next((name for name in self.strategies if name not in self.incomplete), "")
+
+    def condition(self, name: str) -> str:
+        """What a strategy's being cheaper owes to the impact of resting fills, as the end of a sentence; "" if nothing."""
+        result = self.strategies.get(name)
+        if result is None or result.verdict != "cheaper":
+            return ""
+        gains = {label: row[name] for label, row in (self.assumed or {}).items() if name in row}
+        return condition_text(gains, verdict)
 
 
 def counterfactual(
@@ -199,6 +224,34 @@ def counterfactual(
         tuple(parent.cost.parent for parent in worked),
         tuple(name for name in ranked if unfilled[name] > most),
     )
+
+
+def with_assumptions(
+    found: Counterfactual,
+    parents: Sequence[OwnParent],
+    lake: Lake,
+    makers: Mapping[str, Maker],
+    policies: Collection[str],
+    names: Sequence[str] | None,
+    seed: int = 1,
+) -> Counterfactual:
+    """The counterfactual with what the cheapest strategy and the policies save under other impact and latency, one
+    assumption of `names` at a time; unchanged if there is none (None: all from `MIN_ORDERS` parents on).
+    """
+    if names is None:
+        names = ASSUMPTIONS if found.parents >= MIN_ORDERS else ()
+    compared = {name: makers[name] for name in makers if name in {*policies, found.cheapest}}
+    assumed: dict[str, Mapping[str, Estimate]] = {}
+    for label, fields in changes(set(names) - {FEES}).items() if compared else ():
+        market = replace(found.market, **fields)
+        other = (
+            found
+            if market == found.market
+            else counterfactual(parents, lake, compared, market=market, seed=seed)
+        )
+        if other is not None and not ("passive_impact" in fields and market.impact == NONE):
+            assumed[label] = {name: other.strategies[name].saves for name in compared}
+    return replace(found, assumed=assumed or None)
 
 
 def compare(

@@ -239,10 +239,11 @@ def own_costs(
     strategies: Sequence[str] | str | None = None,
     agents: Sequence[str] = (),
     impact: str = "square_root",
-    impact_terms: Mapping[str, Any] | None = None,
     seed: int = 1,
     quote_age_s: float | None = None,
+    assume: str | None = None,
     progress: Callable[[int, int], object] | None = None,
+    **impact_terms: Any,
 ) -> OwnCosts:
     """Costs of the executions in a file against a lake's recorded days, and of strategies on the same parents.
 
@@ -264,15 +265,18 @@ def own_costs(
         Policies to re-simulate them with, such as "default".
     impact : str
         Impact of the strategies' own trades on the tape's prices: "none", "square_root", "propagator".
-    impact_terms : mapping of name to float, optional
-        `passive_impact` and `impact_scale` of the law, as in :func:`tercel.load_market`; 1 where it has none.
     seed : int
         Seed of draws and resamples.
     quote_age_s : float or None
         Largest age of the quote that a fill is measured against, seconds; a fill without such a quote is in no cost.
         None: five times the 99th percentile of the day's gaps between messages of the book, at least a minute.
+    assume : str, optional
+        As of :func:`tercel.evaluate`: other assumptions under which the cheapest strategy and the policies are re-simulated.
+        Costs here are without fees.
     progress : callable, optional
         Called with the number of re-simulated parents, and their total.
+    passive_impact, impact_scale : float, optional
+        Of the law, as in :func:`tercel.load_market`; 1 where they are not given.
 
     Raises
     ------
@@ -313,10 +317,13 @@ def own_costs(
     resimulates = agents or strategies is None or len(strategies) > 0
     makers = _makers(strategies, agents) if resimulates else {}
     market = None
+    assumptions = None
     if resimulates:
         from tercel.execution.market import Market
+        from tercel.lab.evaluation.assumptions import parse_assumptions
 
-        market = Market(lake=str(lake), impact=impact, **(impact_terms or {}))
+        assumptions = parse_assumptions(assume)
+        market = Market(lake=str(lake), impact=impact, **impact_terms)
     analysis = analyse(
         file.fills,
         requested,
@@ -335,11 +342,15 @@ def own_costs(
         )
     resimulated = None
     if makers:
-        from tercel.api.tca.counterfactual import counterfactual
+        from tercel.api.tca.counterfactual import counterfactual, with_assumptions
 
         resimulated = counterfactual(
             analysis.parents, tapes, makers, market=market, seed=seed, progress=progress
         )
+        if resimulated is not None:
+            resimulated = with_assumptions(
+                resimulated, analysis.parents, tapes, makers, {*agents}, assumptions, seed
+            )
     return OwnCosts(analysis, resimulated, tuple(file.not_read), tuple(file.notes))
 
 
@@ -378,7 +389,9 @@ def verdict_sentence(counterfactual: "Counterfactual", unit: str = "bps") -> str
         f"{format_interval(result.saves, signed=True)})"
         for name, result in compared.items()
     ][:1] or ["no strategy filled enough to be compared, so no verdict of the table counts"]
+    condition = counterfactual.condition(counterfactual.cheapest)
     remarks = {
+        f"it is cheaper {condition}": condition,
         f"of {len(compared)} strategies {verdict_names.count('cheaper')} are cheaper, "
         f"{verdict_names.count('more expensive')} more expensive, "
         f"{verdict_names.count('no significant difference')} without a significant difference": compared

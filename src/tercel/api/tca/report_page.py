@@ -67,6 +67,17 @@ def table_rows(counterfactual: "Counterfactual") -> list[list[Any]]:
     ]
 
 
+def assumption_table(counterfactual: "Counterfactual") -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of what strategies save with one assumption changed; no rows if none was examined."""
+    assumed = counterfactual.assumed or {}
+    names = list(dict.fromkeys(name for row in assumed.values() for name in row))
+    rows = [
+        [label, *(format_interval(row[name], signed=True) for name in names)]
+        for label, row in assumed.items()
+    ]
+    return ["saves if", *names], rows
+
+
 def counterfactual_section(counterfactual: "Counterfactual", unit: str) -> Section:
     """Section of the page on the simulated costs of strategies on the same parents."""
     from tercel.core.report.figures import paired_differences
@@ -91,6 +102,8 @@ def counterfactual_section(counterfactual: "Counterfactual", unit: str) -> Secti
         ["strategy", f"cost, {unit}", f"saves, {unit}", "verdict", "unfilled lots"],
         table_rows(counterfactual),
     )
+    headings, rows = assumption_table(counterfactual)
+    table += plain_table(headings, rows) if rows else ""
     return Section(
         "What strategies would have cost",
         text,

@@ -95,6 +95,11 @@ def counterfactual_json(counterfactual: "Counterfactual | None") -> dict[str, An
         "impact": counterfactual.market.impact,
         **counterfactual.market.impact_terms,
         "hindsight": counterfactual.hindsight,
+        "assumptions": counterfactual.assumed
+        and {
+            label: {name: {"saves_bps": saves.to_json()} for name, saves in row.items()}
+            for label, row in counterfactual.assumed.items()
+        },
         "left_out": {
             reason: {
                 "parents": len(names),

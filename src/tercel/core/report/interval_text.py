@@ -34,10 +34,12 @@ def verdict_sentence(
     gains: Mapping[str, PairedGain],
     digits: int = 2,
     judge: Callable[[PairedGain], str] | None = None,
+    conditions: Mapping[str, str] | None = None,
 ) -> str:
     """Sentence that compares a policy with others, by the intervals of its gains or by `judge`'s verdicts.
 
-    What could have been found is said where nothing was, and where it is known (`power`).
+    What could have been found is said where nothing was, and where it is known (`power`); where the policy is cheaper than
+    an opponent also what that rests on (`conditions`), if anything.
 
     >>> verdict_sentence("mine", {"pov": PairedGain(0.1, -0.2, 0.4, power=0.43)})[:71]
     'mine: no significant difference to pov (gain +0.10 [-0.20, +0.40] bps; '
@@ -50,9 +52,10 @@ def verdict_sentence(
         detectable = gain.power
         power = f"; a true gain of {format_number(detectable, digits)} would have been detected with 80 % power"
         power *= outcome == "open" and is_known(detectable)
-        parts.append(
-            f"{COMPARISON_TEXTS[outcome]} {opponent} (gain {format_interval(gain, signed=True, digits=digits)} bps{power})"
-        )
+        condition = (conditions or {}).get(opponent, "") if outcome == "better" else ""
+        call = " ".join(filter(None, (COMPARISON_TEXTS[outcome], opponent, condition)))
+        interval = format_interval(gain, signed=True, digits=digits)
+        parts.append(f"{call} (gain {interval} bps{power})")
     return f"{policy}: {', '.join(parts)}."
 
 

@@ -127,6 +127,10 @@ class JudgedTable:
         Gains that are listed one by one below; none by default.
     verdicts : mapping of policy to opponent to PairedGain
         Comparisons of the first sentences; by default the paired differences to the best baseline.
+    conditions : mapping of policy to opponent to str
+        What a gain of `verdicts` rests on, for the sentence on it.
+    assumed : mapping of assumption to policy to PairedGain
+        Gains on the benchmark with one assumption changed, in a table of their own.
     correlation : float, optional
         Of two strategies' costs in one episode, the median over pairs.
     listed_first : collection of str
@@ -153,6 +157,8 @@ class JudgedTable:
     judge: Callable[[PairedGain], str] | None = None
     paired: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
+    conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    assumed: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
     correlation: float | None = None
     listed_first: Collection[str] = ()
     caveat: str = ""
@@ -213,7 +219,9 @@ class JudgedTable:
             name: {self.best_baseline: gain} for name, gain in self.paired_vs_best_baseline.items()
         }
         for policy, gains in (self.verdicts or default).items():
-            yield verdict_sentence(policy, gains, self.digits, self.judge)
+            yield verdict_sentence(
+                policy, gains, self.digits, self.judge, self.conditions.get(policy)
+            )
         yield from self.notes
         if self.clusters < FEW_CLUSTERS:
             only = f"Only {format_count(self.clusters, 'cluster')}"
@@ -253,6 +261,13 @@ class JudgedTable:
             for row in self._paired_rows():
                 paired_table.add_row(*map(Text, row))
             yield paired_table
+        if self.assumed:
+            assumed_table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+            for position, heading in enumerate(self.assumed_headings):
+                assumed_table.add_column(heading, justify="right" if position else "left")
+            for row in self.assumed_rows():
+                assumed_table.add_row(*map(Text, row))
+            yield assumed_table
         for number, sentence in enumerate(self.sentences()):
             yield Text(sentence, style="" if number else "dim")
 
@@ -374,6 +389,25 @@ class JudgedTable:
             for opponent, gain in row.items()
         ]
 
+    @property
+    def assumed_headings(self) -> tuple[str, ...]:
+        """Headings of the table of gains under other assumptions: one column for each policy."""
+        policies = dict.fromkeys(name for row in self.assumed.values() for name in row)
+        return (f"gain on {self.benchmark_label} if", *policies)
+
+    def assumed_rows(self) -> list[list[str]]:
+        """Rows of the table of gains under other assumptions (`assumed_headings`), one for each assumption."""
+        return [
+            [
+                label,
+                *(
+                    format_interval(row.get(name), signed=True, digits=self.digits)
+                    for name in self.assumed_headings[1:]
+                ),
+            ]
+            for label, row in self.assumed.items()
+        ]
+
     def _versus(self, name: str) -> str:
         """A strategy's paired gain over the best baseline as text; "" without one."""
         interval = self.paired_vs_best_baseline.get(name)
@@ -395,7 +429,8 @@ class JudgedTable:
         """HTML: the table with all columns and intervals, costs drawn to one scale; paired gains one by one; the sentences."""
         items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
         paired = plain_table(PAIRED_HEADINGS, self._paired_rows()) if self.paired else ""
-        return f'{self._html()}{paired}<ul class="notes">{items}</ul>'
+        assumed = plain_table(self.assumed_headings, self.assumed_rows()) if self.assumed else ""
+        return f'{self._html()}{paired}{assumed}<ul class="notes">{items}</ul>'
 
     def _html(self, brief: bool = False) -> str:
         """HTML of the table, short or full."""

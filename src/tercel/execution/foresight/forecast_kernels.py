@@ -5,6 +5,7 @@ from typing import Final
 
 from tercel.core.fixed_point import FEE_UNIT
 from tercel.core.jit import Floats, Longs, Packed, allocating_kernel, kernel
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution.foresight.flow_features import (
     FEATURES,
@@ -16,10 +17,13 @@ from tercel.execution.foresight.flow_features import (
 )
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
+from tercel.market.simulator.terms import mean_delay
 
 BPS = 10_000.0
 # Seconds ahead that a decision sees forecasts of.
 HORIZONS: Final = (10, 30)
+# A forecast is worth a half once the order arrives this share of the horizon late: `python -m studies flow --late` measures.
+HALF_AT: Final = 0.12
 # A sum beyond this is no forecast.
 MOST_SUM: Final = 1e6
 
@@ -138,7 +142,8 @@ def write_rows(
 ) -> None:
     """Write the forecasts of all markets with a working order into their states and, oriented by the order's side, `outlook`.
 
-    `features` is room for one row; others' rows of `outlook` stay as they are.
+    `outlook` has the moves from the moment on when an order sent now arrives; others' rows of it stay as they are.
+    `features` is room for one row.
     """
     for n in range(ks.shape[0]):
         if ks[n, sim.PHASE] != sim.WORKING:
@@ -160,6 +165,9 @@ def write_rows(
         a_lot = (ks[n, sim.TAKER_FEE] - ks[n, sim.MAKER_FEE]) / max(abs(ks[n, sim.MID2]), 1)
         of_value = ks[n, sim.TAKER_RATE] - ks[n, sim.MAKER_RATE]
         outlook[n, c.FEES] = round(MILLI * BPS * (a_lot + of_value) / FEE_UNIT)
-        for h in range(0, sim.FORECAST_WORDS, 2):
-            outlook[n, c.FORECAST_10 + h] = side * ks[n, sim.FORECAST + h]
-            outlook[n, c.FORECAST_10 + h + 1] = ks[n, sim.FORECAST + h + 1]
+        late_s = mean_delay(ks[n]) / NS_PER_SECOND
+        for h in range(len(HORIZONS)):
+            column = c.FORECAST_10 + 2 * h
+            left = 1.0 / (1.0 + late_s / (HALF_AT * HORIZONS[h]))
+            outlook[n, column] = side * round(left * ks[n, sim.FORECAST + 2 * h])
+            outlook[n, column + 1] = ks[n, sim.FORECAST + 2 * h + 1]

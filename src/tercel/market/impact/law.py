@@ -20,6 +20,8 @@ from tercel.core.jit import Floats
 from tercel.market.simulator import layout as sim
 
 # Layout of the law of impact in the flow's parameters: float64 words from flow[IMPACT_AT] on.
+PASSIVE_IMPACT_INTERVAL: Final = (0.0, 1.0)
+"""What is known of `passive_impact` (docs/concepts/impact.md)."""
 LAW, SCALE, EXPONENT, MEAN_TRADE, STEP_S, COMPONENTS, DELAYS, PASSIVE = range(8)
 # LAW: as IMPACT in the simulator's layout
 # SCALE: ticks at Phi = 1; (WEIGHTS) log factor at Phi = 1

@@ -9,13 +9,22 @@ from tercel.core.arrays import Indices
 from tercel.core.stats import (
     DeflatedScore,
     Estimate,
+    PairedGain,
     cluster_index,
     interquartile_mean,
     mean_interval,
 )
+from tercel.execution.strategies.guarded import Guarded
 from tercel.lab.evaluation import comparisons, risk_statistics
 from tercel.lab.evaluation.arrivals import LABEL, terciles
-from tercel.lab.evaluation.claims import POOLED, Claim, ComparisonsByRegime, claim
+from tercel.lab.evaluation.assumptions import impact_label
+from tercel.lab.evaluation.claims import (
+    POOLED,
+    SINGLE_MARKET,
+    Claim,
+    ComparisonsByRegime,
+    claim,
+)
 from tercel.lab.evaluation.episodes import regimes_of
 from tercel.lab.evaluation.judge import JudgedEntry, count_lots, judge, paired_correlation
 from tercel.lab.evaluation.market import cached_market
@@ -32,6 +41,7 @@ from tercel.lab.evaluation.pipeline.evaluation_record import (
 from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts
 from tercel.lab.evaluation.pipeline.sentences import check_sentences, result_notes
 from tercel.lab.evaluation.scenario import PLAIN
+from tercel.market.impact.law import PASSIVE_IMPACT_INTERVAL
 from tercel.market.simulator.bounds import ALL_BOUNDS, DEPTH_BOUNDS, KIND, by_level
 
 SEED = 20_231
@@ -105,6 +115,7 @@ def analyse(store: CostStore) -> EvaluationRecord:
         iqm=seeds_gains(store, rng),
         sensitivity=sensitivity_cells(store, rng),
         adaptation=adaptation_cells(store, rng),
+        assumptions=gains_by_assumption(store, claims),
         comparisons=ledger.adjust(),
         checks=check_sentences(store),
         apart=store.apart,
@@ -364,6 +375,42 @@ def sensitivity_cells(
                 {name: gains[name][store.best].estimate() for name in challengers},
             )
     return cells
+
+
+def gains_by_assumption(
+    store: CostStore, claims: Mapping[str, Claim]
+) -> dict[str, dict[str, dict[str, PairedGain]]] | None:
+    """Gains of the reported rows with one assumption changed, by assumption, row and opponent, and of `claims` where
+    the market's own impact is one of the ends; None if none was examined.
+    """
+    if store.assumptions is None:
+        return None
+    rng = np.random.default_rng(SEED)
+    ledger = comparisons.ComparisonLedger()
+    gains = dict[str, dict[str, dict[str, PairedGain]]]()
+    for label, markets in store.assumptions.items():
+        assumed = replace(store, markets=markets, regimes={})
+        compared = compare_everywhere(assumed, ledger, rng)
+        gains[label] = {
+            name: _gains_of(
+                claim(name, compared, assumed.teams(name), ledger, rng, assumed.best_of_each)
+            )
+            for name in assumed.reported_rows
+        }
+    ledger.adjust()
+    ends = [impact_label(ratio) for ratio in PASSIVE_IMPACT_INTERVAL]
+    own = impact_label(store.main.scenario.market.passive_impact)
+    if own in ends and any(end in gains for end in ends):
+        gains = {own: {name: _gains_of(row) for name, row in claims.items()}} | gains
+    return gains
+
+
+def _gains_of(row: Claim) -> dict[str, PairedGain]:
+    """Gains of a claim on the best rule of each market, on `random` and on the agents' base rule, by opponent."""
+    best = {key: comparison.gain for key, comparison in row.primary.items()}
+    base = row.against.get(Guarded.name)
+    view = SINGLE_MARKET if len(row.markets) == 1 else "these_markets"
+    return best if base is None else best | {Guarded.name: base.gain_in_view(view)}
 
 
 def adaptation_cells(store: CostStore, rng: np.random.Generator) -> dict[str, AdaptationCell]:

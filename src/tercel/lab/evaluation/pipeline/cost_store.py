@@ -94,6 +94,8 @@ class CostStore:
         Base seeds of the episodes.
     notes : list of str
     sensitivity : mapping of axis to value to ScenarioCosts
+    assumptions : mapping of label to market to ScenarioCosts or None
+        Candidates and the best rule under other assumptions; None: not examined.
     adaptation : mapping of regime to ScenarioCosts
     trained_for : mapping of regime to tuple of key
         Policies trained in it.
@@ -114,6 +116,7 @@ class CostStore:
     seeds: tuple[int, ...]
     notes: list[str]
     sensitivity: Mapping[str, Mapping[str, ScenarioCosts]] = field(default_factory=dict)
+    assumptions: Mapping[str, Mapping[str, ScenarioCosts]] | None = None
     adaptation: Mapping[str, ScenarioCosts] = field(default_factory=dict)
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bounds: Mapping[str, ScenarioCosts] = field(default_factory=dict)
@@ -169,10 +172,12 @@ class CostStore:
 
     @property
     def scenarios(self) -> Iterator[ScenarioCosts]:
-        """Iterate over the results of all scenarios: validation, markets, regimes, sensitivity, adaptation."""
+        """Iterate over the results of all scenarios: validation, markets, regimes, sensitivity, assumptions, adaptation."""
         yield from self.validations.values()
         yield from self.markets.values()
         for row in (*self.regimes.values(), *self.sensitivity.values()):
+            yield from row.values()
+        for row in (self.assumptions or {}).values():
             yield from row.values()
         yield from self.adaptation.values()
 
@@ -209,6 +214,9 @@ class CostStore:
             markets=each(self.markets),
             regimes={name: each(row) for name, row in self.regimes.items()},
             sensitivity={name: each(row) for name, row in self.sensitivity.items()},
+            assumptions=None
+            if self.assumptions is None
+            else {label: each(row) for label, row in self.assumptions.items()},
             adaptation=each(self.adaptation),
         )
 

@@ -157,6 +157,9 @@ class EvaluationRecord(Record):
     iqm : mapping of recipe to SeedsGain
     sensitivity : mapping of axis to value to ConditionCell
     adaptation : mapping of regime to AdaptationCell
+    assumptions : mapping of assumption to row to opponent to PairedGain, or None
+        Gains with one assumption changed, pooled over the markets, corrected together (Holm for those on the best rule,
+        :data:`~tercel.lab.evaluation.claims.BEST`); None: not examined.
     comparisons : int
         Number of corrected comparisons.
     checks : list of str
@@ -212,6 +215,7 @@ class EvaluationRecord(Record):
     iqm: Mapping[str, SeedsGain]
     sensitivity: Mapping[str, Mapping[str, ConditionCell]]
     adaptation: Mapping[str, AdaptationCell]
+    assumptions: Mapping[str, Mapping[str, Mapping[str, PairedGain]]] | None = None
     comparisons: int
     checks: list[str]
     apart: Mapping[str, Estimate | None] | None = None
@@ -257,6 +261,14 @@ class EvaluationRecord(Record):
             if name not in inside and not self.is_unranked(name)
         }
         return sorted(gains, key=lambda name: (np.isnan(gains[name]), -gains[name]))
+
+    def gains_by_assumption(self, name: str, opponent: str) -> dict[str, PairedGain]:
+        """Gains of a row on an opponent (:data:`BEST`, `random` or the agents' base rule) by examined assumption."""
+        return {
+            label: rows[name][opponent]
+            for label, rows in (self.assumptions or {}).items()
+            if opponent in rows.get(name, {})
+        }
 
     def gain_on_best(self, name: str) -> PairedGain:
         """Gain of a row over the best rule of each market, pooled if there are several markets."""

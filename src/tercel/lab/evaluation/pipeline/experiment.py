@@ -11,7 +11,14 @@ from tercel.core.progress import say
 from tercel.core.renamed import refuse_former_names
 from tercel.execution.market import Market
 from tercel.execution.orders import Order
-from tercel.execution.task import Latency, Task
+from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.task import Task
+from tercel.lab.evaluation.assumptions import (
+    ASSUMPTIONS,
+    MIN_ORDERS,
+    changed_scenarios,
+)
+from tercel.lab.evaluation.claims import RANDOM
 from tercel.lab.evaluation.market import cached_market, count_validation_episodes
 from tercel.lab.evaluation.market_notes import describe_judged_orders
 from tercel.lab.evaluation.pipeline.ablation import ablation_savings, members_to_ablate
@@ -35,12 +42,8 @@ from tercel.lab.evaluation.sample_size import SampleSize, sample_size
 from tercel.lab.evaluation.scenario import PLAIN, Scenario, scenarios_of_orders, write_regime_script
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.bounds import bounds_of
-from tercel.market.simulator.terms import Fees
 
 EACH = "each"
-LATENCIES_MS = (0.0, 10.0, 100.0, 1000.0)
-FEES = ((0.0, 0.0), (-0.2, 0.3), (0.0, 1.0))
-"""Maker and taker fees of the sensitivity test, bps of the value."""
 SHARES = (0.02, 0.05, 0.1, 0.2)
 SENSITIVITY_RULES = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
 """Rules of the sensitivity and adaptation tests, besides the best one."""
@@ -65,7 +68,7 @@ class Experiment:
     each_regime : bool
         Whether simulated markets are judged once more in each named regime.
     sensitivity, adaptation : bool
-        Whether other latencies, fees and order sizes, and regimes that begin half-way, are judged too.
+        Whether other order sizes, and regimes that begin half-way, are judged too.
     trained_for : dict of regime to list of Candidate
         Policies trained in that regime, training seeds of one recipe.
     runner : callable or None
@@ -76,6 +79,8 @@ class Experiment:
         Episodes at most on which the best rule is chosen.
     allow_seen_days : bool
         Whether policies are judged on days that they learned from, which the notes then say.
+    assumptions : tuple of str or None
+        Those that are changed one at a time (`assumptions.ASSUMPTIONS`); None: all from `assumptions.MIN_ORDERS` orders on.
     apart : bool
         Whether the one policy, family or strategy is ablated in the first market, part by part.
 
@@ -95,6 +100,7 @@ class Experiment:
     in_process: bool = False
     validation_episodes: int = 1_000
     allow_seen_days: bool = False
+    assumptions: tuple[str, ...] | None = None
     apart: bool = False
 
     def __post_init__(self) -> None:
@@ -148,6 +154,8 @@ class Experiment:
             bounds=self._join_bounds(self._select_costs(costs, BOUND)),
             sample_size=sample,
         )
+        store = without_overflow(store)
+        store = replace(store, assumptions=self._run_assumptions(store, out_dir))
         store = self._run_analyses(without_overflow(store), out_dir)
         self._say(*store.notes[len(notes) :])
         return Result(analyse(store), store)
@@ -334,22 +342,49 @@ class Experiment:
             for name, scenario in self.scenarios.items()
         }
 
+    def _run_assumptions(self, store: CostStore, out_dir: Path) -> dict[str, ByScenario] | None:
+        """Costs of the candidates and their opponents with one assumption changed, by its label and market; None: not
+        examined.
+        """
+        episodes = sum(map(episode_count, self.scenarios.values()))
+        is_usual = bool(self.participants.policies) and episodes >= MIN_ORDERS
+        names = self.assumptions
+        if names is None:
+            names = ASSUMPTIONS if is_usual else ()
+        if not names:
+            return None
+        work = {
+            (label, market): (scenario, self._compared(store, market), False)
+            for (label, market), scenario in changed_scenarios(names, self.scenarios).items()
+        }
+        costs = self._run_jobs(work, out_dir, "other assumptions")
+        by_label: dict[str, ByScenario] = {}
+        for (label, market), judged in costs.items():
+            by_label.setdefault(label, {})[market] = judged
+        if self.main.orders:
+            return {
+                label: {ORDERS_KEY: join_scenarios(list(row.values()))}
+                for label, row in by_label.items()
+            }
+        return by_label
+
+    def _compared(self, store: CostStore, market: str) -> list[Candidate]:
+        """Candidates of a market that are not rules, its best rule, the agents' base rule, and `random`."""
+        best = store.best_of_each.get(market, store.best)
+        return [
+            candidate
+            for candidate in self.participants.candidates(market)
+            if candidate.key in (best, Guarded.name, RANDOM)
+            or candidate in self.participants.teams[market]
+        ]
+
     def _run_conditions(self, candidates: list[Candidate], out_dir: Path) -> dict[str, ByScenario]:
-        """Costs in the first market with other latencies, fees and order sizes, one change at a time, by axis and value."""
+        """Costs in the first market with other order sizes, by axis and value."""
         main = self.main
-
-        def with_task(**changes: Any) -> Scenario:
-            """Main scenario with changed fields of its task."""
-            return replace(main, task=replace(main.task, **changes))
-
         axes: dict[str, dict[str, Scenario]] = {
-            "latency, ms": {
-                f"{ms:g}": with_task(latency=Latency("constant", round(ms * 1e6)))
-                for ms in LATENCIES_MS
-            },
-            "fees, bps": {f"{m:g}/{t:g}": main.in_market(fees=Fees(m, t, "bps")) for m, t in FEES},
             "share of volume": {
-                f"{share:g}": with_task(share=share, quantity=0) for share in SHARES
+                f"{share:g}": replace(main, task=replace(main.task, share=share, quantity=0))
+                for share in SHARES
             },
         }
         work = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tercel.core.report.judged_table import RARE, JudgedTable
-from tercel.core.stats import Estimate
+from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.task import SIDES, Task, describe_size
 from tercel.lab.evaluation.claims import BEST, RANDOM, verdict_of
@@ -16,9 +16,11 @@ from tercel.lab.evaluation.pipeline.sentences import (
     CAVEATS,
     MADE_OF,
     MOST_OPPONENTS,
+    MOST_VERDICTS,
     ORDER,
     QUICK,
     table_sentences,
+    verdict_conditions,
     verdict_gains,
 )
 
@@ -64,6 +66,8 @@ def judged_table(result: EvaluationRecord) -> JudgedTable:
             name: {opponent: result.paired[name][opponent] for opponent in rules} for name in listed
         },
         verdicts=dict(verdict_gains(result)),
+        conditions=verdict_conditions(result),
+        assumed=assumed_gains(result, BEST),
         correlation=result.correlation,
         listed_first=(*reported, best, RANDOM),
         caveat=QUICK if QUICK in result.notes else "",
@@ -88,6 +92,7 @@ def run_table(result: EvaluationRecord) -> JudgedTable:
         title=", ".join(filter(None, title_parts)),
         paired_vs_best_baseline={name: result.paired[name][base] for name in policies},
         benchmark_label=base,
+        assumed=assumed_gains(result, Guarded.name if base == Guarded.name else BEST),
         listed_first=(*policies, base, best, RANDOM),
         verdicts={
             name: {
@@ -99,6 +104,16 @@ def run_table(result: EvaluationRecord) -> JudgedTable:
         notes=[note for note in result.notes if note.startswith((SEEN, LARGE, MADE_OF, *CAVEATS))],
         correlation=None,
     )
+
+
+def assumed_gains(result: EvaluationRecord, opponent: str) -> dict[str, dict[str, PairedGain]]:
+    """Gains on an opponent by examined assumption, of the rows whose verdicts are printed."""
+    names = result.reported_rows[:MOST_VERDICTS]
+    rows = {name: result.gains_by_assumption(name, opponent) for name in names}
+    return {
+        label: {name: row[label] for name, row in rows.items() if label in row}
+        for label in result.assumptions or {}
+    }
 
 
 def other_tables(result: EvaluationRecord, rows: Collection[str]) -> Iterator[JudgedTable]:

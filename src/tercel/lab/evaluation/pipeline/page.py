@@ -12,12 +12,14 @@ from tercel.core.progress import say
 from tercel.core.report import figures, gain_figures
 from tercel.core.report.formatting import format_interval, format_money, format_number
 from tercel.core.report.interval_text import COMPARISON_TEXTS, verdict_sentence
+from tercel.core.report.judged_table import JudgedTable
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import plain_table
 from tercel.core.stats import Estimate
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.routing import ROUTED
-from tercel.lab.evaluation.claims import verdict_of
+from tercel.lab.evaluation.assumptions import condition_text
+from tercel.lab.evaluation.claims import BEST, verdict_of
 from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.cost_sections import (
     composition,
@@ -40,6 +42,7 @@ from tercel.lab.evaluation.pipeline.sentences import (
     claim_lines,
     closing_lines,
     correction_sentence,
+    verdict_conditions,
     verdict_gains,
     verdict_lines,
 )
@@ -90,6 +93,7 @@ def write_page(path: Path, store: CostStore, result: EvaluationRecord, footer: s
         *_by_seed(store, result),
         *_claims(result, reported),
         *_scenarios(result, reported),
+        *_assumptions(table),
         *_sensitivity(result, reported),
         *_adaptation(result, reported),
         *_timing(store, {name: costs[name] for name in _rows_to_plot(result, reported)}, reported),
@@ -124,17 +128,16 @@ def headline(result: EvaluationRecord) -> str:
         return f"No verdict: too many lots of {best} found no counterparty"
     count = sum(kind == "baseline" for kind in result.kinds.values())
     rule_text = f"{best}, {f'the best of {count} rules' if count > 1 else 'the rule'}"
+    opponent_text = "the best rule of each market" * several or rule_text
     by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
-        call = COMPARISON_TEXTS[verdict_of(result.gain_on_best(name))]
+        outcome = verdict_of(result.gain_on_best(name))
+        condition = condition_text(result.gains_by_assumption(name, BEST))
+        call = f"{COMPARISON_TEXTS[outcome]} {opponent_text}"
+        call += f" {condition}" * (outcome == "better" and bool(condition))
         by_verdict.setdefault(call, []).append(name)
-    opponent_text = "the best rule of each market" * several or rule_text
     return (
-        "; ".join(
-            f"{', '.join(names)}: {verdict} {opponent_text}"
-            for verdict, names in by_verdict.items()
-        )
-        or rule_text
+        "; ".join(f"{', '.join(names)}: {call}" for call, names in by_verdict.items()) or rule_text
     )
 
 
@@ -154,9 +157,10 @@ def lead_text(result: EvaluationRecord, order_value: float | None = None) -> str
     """
     notes = caveat_notes(result)
     if len(result.by_market) > 1 and result.reported_rows:
+        conditions = verdict_conditions(result)
         verdict_sentences = (
-            verdict_sentence(*row_gains, judge=verdict_of)
-            for row_gains in verdict_gains(result, len(result.reported_rows))
+            verdict_sentence(label, gains, judge=verdict_of, conditions=conditions[label])
+            for label, gains in verdict_gains(result, len(result.reported_rows))
         )
         return " ".join([*notes, *verdict_sentences])
     best = result.best_baseline
@@ -404,6 +408,22 @@ def _costs(costs: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, E
     """Shortfall by strategy and condition, from shortfalls by condition and strategy."""
     names = next(iter(costs.values()))
     return {name: {condition: row[name] for condition, row in costs.items()} for name in names}
+
+
+def _assumptions(table: JudgedTable) -> Iterator[Section]:
+    """Section with gains on the best rule with one assumption changed, if any was examined."""
+    if table.assumed:
+        rows = plain_table(table.assumed_headings, table.assumed_rows())
+        forests = [
+            figures.paired_differences(
+                {label: row[name] for label, row in table.assumed.items() if name in row},
+                "the best rule",
+                f"assumptions-{number}",
+                judge=verdict_of,
+            )
+            for number, name in enumerate(table.assumed_headings[1:])
+        ]
+        yield Section("Under other assumptions", html=rows, figures=forests)
 
 
 def _sensitivity(result: EvaluationRecord, reported: list[str]) -> Iterator[Section]:

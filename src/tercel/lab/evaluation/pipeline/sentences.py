@@ -16,6 +16,8 @@ from tercel.core.stats import PairedGain
 from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.execution.market import describe_terms
 from tercel.execution.routing import ROUTED
+from tercel.execution.strategies.guarded import Guarded
+from tercel.lab.evaluation.assumptions import condition_text
 from tercel.lab.evaluation.claims import POOLED, RANDOM, SINGLE_MARKET, Claim, verdict_of
 from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.judge import CHALLENGERS, JudgedEntry, count_lots, have_same_fills
@@ -43,6 +45,8 @@ MADE_OF = "Days are simulated, made of"
 """First words of the note on a market of resampled days."""
 QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."
 """The note of an evaluation that is a smoke run: it goes before any verdict."""
+NOT_EXAMINED = "; impact, latency and fees are as assumed (`assume` changes them)"
+"""End of the sentence on the best rule below a table without gains under other assumptions."""
 CAVEATS = (RAN_OUT_NOTE, ALIKE_NOTE)
 """First words of the notes that come before all others."""
 MOST_VERDICTS = 3
@@ -193,7 +197,8 @@ def table_sentences(result: EvaluationRecord) -> Iterator[str]:
         yield f"Costs and verdicts are under the bound {result.bound} on fills; {other_bounds} stand beside them."
     if reported:
         episodes_text = f"{result.validation.episodes:,} other episodes"
-        yield f"{best} is the best rule on {episodes_text}. {correction_sentence(result)}".rstrip()
+        as_assumed = NOT_EXAMINED * (result.assumptions is None)
+        yield f"{best} is the best rule on {episodes_text}{as_assumed}. {correction_sentence(result)}".rstrip()
 
 
 def describe_depth_bounds(result: EvaluationRecord) -> str:
@@ -268,6 +273,24 @@ def verdict_gains(
             if several
             else (name, {best: result.paired[name][best]} | gains)
         )
+
+
+def verdict_conditions(result: EvaluationRecord) -> dict[str, dict[str, str]]:
+    """What the verdicts of :func:`verdict_gains` owe to the impact of resting fills, by its labels and opponents."""
+    several = len(result.by_market) > 1
+    return {
+        f"{name}, over these markets" if several else name: {
+            opponent: condition_text(result.gains_by_assumption(name, key))
+            for key, opponent in (
+                (Guarded.name, Guarded.name),
+                *(
+                    (key, _opponent(key, comparison.opponents))
+                    for key, comparison in result.claims[name].primary.items()
+                ),
+            )
+        }
+        for name in result.reported_rows
+    }
 
 
 def verdict_lines(result: EvaluationRecord, name: str) -> Iterator[str]:

@@ -1,0 +1,137 @@
+"""Assumptions that nobody has measured: the scenarios that change one of them, and what a verdict owes to them."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, check_known
+from tercel.core.stats import Estimate
+from tercel.execution.task import Latency
+from tercel.lab.evaluation.claims import verdict_of
+from tercel.lab.evaluation.scenario import Scenario
+from tercel.market.impact.law import PASSIVE_IMPACT_INTERVAL
+from tercel.market.simulator.terms import Fees
+
+IMPACT: Final = "impact"
+LATENCY: Final = "latency"
+FEES: Final = "fees"
+ASSUMPTIONS: Final = (IMPACT, LATENCY, FEES)
+NONE: Final = "none"
+LATENCIES: Final = {"100 ms": 100_000_000, "1 s": 1_000_000_000}
+"""Delays of orders, ns, by their label."""
+TAKER_FEE_BPS: Final = 1.0
+MIN_ORDERS: Final = 100
+"""Judged orders from which assumptions are examined unless a person asks for it: fewer tell no gains apart."""
+NO_ASSUMPTIONS: Final = "Gains hold as assumed:"
+"""First words of the note where no other assumption was examined."""
+
+
+def parse_assumptions(text: str | None) -> tuple[str, ...] | None:
+    """Names of assumptions from a list by commas; () for `none`, None for None.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        An assumption named twice, or one that does not exist.
+
+    >>> parse_assumptions("impact,fees"), parse_assumptions("none"), parse_assumptions(None)
+    (('impact', 'fees'), (), None)
+    """
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if names == (NONE,):
+        return ()
+    for name in names:
+        check_known(name, ASSUMPTIONS)
+    if len(set(names)) < len(names):
+        raise ConfigError("each assumption once", text, f"such as {','.join(dict.fromkeys(names))}")
+    return names
+
+
+def impact_label(ratio: float) -> str:
+    """Label of the assumption that a resting fill moves the price `ratio` times as much as a take.
+
+    >>> impact_label(0.0), impact_label(1.0), impact_label(0.5)
+    ('resting fills move no price', 'resting fills move the price as takes do', 'resting fills move the price .5 of a take')
+    """
+    words = {0.0: "no price", 1.0: "the price as takes do"}
+    return f"resting fills move {words.get(ratio) or f'the price {_format_ratio(ratio)} of a take'}"
+
+
+def _format_ratio(ratio: float) -> str:
+    """A ratio below 1 with at most two digits, without the zero before the point."""
+    return f"{round(ratio, 2):g}".replace("0.", ".", 1)
+
+
+def changes(names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Changed fields of a market, by label: both ends of impact, two latencies, a fee of takers."""
+    found: dict[str, dict[str, Any]] = {}
+    if IMPACT in names:
+        found |= {
+            impact_label(ratio): {"passive_impact": ratio} for ratio in PASSIVE_IMPACT_INTERVAL
+        }
+    if LATENCY in names:
+        found |= {
+            f"orders arrive {text} late": {"latency": Latency("constant", latency_ns)}
+            for text, latency_ns in LATENCIES.items()
+        }
+    if FEES in names:
+        found[f"takers pay {TAKER_FEE_BPS:g} bps"] = {"fees": Fees(0.0, TAKER_FEE_BPS, "bps")}
+    return found
+
+
+def changed_scenarios(
+    names: Collection[str], scenarios: Mapping[str, Scenario]
+) -> dict[tuple[str, str], Scenario]:
+    """Scenarios with one assumption changed, by its label and market; no label that would change no market."""
+    by_label = {
+        label: {
+            market: replace(scenario.in_market(**fields), name=f"{scenario.name}, {label}")
+            for market, scenario in scenarios.items()
+        }
+        for label, fields in changes(names).items()
+        if any(changes_market(scenario, fields) for scenario in scenarios.values())
+    }
+    return {
+        (label, market): scenario
+        for label, row in by_label.items()
+        for market, scenario in row.items()
+    }
+
+
+def changes_market(scenario: Scenario, fields: Mapping[str, Any]) -> bool:
+    """Whether a scenario is another one with these fields of its market; without an impact law a ratio changes nothing."""
+    is_impact = "passive_impact" in fields
+    return scenario.in_market(**fields) != scenario and not (
+        is_impact and scenario.market.impact == NONE
+    )
+
+
+def condition_text(gains: Mapping[str, Estimate], judge: Callable[[Any], str] = verdict_of) -> str:
+    """What being cheaper owes to the impact of resting fills, as the end of a sentence; "" if nothing, or not examined.
+
+    `gains`: by assumption, told by `judge`. Between the ends the lower limit of the interval is taken to be linear.
+
+    >>> from tercel.core.stats import PairedGain
+    >>> low, high = PairedGain(-2.0, -3.0, -1.0, p_adjusted=0.01), PairedGain(1.0, 1.0, 1.5, p_adjusted=0.01)
+    >>> condition_text({impact_label(0.0): low, impact_label(1.0): high})
+    'if resting fills move the price by more than .75 of a take'
+    """
+    low, high = PASSIVE_IMPACT_INTERVAL
+    least = gains.get(impact_label(low))
+    most = gains.get(impact_label(high))
+    if least is None or most is None:
+        return ""
+    held = [judge(end) == "better" for end in (least, most)]
+    if all(held):
+        return ""
+    if not any(held) or least.ci_low is None or most.ci_low is None:
+        return (
+            "at the impact of resting fills assumed here, but at neither end of what is known of it"
+        )
+    if (least.ci_low > 0.0) == (most.ci_low > 0.0):  # told apart by the correction alone
+        return f"if {impact_label(low if held[0] else high)}"
+    crossing = low - (high - low) * least.ci_low / (most.ci_low - least.ci_low)
+    side = "less" if held[0] else "more"
+    return f"if resting fills move the price by {side} than {_format_ratio(crossing)} of a take"
