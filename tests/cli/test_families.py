@@ -142,7 +142,7 @@ def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.Monk
     assert policies_packaged.family("mine") == ("mine-2", "mine-10")
     assert policies_packaged.resolve_packaged("other-ibm") == "other-ibm-1"
     assert (
-        read_calm_observations(figures_of(folder_of(resolve_packaged("mine-10")))).market == "csco"
+        read_calm_observations(figures_of(folder_of(resolve_packaged("mine-10")))).market == "ibm"
     )
 
 
