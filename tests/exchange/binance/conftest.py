@@ -1,5 +1,6 @@
 """Exchanges in Binance's words, small and fast, and servers of them."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,10 @@ SECOND = 10**9
 
 def write_cheap_market() -> str:
     """File of a market of shares of some 15 USD each, bought one by one: orders may be worth less than the venue takes."""
-    path = Path(tempfile.mkdtemp(prefix="tercel-")) / "cheap.json"
+    path = Path(
+        tempfile.gettempdir(), f"tercel-{os.getuid()}", "cheap.json"
+    )  # workers collect one name
+    path.parent.mkdir(exist_ok=True)
     facts = {
         "name": "cheap",
         "symbol": "CSCO",
