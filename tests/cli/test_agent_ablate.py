@@ -225,7 +225,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
         16,
         [1, 2],
         256,
-        ["sh600961"],
+        ["ibm"],
     )
     rule, recipe, bare, kept = told["rows"]
     assert "difference_bps" not in recipe
