@@ -317,6 +317,11 @@ class Task:
             )
 
     @property
+    def delay_ns(self) -> int:
+        """Mean time from what a decision sees until its orders arrive: feed latency and order latency, ns."""
+        return round(self.latency.mean_ns + self.feed_latency.mean_ns)
+
+    @property
     def horizon_ns(self) -> int:
         """Nanoseconds from arrival to the horizon."""
         return round(self.horizon_s * NS_PER_SECOND)

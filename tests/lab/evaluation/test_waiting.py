@@ -24,7 +24,7 @@ from tercel.execution.policies_packaged import build_named
 from tercel.execution.strategies import build
 from tercel.execution.strategies.guarded import WAITING
 from tercel.execution.strategy import Strategy, hold
-from tercel.execution.task import Task
+from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.market import build_market, waiting_cost_on
@@ -342,26 +342,24 @@ def test_who_listens_has_a_placebo_and_nobody_else() -> None:
 @pytest.mark.parametrize(
     ("entry", "feed", "late_s"),
     [
-        ((sim.CONSTANT, 10**9, 0), (sim.CONSTANT, 0, 0), 1.0),
-        ((sim.UNIFORM, 0, 10**9), (sim.CONSTANT, 10**8, 0), 0.6),
-        ((sim.EXPONENTIAL, 10**8, 10**9), (sim.EMPIRICAL, 0, 0), 1.1 + 15.5),
+        (Latency("constant", 10**9), Latency(), 1.0),
+        (Latency("uniform", 0, 10**9), Latency("constant", 10**8), 0.6),
+        (Latency("exponential", 10**8, 10**9), Latency("constant", 10**10), 11.1),
     ],
 )
 def test_a_forecast_is_of_the_move_that_is_left_when_the_order_arrives(
-    source: Source, entry: tuple[int, int, int], feed: tuple[int, int, int], late_s: float
+    source: Source, entry: Latency, feed: Latency, late_s: float
 ) -> None:
     """Late by L, 1 / (1 + L / .12 h) of the move over h seconds is left, feed and entry together."""
-    markets = Episodes(source, TASK, 8, looks_back=True)
+    task = replace(TASK, latency=entry, feed_latency=feed)
+    markets = Episodes(source, task, 8, looks_back=True)
     markets.follow(build_named("default"))
     markets.start(seeded_plan(TASK, 300, 3, 0, 8))
     states, told = markets.states.copy(), np.zeros((2, 8, c.OUTLOOK), np.int64)
     writer = build_named("default").forecaster.forecast_writer()  # type: ignore[attr-defined]
-    states[:, [sim.LATENCY_A, sim.FEED_A]] = 0
-    writer.write_forecasts(markets.books, states, told[0])
-    states[:, [sim.LATENCY_KIND, sim.LATENCY_A, sim.LATENCY_B]] = entry
-    states[:, [sim.FEED_KIND, sim.FEED_A, sim.FEED_B]] = feed
-    states[:, sim.FEED_TABLE : sim.FEED_TABLE + sim.LATENCY_VALUES] = S * np.arange(32)
     writer.write_forecasts(markets.books, states, told[1])
+    states[:, sim.DELAY_NS] = 0
+    writer.write_forecasts(markets.books, states, told[0])
     assert told[0][:, c.FORECAST_30].any()
     for column, horizon in ((c.FORECAST_10, 10), (c.FORECAST_30, 30)):
         left = 1.0 / (1.0 + late_s / (0.12 * horizon))

@@ -17,7 +17,6 @@ from tercel.execution.foresight.flow_features import (
 )
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
-from tercel.market.simulator.terms import mean_delay
 
 BPS = 10_000.0
 # Seconds ahead that a decision sees forecasts of.
@@ -165,7 +164,7 @@ def write_rows(
         a_lot = (ks[n, sim.TAKER_FEE] - ks[n, sim.MAKER_FEE]) / max(abs(ks[n, sim.MID2]), 1)
         of_value = ks[n, sim.TAKER_RATE] - ks[n, sim.MAKER_RATE]
         outlook[n, c.FEES] = round(MILLI * BPS * (a_lot + of_value) / FEE_UNIT)
-        late_s = mean_delay(ks[n]) / NS_PER_SECOND
+        late_s = ks[n, sim.DELAY_NS] / NS_PER_SECOND
         for h in range(len(HORIZONS)):
             column = c.FORECAST_10 + 2 * h
             left = 1.0 / (1.0 + late_s / (HALF_AT * HORIZONS[h]))

@@ -104,6 +104,7 @@ class Episodes:
         worlds[:, sim.FEED_A], worlds[:, sim.FEED_B] = feed.a_ns, feed.b_ns
         for latency, table in ((task.latency, sim.ENTRY_TABLE), (feed, sim.FEED_TABLE)):
             worlds[:, table : table + len(latency.values_ns)] = latency.values_ns
+        worlds[:, sim.DELAY_NS] = task.delay_ns
         worlds[:, sim.MAKER_FEE : sim.TAKER_RATE + 1] = source.fees.kernel_values(source.tick)
         self._worlds = worlds
         self.books = np.zeros((n, source.worlds_b.shape[1]), np.int32)
@@ -135,6 +136,7 @@ class Episodes:
         self._worlds[:, sim.DECISIONS] = decisions
         self._worlds[:, sim.LATENCY_KIND] = LATENCIES["constant"]
         self._worlds[:, sim.LATENCY_A] = latency_ns
+        self._worlds[:, sim.DELAY_NS] = latency_ns + round(self.task.feed_latency.mean_ns)
 
     def share_backgrounds(self, backgrounds: Backgrounds | None) -> None:
         """Simulate the public events of each market once and reuse them in all its episodes; None: simulate in each.

@@ -180,6 +180,8 @@ FEED_KIND, FEED_A, FEED_B, FEED_AT_NS, FEED_DRAWN, FEED_RNG = range(TERMS + 7, T
 LATENCY_VALUES: Final = 32  # equally likely values of an EMPIRICAL latency
 ENTRY_TABLE: Final = TERMS + 14
 FEED_TABLE: Final = ENTRY_TABLE + LATENCY_VALUES
+DELAY_NS: Final = FEED_TABLE + LATENCY_VALUES
+"""Mean time from what a decision sees until its orders arrive, as the task has it: feed and order entry together."""
 TERMS_WORDS: Final = 80
 
 # What earlier decision intervals showed (`execution.observation`).

@@ -131,27 +131,6 @@ def draw_latency(state: Longs, kind: int, a: int, b: int, table: int, rng: int) 
 
 
 @kernel
-def mean_latency(state: Longs, kind: int, a: int, b: int, table: int) -> float:
-    """Mean of a latency's law, ns."""
-    if kind == sim.UNIFORM:
-        return 0.5 * (a + b)
-    if kind == sim.EMPIRICAL:
-        total = 0.0
-        for j in range(sim.LATENCY_VALUES):
-            total += state[table + j]
-        return total / sim.LATENCY_VALUES
-    return float(a + b)
-
-
-@kernel
-def mean_delay(state: Longs) -> float:
-    """Mean time from what a decision sees until its orders arrive, ns: feed latency and order-entry latency."""
-    s = state_at(state)
-    entry = mean_latency(state, s.latency_kind, s.latency_a, s.latency_b, sim.ENTRY_TABLE)
-    return entry + mean_latency(state, s.feed_kind, s.feed_a, s.feed_b, sim.FEED_TABLE)
-
-
-@kernel
 def entry_delay(state: Longs) -> int:
     """Order-entry latency of the next command, ns."""
     s = state_at(state)

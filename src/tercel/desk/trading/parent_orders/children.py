@@ -107,6 +107,7 @@ def write_order(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns
     state[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
     state[sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
     state[sim.GAP_NS] = gap_ns
+    state[sim.DELAY_NS] = task.delay_ns
     state[sim.RUN_OUT] = int(order.run_out)
     state[sim.SIDE] = order.side
     state[[sim.QUANTITY, sim.LEFT]] = order.quantity
