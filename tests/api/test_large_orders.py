@@ -44,7 +44,7 @@ def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(
     ("name", "horizon"),
     [  # a claim on costs, in markets of other depth
         pytest.param("amzn", "2h", marks=pytest.mark.release),
-        pytest.param("sh600961", "30min", marks=pytest.mark.long),
+        pytest.param("goog", "30min", marks=pytest.mark.long),
     ],
 )
 def test_an_order_of_all_the_volume_is_cheaper_than_by_a_schedule_of_takes(

@@ -25,7 +25,7 @@ from tercel.market.tape.schema import ADD, TRADE_HIDDEN
 
 Book = NDArray[np.int32]
 State = NDArray[np.int64]
-MODELS = ("sh600961", "goog", "csco-hawkes")
+MODELS = ("ibm", "goog", "csco-hawkes")
 TASK = Task(
     share=1.0,
     horizon_s=300.0,
@@ -156,8 +156,8 @@ def _until(b: Book, k: State, source: Source, ns: int) -> None:
 
 def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:
     """A market in which we have just taken the best ask whole: what it is, its price, its lots."""
-    source = source_of("sh600961")
-    quiet = ImpactLaw(**{**_law_of("sh600961").card(), "y": 0.0, "replenishment_s": delays})
+    source = source_of("ibm")
+    quiet = ImpactLaw(**{**_law_of("ibm").card(), "y": 0.0, "replenishment_s": delays})
     source = with_impact(source, quiet)
     b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
     ask = int(k[sim.PUBLIC_ASK])
@@ -218,7 +218,7 @@ def test_an_event_of_more_rows_than_there_is_room_for_lays_the_book_anew() -> No
 
 
 def test_rows_of_the_record_are_those_of_the_book_on_show() -> None:
-    source = source_of("sh600961")
+    source = source_of("ibm")
     b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, 20_000)
     _enter(b, k, source, 1, int(k[sim.PUBLIC_ASK]) + 3, 4_000, 0, True)
     _until(b, k, source, int(k[sim.NOW]) + 300 * NS_PER_SECOND)
