@@ -210,7 +210,7 @@ def test_with_a_second_person_a_desk_goes_to_its_venue_and_journals_who_agreed(
     said = refused(CliRunner().invoke(app, words, input=f"{PASSWORD}\n"), "127.0.0.1:1")
     assert "a second person" not in said, "nobody listens there"
     with fix_exchange() as where:
-        (folder / "went.toml").write_text(live_desk(venue=where), encoding="utf-8")
+        (folder / "went.toml").write_text(live_desk("600961", where), encoding="utf-8")
         confirm = WANTED.format(venue=where)
         options: dict[str, Any] = {"folder": folder / "went", "tried": folder / "drilled"}
         bob = SecondPerson("bob", PASSWORD)

@@ -169,10 +169,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
     """The experiment that the options describe, every name looked up; with `trust` converts .zip models into folders in
     `out`."""
     from tercel.api.orders import read_orders
-    from tercel.lab.evaluation.assumptions import parse_assumptions
-
     order = request.order
-    assumptions = parse_assumptions(request.assume)
     # before kernels: a refusal waits for none
     orders = (
         () if order.orders is None else read_orders(order.orders, columns=order.orders_column or ())
@@ -182,6 +179,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.task import Task
     from tercel.execution.user_strategy import absolute_name
+    from tercel.lab.evaluation.assumptions import parse_assumptions
     from tercel.lab.evaluation.pipeline.candidates import baselines_of, load_user_strategies
     from tercel.lab.evaluation.pipeline.experiment import (
         EACH,
@@ -222,7 +220,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
         parse_specialists(request.trained_for or (), observations),
         None if request.ray is None else clusters().on_cluster(request.ray),
         allow_seen_days=request.allow_seen_days,
-        assumptions=assumptions,
+        assumptions=parse_assumptions(request.assume),
         apart=request.apart,
     )
     if request.adaptation and experiment.main.market.on_tape:

@@ -126,16 +126,16 @@ def test_written_strategies_and_their_clocks(rule: str) -> None:
 
 def test_both_sides_share_one_and_a_full_room_begins_anew_with_a_whole_batch() -> None:
     source, plan = market("sh600961"), seeded_plan(TASK, 2_000, 4, 0, 8)
-    small = run_both(source, TASK, plan, Anything(1), Anything(1), max_mb=0.13)
+    small = run_both(source, TASK, plan, Anything(1), Anything(1), max_mb=0.1)
     ends = small.states[:, sim.CURSOR_END]
     assert np.array_equal(ends[::2], ends[1::2])
     assert 0 < (ends > 0).sum() < 8
-    backgrounds, episodes = Backgrounds(max_mb=0.13), Episodes(source, TASK, 8)
+    backgrounds, episodes = Backgrounds(max_mb=0.1), Episodes(source, TASK, 8)
     episodes.share_backgrounds(backgrounds)
     for seed in (1, 2):
         episodes.start(seeded_plan(TASK, 100, seed, 0, 8))
         assert 0 < (episodes.states[:, sim.CURSOR_END] > 0).sum() < 8
-    assert backgrounds.rows.nbytes <= 130_000
+    assert backgrounds.rows.nbytes <= 100_000
 
 
 def test_a_market_that_loses_orders_simulates_itself() -> None:
