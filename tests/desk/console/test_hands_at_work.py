@@ -35,7 +35,7 @@ warmup_s = 5.0
 pace = "accelerated"
 speed = 5.0
 [[instrument]]
-name = "CSCO"
+name = "600961"
 [[agent]]
 name = "peg"
 strategy = "peg_behind"
@@ -104,7 +104,7 @@ def test_by_hand_paused_and_careful_over_two_kills_of_the_process(desk: tuple[Pa
         until(lambda: began(folder, 0), seconds=120, what="a desk that has begun")
         with console(folder, folder.parent / "console.out") as address:
             ann, bob, vic, ria = (Hands(address, name) for name in ("ann", "bob", "vic", "ria"))
-            until(lambda: "CSCO" in ann.market()["markets"], what="the market")
+            until(lambda: "600961" in ann.market()["markets"], what="the market")
             _takes_over(ann, bob, vic)
             request, order, price = _takes_a_quote(ann, vic)
             process.kill()
@@ -131,8 +131,8 @@ def test_by_hand_paused_and_careful_over_two_kills_of_the_process(desk: tuple[Pa
 
 
 def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
-    lot = ann.market()["instruments"]["CSCO"]["lot"]
-    order = {"instrument": "CSCO", "side": "buy", "qty": 100 * lot, "minutes": 600}
+    lot = ann.market()["instruments"]["600961"]["lot"]
+    order = {"instrument": "600961", "side": "buy", "qty": 100 * lot, "minutes": 600}
     assert "p1 accepted" in ann("parents", id="p1", agent="peg", **order)
     vic("parents/p1/take_over", 403)
     vic("parents/p1/orders", 403, qty=lot)
@@ -141,7 +141,7 @@ def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
     assert "by hand (ann (password))" in bob("parents/p1/take_over", 409)
     assert bob("parents/p1/orders", 409, qty=lot) == "bob (password)"
     assert ann("parents/p1/orders", 409, qty=101 * lot) == "101"
-    bid = ann.market()["markets"]["CSCO"]["bid"] * ann.market()["instruments"]["CSCO"]["tick"]
+    bid = ann.market()["markets"]["600961"]["bid"] * ann.market()["instruments"]["600961"]["tick"]
     assert "COLLAR" in ann("parents/p1/orders", 409, qty=lot, limit_price=round(2 * bid, 2))
     assert "price on a tick" not in ann(
         "parents/p1/orders", 409, qty=lot, limit_price=round(bid, 2) + 0.0033
@@ -154,8 +154,8 @@ def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
 
 def _takes_a_quote(ann: Hands, vic: Hands) -> tuple[str, str, float]:
     """Request, order and price of the best quote for two lots; quotes live for a second, so who is late asks again."""
-    lot = ann.market()["instruments"]["CSCO"]["lot"]
-    order = {"instrument": "CSCO", "side": "sell", "qty": 100 * lot, "minutes": 600}
+    lot = ann.market()["instruments"]["600961"]["lot"]
+    order = {"instrument": "600961", "side": "sell", "qty": 100 * lot, "minutes": 600}
     ann("parents", id="p0", agent="peg", **order)
     asked = {"qty": 2 * lot, "dealers": ["D1", "D2", "D3"], "seconds": 60}
     vic("parents/p0/quotes", 403, **asked)
@@ -188,7 +188,7 @@ def _takes_a_quote(ann: Hands, vic: Hands) -> tuple[str, str, float]:
 
 
 def _still_in_hand(ann: Hands, bob: Hands) -> None:
-    lot = ann.market()["instruments"]["CSCO"]["lot"]
+    lot = ann.market()["instruments"]["600961"]["lot"]
     until(lambda: ann.market()["running"], what="the desk on the page")
     assert (ann.parent("p1")["status"], ann.parent("p1")["hand"]) == ("by hand", "ann (password)")
     assert ann("parents/p1/withdraw", 409) == "none", "no order works for nobody"
@@ -207,11 +207,11 @@ def _still_in_hand(ann: Hands, bob: Hands) -> None:
 
 
 def _pauses(ann: Hands, ria: Hands) -> None:
-    lot = ann.market()["instruments"]["CSCO"]["lot"]
+    lot = ann.market()["instruments"]["600961"]["lot"]
     assert "paused peg" in ann("agents/peg/pause")
     until(lambda: ann.agent("peg")["state"] == "paused", what="the pause")
     assert ann.agent("peg")["reason"] == "ann (password): news are due"
-    order = {"instrument": "CSCO", "side": "buy", "qty": lot, "minutes": 600}
+    order = {"instrument": "600961", "side": "buy", "qty": lot, "minutes": 600}
     assert "peg, paused by ann (password)" in ann("parents", 409, id="p2", agent="peg", **order)
     assert "p3 accepted" in ann("parents", id="p3", **order)
     assert "agent taker" in ann("parents", id="p4", **order)
