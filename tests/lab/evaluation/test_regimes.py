@@ -39,7 +39,7 @@ SANTA_FE = {
     "flash_crash": {"deepest": (-ANY, -3), "back": (0.6, ANY), "depth_after": (0.88, 1.12)},
 }  # fmt: skip
 QUEUE_REACTIVE = {
-    "volatile": {"sd60": (1.5, 2.5)},
+    "volatile": {"sd60": (1.4, 2.5)},
     "calm": {"sd60": (0, 0.85)},
     "thin": {"depth": (0, 0.8), "spread": (1.3, ANY)},
     "trending": {"drift": (0.25, ANY)},
