@@ -163,7 +163,7 @@ def test_cards_print_fills_markouts_and_carry() -> None:
     }
     assert listed["cw-flow"]["teaches"] is None
     assert listed["clx5"]["teaches"] is None
-    assert listed["amzn"]["teaches"]["carry"] is None
+    assert listed["amzn"]["teaches"]["horizons"]["10"]["ci_low"] is None, "one day has no interval"
     for name in ("ibm", "amzn", "goog"):
         assert 0.4 < listed[name]["scores"]["impact"]["exponent_size"]["mean"] < 0.7
         assert listed[name]["scores"]["impact"]["level_3T"]["mean"] < 1.0, "it decays"
