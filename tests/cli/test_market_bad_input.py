@@ -208,9 +208,7 @@ def test_a_former_preset_is_refused_with_the_new_name(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(
-        tercel(*words), "csco is now sh600961; it was quoted in tenths of a cent and read in cents"
-    )
+    refused(tercel(*words), "take sh600961; csco was quoted in tenths of a cent and read in cents")
     assert not (tmp_path / "x").exists()
 
 

@@ -169,6 +169,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
     """The experiment that the options describe, every name looked up; with `trust` converts .zip models into folders in
     `out`."""
     from tercel.api.orders import read_orders
+
     order = request.order
     # before kernels: a refusal waits for none
     orders = (

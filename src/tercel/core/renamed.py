@@ -146,11 +146,11 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
 KEYS: Final = {"loop.hedge": "loop.expert_weights"}
 """Former path of a key in a TOML file -> its path."""
 PRESETS: Final = {
-    "csco": "csco is now sh600961; it was quoted in tenths of a cent and read in cents",
-    "es": "es is now clx5; it was calibrated on half an hour of a holiday",
-    "btc-spot": "btc-spot is now ethbtc; it was calibrated on three minutes",
+    "csco": "take sh600961; csco was quoted in tenths of a cent and read in cents",
+    "es": "take clx5; es was calibrated on half an hour of a holiday",
+    "btc-spot": "take ethbtc; btc-spot was calibrated on three minutes",
 }
-"""Former name of a preset market -> a sentence with its name, and why it left."""
+"""Former preset market -> the one to take instead, and why it left."""
 MEMBERS: Final[dict[str, dict[str, str]]] = {
     "AdaptationCell": {
         "beside_specialist": "versus_specialist",

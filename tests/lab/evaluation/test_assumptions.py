@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,28 +31,40 @@ BELOW = PairedGain(-1.0, -1.5, -0.5, p_adjusted=0.01)
     ("at_none", "at_one", "told"),
     [
         (ABOVE, ABOVE, ""),
-        (OPEN, ABOVE, "if resting fills move the price by more than .5 of a take"),
-        (BELOW, ABOVE, "if resting fills move the price by more than .75 of a take"),
-        (ABOVE, OPEN, "if resting fills move the price by less than .5 of a take"),
-        (OPEN, BELOW, "neither end"),
-        (ABOVE, replace(ABOVE, p_adjusted=0.2), "if resting fills move no price"),
+        (OPEN, ABOVE, "if resting fills move the price by more than about .5 of a take"),
+        (BELOW, ABOVE, "if resting fills move the price by more than about .75 of a take"),
+        (ABOVE, OPEN, "if resting fills move the price by less than about .5 of a take"),
+        (OPEN, BELOW, ""),
+        (ABOVE, replace(ABOVE, p_adjusted=0.2), "less than about .5 of a take"),
     ],
 )
 def test_being_cheaper_rests_on_impact_unless_it_is_at_both_ends(
     at_none: PairedGain, at_one: PairedGain, told: str
 ) -> None:
-    text = condition_text({impact_label(0.0): at_none, impact_label(1.0): at_one})
+    text = condition_text({impact_label(0.0): at_none, impact_label(1.0): at_one}, 1.0)
     assert bool(text) == bool(told)
     assert text.endswith(told) or told in text
 
 
+def test_the_gain_in_the_market_as_it_is_is_a_point_of_its_own() -> None:
+    """At half a take it holds, at none it does not: the ratio lies between these, whatever it is at one."""
+    ends = {impact_label(0.0): BELOW, impact_label(1.0): ABOVE}
+    told = condition_text(ends | {impact_label(0.5): ABOVE}, 0.5)
+    assert told == "if resting fills move the price by more than about .38 of a take"
+    between = condition_text(
+        {impact_label(0.0): BELOW, impact_label(0.5): ABOVE, impact_label(1.0): OPEN}, 0.5
+    )
+    assert between.endswith("by more than about .38 and less than about .75 of a take")
+    assert condition_text(ends, 0.5) == "", "it is not known"
+
+
 def test_ends_that_were_not_examined_say_nothing() -> None:
-    assert condition_text({impact_label(1.0): BELOW}) == ""
-    assert condition_text({}) == ""
+    assert condition_text({impact_label(1.0): BELOW}, 1.0) == ""
+    assert condition_text({}, 1.0) == ""
 
 
-@pytest.mark.parametrize("text", ["impact,impact", "speed", "", "none,fees"])
-def test_words_that_mean_nothing_are_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["impact,impact", "speed", "", "none,fees", ["impact"]])
+def test_words_that_mean_nothing_are_refused(text: Any) -> None:
     with pytest.raises(ConfigError, match="impact"):
         parse_assumptions(text)
 
@@ -115,8 +128,10 @@ def test_a_table_and_a_headline_say_the_condition_and_show_the_ends() -> None:
     )
     told = type(told).from_json(told.to_json())
     table = judged_table(told)
-    condition = "cheaper than twap_take if resting fills move the price by more than .75 of a take"
+    condition = (
+        "cheaper than twap_take if resting fills move the price by more than about .75 of a take"
+    )
     assert condition in next(iter(table.sentences()))
-    assert "by more than .75 of a take" in headline(told)
+    assert "by more than about .75 of a take" in headline(told)
     assert [row[0] for row in table.assumed_rows()] == list(rows)
     assert table.assumed_rows()[1][1].startswith("-1.00")

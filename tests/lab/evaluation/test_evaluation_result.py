@@ -30,7 +30,7 @@ NOTHING: dict[str, Any] = {
         "iqm",
         "sensitivity",
     )
-} | {"assumptions": None}
+} | {"assumptions": None, "passive_impact": 1.0}
 
 
 def written() -> dict[str, Any]:

@@ -32,6 +32,7 @@ from tercel.lab.evaluation.assumptions import (
     NONE,
     changes,
     condition_text,
+    impact_label,
 )
 from tercel.market.tape import Lake
 
@@ -116,10 +117,11 @@ class Counterfactual:
     def condition(self, name: str) -> str:
         """What a strategy's being cheaper owes to the impact of resting fills, as the end of a sentence; "" if nothing."""
         result = self.strategies.get(name)
-        if result is None or result.verdict != "cheaper":
+        if self.assumed is None or result is None or result.verdict != "cheaper":
             return ""
-        gains = {label: row[name] for label, row in (self.assumed or {}).items() if name in row}
-        return condition_text(gains, verdict)
+        gains = {label: row[name] for label, row in self.assumed.items() if name in row}
+        own = self.market.passive_impact
+        return condition_text({impact_label(own): result.saves} | gains, own, verdict)
 
 
 def counterfactual(

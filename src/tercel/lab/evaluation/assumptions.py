@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, check_known
@@ -39,11 +40,13 @@ def parse_assumptions(text: str | None) -> tuple[str, ...] | None:
     """
     if text is None:
         return None
+    if not isinstance(text, str):
+        raise ConfigError("names of assumptions with commas", repr(text), "such as 'impact,fees'")
     names = tuple(name.strip() for name in text.split(","))
     if names == (NONE,):
         return ()
     for name in names:
-        check_known(name, ASSUMPTIONS)
+        check_known(name, ASSUMPTIONS, f"{NONE} alone, or some of")
     if len(set(names)) < len(names):
         raise ConfigError("each assumption once", text, f"such as {','.join(dict.fromkeys(names))}")
     return names
@@ -108,30 +111,37 @@ def changes_market(scenario: Scenario, fields: Mapping[str, Any]) -> bool:
     )
 
 
-def condition_text(gains: Mapping[str, Estimate], judge: Callable[[Any], str] = verdict_of) -> str:
+def condition_text(
+    gains: Mapping[str, Estimate], own_ratio: float, judge: Callable[[Any], str] = verdict_of
+) -> str:
     """What being cheaper owes to the impact of resting fills, as the end of a sentence; "" if nothing, or not examined.
 
-    `gains`: by assumption, told by `judge`. Between the ends the lower limit of the interval is taken to be linear.
+    `gains`: by assumption, told by `judge`; with the gain in the market as it is, at `own_ratio`. Between two ratios the lower
+    limit of the interval is taken to be linear.
 
     >>> from tercel.core.stats import PairedGain
     >>> low, high = PairedGain(-2.0, -3.0, -1.0, p_adjusted=0.01), PairedGain(1.0, 1.0, 1.5, p_adjusted=0.01)
-    >>> condition_text({impact_label(0.0): low, impact_label(1.0): high})
-    'if resting fills move the price by more than .75 of a take'
+    >>> condition_text({impact_label(0.0): low, impact_label(1.0): high}, 1.0)
+    'if resting fills move the price by more than about .75 of a take'
     """
-    low, high = PASSIVE_IMPACT_INTERVAL
-    least = gains.get(impact_label(low))
-    most = gains.get(impact_label(high))
-    if least is None or most is None:
+    ratios = sorted({*PASSIVE_IMPACT_INTERVAL, own_ratio})
+    found = {ratio: gains[label] for ratio in ratios if (label := impact_label(ratio)) in gains}
+    held = {ratio for ratio, gain in found.items() if judge(gain) == "better"}
+    if len(found) < len(ratios) or len(held) == len(ratios):
         return ""
-    held = [judge(end) == "better" for end in (least, most)]
-    if all(held):
-        return ""
-    if not any(held) or least.ci_low is None or most.ci_low is None:
-        return (
-            "at the impact of resting fills assumed here, but at neither end of what is known of it"
-        )
-    if (least.ci_low > 0.0) == (most.ci_low > 0.0):  # told apart by the correction alone
-        return f"if {impact_label(low if held[0] else high)}"
-    crossing = low - (high - low) * least.ci_low / (most.ci_low - least.ci_low)
-    side = "less" if held[0] else "more"
-    return f"if resting fills move the price by {side} than {_format_ratio(crossing)} of a take"
+    words = [
+        f"{'more' if high in held else 'less'} than about {_format_ratio(crossing)}"
+        for low, high in pairwise(ratios)
+        if (low in held) != (high in held)
+        for crossing in [_crossing(found[low], found[high], low, high)]
+    ]
+    return f"if resting fills move the price by {' and '.join(words)} of a take" if words else ""
+
+
+def _crossing(low_gain: Estimate, high_gain: Estimate, low: float, high: float) -> float:
+    """Ratio between two at which the lower limit of the interval is 0; the middle where both are on one side of it."""
+    least = low_gain.ci_low or 0.0
+    most = high_gain.ci_low or 0.0
+    if (least > 0.0) == (most > 0.0):  # told apart by the correction alone
+        return 0.5 * (low + high)
+    return low - (high - low) * least / (most - least)

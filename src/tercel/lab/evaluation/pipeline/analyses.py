@@ -116,6 +116,7 @@ def analyse(store: CostStore) -> EvaluationRecord:
         sensitivity=sensitivity_cells(store, rng),
         adaptation=adaptation_cells(store, rng),
         assumptions=gains_by_assumption(store, claims),
+        passive_impact=main.scenario.market.passive_impact,
         comparisons=ledger.adjust(),
         checks=check_sentences(store),
         apart=store.apart,
@@ -380,8 +381,8 @@ def sensitivity_cells(
 def gains_by_assumption(
     store: CostStore, claims: Mapping[str, Claim]
 ) -> dict[str, dict[str, dict[str, PairedGain]]] | None:
-    """Gains of the reported rows with one assumption changed, by assumption, row and opponent, and of `claims` where
-    the market's own impact is one of the ends; None if none was examined.
+    """Gains of the reported rows with one assumption changed, by assumption, row and opponent; beside the ends of impact
+    those of `claims`, at the market's own. None if none was examined.
     """
     if store.assumptions is None:
         return None
@@ -400,7 +401,7 @@ def gains_by_assumption(
     ledger.adjust()
     ends = [impact_label(ratio) for ratio in PASSIVE_IMPACT_INTERVAL]
     own = impact_label(store.main.scenario.market.passive_impact)
-    if own in ends and any(end in gains for end in ends):
+    if any(end in gains for end in ends):
         gains = {own: {name: _gains_of(row) for name, row in claims.items()}} | gains
     return gains
 

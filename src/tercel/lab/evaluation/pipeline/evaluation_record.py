@@ -160,6 +160,8 @@ class EvaluationRecord(Record):
     assumptions : mapping of assumption to row to opponent to PairedGain, or None
         Gains with one assumption changed, pooled over the markets, corrected together (Holm for those on the best rule,
         :data:`~tercel.lab.evaluation.claims.BEST`); None: not examined.
+    passive_impact : float
+        Impact of a resting fill to that of a take, in the market as it is.
     comparisons : int
         Number of corrected comparisons.
     checks : list of str
@@ -216,6 +218,7 @@ class EvaluationRecord(Record):
     sensitivity: Mapping[str, Mapping[str, ConditionCell]]
     adaptation: Mapping[str, AdaptationCell]
     assumptions: Mapping[str, Mapping[str, Mapping[str, PairedGain]]] | None = None
+    passive_impact: float = 1.0
     comparisons: int
     checks: list[str]
     apart: Mapping[str, Estimate | None] | None = None

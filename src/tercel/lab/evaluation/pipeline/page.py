@@ -132,7 +132,7 @@ def headline(result: EvaluationRecord) -> str:
     by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
         outcome = verdict_of(result.gain_on_best(name))
-        condition = condition_text(result.gains_by_assumption(name, BEST))
+        condition = condition_text(result.gains_by_assumption(name, BEST), result.passive_impact)
         call = f"{COMPARISON_TEXTS[outcome]} {opponent_text}"
         call += f" {condition}" * (outcome == "better" and bool(condition))
         by_verdict.setdefault(call, []).append(name)

@@ -280,7 +280,7 @@ def verdict_conditions(result: EvaluationRecord) -> dict[str, dict[str, str]]:
     several = len(result.by_market) > 1
     return {
         f"{name}, over these markets" if several else name: {
-            opponent: condition_text(result.gains_by_assumption(name, key))
+            opponent: condition_text(result.gains_by_assumption(name, key), result.passive_impact)
             for key, opponent in (
                 (Guarded.name, Guarded.name),
                 *(
