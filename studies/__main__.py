@@ -339,12 +339,22 @@ def flow(
     ] = "",
     passive_impact: PassiveImpact = None,
     impact_scale: ImpactScale = None,
+    assume: Annotated[
+        str,
+        typer.Option(
+            help="Instead, whole strategies with one of these changed at a time: impact, latency, fees.",
+            metavar="none|A,...",
+        ),
+    ] = "none",
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
     """What the shipped policy saves on a symbol that its forecaster never saw, part by part, beside a placebo."""
     with report_errors(as_json):
+        from tercel.lab.evaluation.assumptions import parse_assumptions
+
         terms = impact_terms(passive_impact, impact_scale)
+        assumptions = parse_assumptions(assume) or ()
         if shares:
             from studies.tape.flow_command import run_sizes
 
@@ -352,10 +362,13 @@ def flow(
             run_sizes(lake, split_commas(symbol), split_commas(bound), sizes, seed, as_json, terms)
             return
         if choose:
-            from studies.tape.choose import run
-        else:
-            from studies.tape.flow_command import run
-        run(lake, split_commas(symbol), split_commas(bound), seed, as_json, terms)
+            from studies.tape.choose import run as run_choice
+
+            run_choice(lake, split_commas(symbol), split_commas(bound), seed, as_json, terms)
+            return
+        from studies.tape.flow_command import run
+
+        run(lake, split_commas(symbol), split_commas(bound), seed, as_json, terms, assumptions)
 
 
 @app.command()

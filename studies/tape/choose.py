@@ -2,15 +2,18 @@
 
 The forecasts, too, are learned on other symbols than the one that is run, and while choosing also than the one that judges.
 
-In usual half spreads, with f the move expected in 30 s, h half the spread, w what waiting costs in the name, t the time
-that is left and b how far the order is behind::
+In usual half spreads, with f the move expected in 30 s, s the standard deviation of its error, h half the spread, w what
+waiting costs in the name, t the time that is left and b how far the order is behind::
 
-    take = f - h + w - time_left t + behind b        inside = f - inside        hide = -f - hide w - behind b
+    take = f - h + w - impact s - time_left t + behind b        wait = -f - wait
 
 Theory says the numbers that a choice starts from. Waiting costs nothing yet at arrival (`time_left` is the usual w, .4),
 w at the horizon for an order on schedule, and half a spread, what taking costs, where all is still to do (`behind` is 1 -
-.4). An order hides where the move is more than waiting costs. A number leaves that value, one step of its grid at a time,
-where this saves significantly over all symbols of the choosing and none of them loses.
+.4). Own volume moves the price by multiples of s. How much more it does so when it takes than when it rests, nobody knows:
+`impact` begins with 0, a fill is a fill.
+
+A rule is worth what it saves on `guarded` under the assumption under which that is least. A number leaves its value, one
+step of its grid at a time, where that rises, significantly under the assumption that was the worst, and no symbol loses there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +34,7 @@ from tercel.execution import Strategy
 from tercel.execution.policies import MlpPolicy, PlaceboForecast, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import BuiltMarket, Scores, placebo_plan, run_strategies
+from tercel.lab.evaluation.assumptions import IMPACT, LATENCY
 from tercel.signals.flow.train import progress_steps
 
 
@@ -38,29 +42,29 @@ class Rule(NamedTuple):
     """The free numbers, as theory has them; None: never."""
 
     slices: int = 1
+    impact: float = 0.0
     time_left: float = 0.4
     behind: float = 0.6
-    hide: float | None = 1.0
-    inside: float | None = None
+    wait: float | None = None
 
 
 GRID: Final[Mapping[str, tuple[Any, ...]]] = {
     "slices": (1, 2, 3, 4),
-    "time_left": (0.0, 0.2, 0.4, 0.6, 0.8),
-    "behind": (0.2, 0.6, 1.0),
-    "hide": (0.5, 1.0, 2.0, None),
-    "inside": (None, 0.0),
+    "impact": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "time_left": (0.2, 0.4, 0.6, 0.8),
+    "behind": (0.6, 1.2, 1.8, 2.4),
+    "wait": (None, 0.1, 0.0, -0.1, -0.2),
 }
 """Values of each number, in order."""
 ABSENT: Final[Mapping[str, Any]] = {
     "slices": 1,
+    "impact": 0.0,
     "time_left": 0.0,
     "behind": 0.0,
-    "hide": None,
-    "inside": None,
+    "wait": None,
 }
 """What each number is where it is left out."""
-THEORY, CHOSEN, SHIPS, MEAN = "theory", "chosen", "what ships", "mean"
+THEORY, CHOSEN, SHIPS = "theory", "chosen", "what ships"
 PAIRS: Final[Mapping[str, tuple[str, str]]] = {
     CHOSEN: (CHOSEN, flow.BASE),
     "less placebo": (CHOSEN, flow.PLACEBO),
@@ -75,12 +79,11 @@ Named = Rule | str | tuple[str, Rule]
 
 
 def layer(rule: Rule) -> tuple[Float32, Float32]:
-    """Weights float32 (6, 3) and constants (3,) of the scores; a score that never acts is 0."""
-    take = (0.0, 1.0, -1.0, 1.0, rule.behind, -rule.time_left, 0.0)
-    inside = (0.0, 1.0, *[0.0] * 4, -(rule.inside or 0.0))
-    hide = (0.0, -1.0, 0.0, -(rule.hide or 0.0), -rule.behind, 0.0, 0.0)
-    acts = np.array([1.0, rule.inside is not None, rule.hide is not None])
-    table = (np.array([take, inside, hide]) * acts[:, None]).T.astype(np.float32)
+    """Weights float32 (6, 2) and constants (2,) of the scores; a score that never acts is 0."""
+    take = (1.0, -rule.impact, -1.0, 1.0, rule.behind, -rule.time_left, 0.0)
+    wait = (-1.0, *[0.0] * 5, -(rule.wait or 0.0))
+    acts = np.array([1.0, rule.wait is not None])
+    table = (np.array([take, wait]) * acts[:, None]).T.astype(np.float32)
     return table[:-1], table[-1]
 
 
@@ -110,25 +113,26 @@ class Bench:
     Parameters
     ----------
     ground : callable
-        A symbol and a bound -> its market.
+        A symbol and a condition -> its market.
     model : callable
         Symbols -> the folder of a forecaster of their days.
-    symbols, bounds : sequence of str
+    symbols, conditions : sequence of str
+        A condition is a bound of replay and an assumption.
     """
 
     ground: Callable[[str, str], BuiltMarket]
     model: Callable[[Sequence[str]], str]
     symbols: Sequence[str]
-    bounds: Sequence[str]
+    conditions: Sequence[str]
     known: dict[Any, Floats] = field(default_factory=dict)
 
-    def costs(self, what: Named, symbol: str, bound: str, but: Sequence[str]) -> Floats:
+    def costs(self, what: Named, symbol: str, condition: str, but: Sequence[str]) -> Floats:
         """Cost of each order, bps, float64 (n,), forecasts learned on the symbols that are neither this one nor in `but`;
         NaN where a strategy ran out of room for its own orders."""
         others = tuple(one for one in self.symbols if one != symbol and one not in but)
-        key = what, symbol, bound, () if what == flow.BASE else others
+        key = what, symbol, condition, () if what == flow.BASE else others
         if key not in self.known:
-            market = self.ground(symbol, bound)
+            market = self.ground(symbol, condition)
             (done,) = run_strategies(
                 market.judged,
                 market.task,
@@ -145,43 +149,59 @@ class Bench:
         self,
         rows: Mapping[str, Named],
         symbol: str,
-        bounds: Sequence[str],
+        condition: str,
         but: Sequence[str] = (),
         of_base: float = 0.0,
     ) -> Scores:
-        """Costs of several on the orders of a symbol, mean of some bounds: in bps, or where `guarded` pays `of_base`."""
-        costs = {
-            name: np.mean([self.costs(what, symbol, bound, but) for bound in bounds], axis=0)
-            for name, what in rows.items()
-        }
+        """Costs of several on the orders of a symbol, in bps, or where `guarded` pays `of_base`."""
+        costs = {name: self.costs(what, symbol, condition, but) for name, what in rows.items()}
         complete = np.isfinite(np.stack(list(costs.values()))).all(axis=0)
         scale = of_base / costs[flow.BASE][complete].mean() if of_base else 1.0
         return Scores(
             {name: scale * one[None, complete] for name, one in costs.items()},
-            self.ground(symbol, bounds[0]).plan.cluster[complete],
+            self.ground(symbol, condition).plan.cluster[complete],
+        )
+
+    def compare(
+        self, rule: Rule, on: Named, symbols: Sequence[str], condition: str, but: Sequence[str]
+    ) -> tuple[Estimate, float]:
+        """What a rule saves on another under a condition, in percent of what `guarded` pays: pooled, and of the symbol where
+        it is least."""
+        rows: dict[str, Named] = {flow.BASE: flow.BASE, "on": on, "rule": rule}
+        parts = [self.scores(rows, one, condition, but, 100.0) for one in symbols]
+        least = min(flow.saved(part, "rule", "on").mean for part in parts)
+        return flow.saved(flow.joined(parts), "rule", "on"), least
+
+    def worst(self, rule: Rule, symbols: Sequence[str], but: Sequence[str]) -> tuple[float, str]:
+        """The least that a rule saves on `guarded` under any condition, and that condition."""
+        return min(
+            (self.compare(rule, flow.BASE, symbols, one, but)[0].mean, one)
+            for one in self.conditions
         )
 
 
 def chosen(
     bench: Bench, symbols: Sequence[str], but: Sequence[str] = ()
 ) -> tuple[Rule, list[dict[str, Any]]]:
-    """The rule that some symbols choose, and the steps that were tried: what each saves, in percent of what `guarded`
-    pays, over all symbols and where it saves least, and whether it was taken. Nothing was learned on those in `but`."""
+    """The rule that some symbols choose, and the steps that were tried: under which condition the rule before it saved
+    least, what the step saves there, over all symbols and where it saves least, and whether it was taken. Nothing was
+    learned on those in `but`."""
     rule, tried = Rule(), []
+    value, condition = bench.worst(rule, symbols, but)
     for name, values in list(GRID.items()) * 2:
         for way in (1, -1):
             while 0 <= (at := values.index(getattr(rule, name)) + way) < len(values):
                 to = rule._replace(**{name: values[at]})
-                rows: dict[str, Named] = {flow.BASE: flow.BASE, "here": rule, "to": to}
-                parts = [bench.scores(rows, one, bench.bounds, but, 100.0) for one in symbols]
-                saves = flow.saved(flow.joined(parts), "to", "here")
-                least = min(flow.saved(part, "to", "here").mean for part in parts)
+                saves, least = bench.compare(to, rule, symbols, condition, but)
                 taken = least >= 0.0 and (saves.ci_low or 0.0) > 0.0
-                figures = {"saves": saves.to_json(), "least": least, "taken": taken}
-                tried.append({**to._asdict(), **figures})
+                figures = {"worst": condition, "saves": saves.to_json(), "least": least}
+                if taken:
+                    new_value, new_condition = bench.worst(to, symbols, but)
+                    taken = new_value > value
+                tried.append({**to._asdict(), **figures, "taken": taken})
                 if not taken:
                     break
-                rule = to
+                rule, value, condition = to, new_value, new_condition
     return rule, tried
 
 
@@ -200,11 +220,10 @@ def found_of(bench: Bench, symbols: Sequence[str], step: Callable[[], None]) -> 
         rules[out], tried = chosen(bench, others, () if out == POOLED else (out,))
         choices[out] = {"rule": rules[out]._asdict(), "tried": tried}
         step()
-    for bound in (*bench.bounds, MEAN):
-        at = bench.bounds if bound == MEAN else [bound]
-        parts = {one: bench.scores(judged(rules[one]), one, at) for one in symbols}
+    for condition in bench.conditions:
+        parts = {one: bench.scores(judged(rules[one]), one, condition) for one in symbols}
         parts[POOLED] = flow.joined(list(parts.values()))
-        saves[bound] = {
+        saves[condition] = {
             symbol: {name: flow.saved(part, *pair).to_json() for name, pair in PAIRS.items()}
             for symbol, part in parts.items()
         }
@@ -233,12 +252,17 @@ def run(
             ", ".join(known),
             "name lakes of more symbols with --lake",
         )
+    conditions = flow.conditions_of(bounds, (IMPACT, LATENCY))
     with TemporaryDirectory() as kept, progress_steps("choosing", len(known) + 1) as step:
-        ground = cache(lambda symbol, bound: flow.ground(homes[symbol], symbol, bound, terms=terms))
+        ground = cache(
+            lambda symbol, condition: flow.ground(
+                homes[symbol], symbol, *conditions[condition], terms=terms
+            )
+        )
         model = cache(
             lambda of: flow.learned({one: days[one] for one in of}, Path(kept, "-".join(of)), seed)
         )
-        found = found_of(Bench(ground, model, tuple(days), bounds), known, step)
+        found = found_of(Bench(ground, model, tuple(days), tuple(conditions)), known, step)
     if as_json:
         print_json(found)
         return
@@ -250,9 +274,9 @@ def run(
             for out, one in found["choices"].items()
         ],
     )
-    for bound, rows in found["saves"].items():
+    for condition, rows in found["saves"].items():
         print_table(
-            f"{bound}: saved on the symbol that was left out, bps; intervals are 95 %, over days",
+            f"{condition}: saved on the symbol that was left out, bps; intervals are 95 %, over days",
             ("", *rows),
             [
                 (

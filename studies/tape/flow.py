@@ -5,7 +5,7 @@ paired with `guarded`, which it is where it knows nothing. What waiting costs in
 which are not judged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,7 @@ from tercel.lab.evaluation import (
     placebo_plan,
     run_strategies,
 )
+from tercel.lab.evaluation.assumptions import changes, impact_label
 from tercel.market.simulator import NOW
 from tercel.market.tape import Lake
 from tercel.signals.flow import STEP_NS, FlowDay
@@ -105,20 +106,17 @@ def policy_of(model: str) -> PolicyStrategy:
     return cast(PolicyStrategy, with_forecaster(packaged, model))
 
 
-def strategies_of(model: str, market: BuiltMarket) -> dict[str, Strategy]:
-    """`guarded`, the policy, the same without each action, its placebo, and two schedules."""
+def strategies_of(model: str, market: BuiltMarket, parts: bool = True) -> dict[str, Strategy]:
+    """`guarded`, the policy, with `parts` the same without each action, its placebo, and two schedules."""
     whole = policy_of(model)
-    lacking = {
-        "without take": (0,),
-        "without inside": (1,),
-        "without hide": (2,),
-    }
+    lacking = {"without take": (0,), "without wait": (1,)}
     return {
         BASE: build(BASE),
         POLICY: whole,
         **{
             name: replace(whole, policy=cast(PolicyPort, Muted(whole.policy, at)))
             for name, at in lacking.items()
+            if parts
         },
         PLACEBO: PlaceboForecast(whole),
         **{name: build(name, market.estimates) for name in SCHEDULES},
@@ -148,15 +146,33 @@ def ground(
     lake: Lake,
     symbol: str,
     bound: str,
+    assumption: Mapping[str, Any] = NO_TERMS,
     left_out: Sequence[str] = (),
     task: Task | None = None,
     terms: Mapping[str, float] = NO_TERMS,
 ) -> BuiltMarket:
-    """Half-hour orders of 10 %, or others, both sides, on all days of a symbol but its first; `terms` of impact."""
+    """Half-hour orders of 10 %, or others, both sides, on all days of a symbol but its first; `terms` of impact, and fields
+    of the market that an assumption changes."""
     days = tuple(day for day in sorted(lake.days(symbol))[FIRST:] if day not in left_out)
     market = Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound)
-    changed: Any = terms
-    return build_market(Scenario(replace(market, **changed), task or Task()))
+    changed: Any = {**terms, **assumption}
+    return build_market(Scenario(market, task or Task()).in_market(**changed))
+
+
+def conditions_of(
+    bounds: Sequence[str], assumptions: Collection[str]
+) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Bound and changed fields of a market by label: each bound as assumed, then with one assumption changed.
+
+    A ratio of 1 between the impact of resting fills and of takes is what is assumed.
+    """
+    changed = changes(assumptions)
+    changed.pop(impact_label(1.0), None)
+    return {
+        ", ".join(filter(None, (bound, label))): (bound, fields)
+        for bound in bounds
+        for label, fields in {"": {}, **changed}.items()
+    }
 
 
 def of_size(

@@ -15,7 +15,7 @@ from tercel.signals.flow import FlowDay
 from tercel.signals.flow.train import progress_steps, read_days
 
 POOLED = "all"
-SHOWN = ("without take", "without inside", "without hide", flow.PLACEBO, flow.TRUTH)
+SHOWN = ("without take", "without wait", flow.PLACEBO, flow.TRUTH)
 HEADINGS = (
     "symbol",
     "orders",
@@ -29,6 +29,16 @@ HEADINGS = (
     "over twap_take",
     "most expensive 5 %: saves on twap_repeg",
 )
+GRID_HEADINGS = (
+    "assumed",
+    "symbol",
+    "orders",
+    "guarded, bps",
+    "default saves",
+    "default less placebo",
+    "saves on twap_take",
+    "saves on twap_repeg",
+)
 
 
 def run(
@@ -38,25 +48,39 @@ def run(
     seed: int,
     as_json: bool,
     terms: Mapping[str, float] = flow.NO_TERMS,
+    assumptions: Sequence[str] = (),
 ) -> None:
-    """Print a table a bound, a row a symbol that was left out and one of all together; `terms` of impact."""
+    """Print a table a bound, a row a symbol that was left out and one of all together; `terms` of impact.
+
+    With `assumptions` one table has a row a symbol under each, of whole strategies alone.
+    """
     days, homes, judged = judged_of(lakes, symbols)
     found: dict[str, list[dict[str, Any]]] = {}
-    with TemporaryDirectory() as kept, progress_steps("judging", len(bounds) * len(judged)) as step:
-        for bound in bounds:
+    conditions = flow.conditions_of(bounds, assumptions)
+    steps = len(conditions) * len(judged)
+    with TemporaryDirectory() as kept, progress_steps("judging", steps) as step:
+        for condition, (bound, changed) in conditions.items():
             parts: dict[str, Scores] = {}
             for symbol in judged:
                 folder = Path(kept) / symbol
                 others = {name: one for name, one in days.items() if name != symbol}
                 model = str(folder) if folder.exists() else flow.learned(others, folder, seed)
-                market = flow.ground(homes[symbol], symbol, bound, terms=terms)
-                made = flow.strategies_of(model, market)
-                parts[symbol] = flow.scores_of(market, made, days[symbol])
+                market = flow.ground(homes[symbol], symbol, bound, changed, terms=terms)
+                made = flow.strategies_of(model, market, parts=not assumptions)
+                parts[symbol] = flow.scores_of(market, made, () if assumptions else days[symbol])
                 step()
             parts[POOLED] = flow.joined(list(parts.values()))
-            found[bound] = [row_of(symbol, scores) for symbol, scores in parts.items()]
+            found[condition] = [row_of(symbol, scores) for symbol, scores in parts.items()]
     if as_json:
         print_json(found)
+        return
+    if assumptions:
+        print_table(
+            "Half-hour orders of 10 %, both sides; forecasts learned on other symbols; one assumption changed at a time",
+            GRID_HEADINGS,
+            [_grid_line(name, row) for name, rows in found.items() for row in rows],
+        )
+        say("Saved by default, bps, on the same orders. Intervals are 95 %, over days.")
         return
     for bound, rows in found.items():
         print_table(
@@ -142,8 +166,10 @@ def judged_of(
 
 def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
     """The figures of a symbol."""
-    saves = {row: flow.saved(scores, row) for row in (flow.POLICY, *SHOWN)}
+    ran = [row for row in (flow.POLICY, *SHOWN) if row in scores.bps]
+    saves = {row: flow.saved(scores, row) for row in ran}
     mean = {name: float(scores.mean(name).mean()) for name in scores.bps}
+    told = flow.TRUTH in saves
     return {
         "symbol": symbol,
         "orders": len(scores.cluster),
@@ -151,10 +177,21 @@ def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
         "saves": {name: one.to_json() for name, one in saves.items()},
         "over_placebo": flow.saved(scores, flow.POLICY, flow.PLACEBO).to_json(),
         "saves_on": {one: flow.saved(scores, flow.POLICY, one).to_json() for one in flow.SCHEDULES},
-        "share_of_truth": saves[flow.POLICY].mean / saves[flow.TRUTH].mean,
+        "share_of_truth": saves[flow.POLICY].mean / saves[flow.TRUTH].mean if told else None,
         "dearest_on_twap_repeg": flow.saved_in_tail(scores, flow.POLICY, "twap_repeg").to_json(),
         "over_twap_take": mean[flow.POLICY] / mean["twap_take"],
     }
+
+
+def _grid_line(condition: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    gains = (row["saves"][flow.POLICY], row["over_placebo"], *row["saves_on"].values())
+    return (
+        condition,
+        row["symbol"],
+        f"{row['orders']:,}",
+        f"{row['bps'][flow.BASE]:.2f}",
+        *(format_interval(Estimate.of(one), signed=True) for one in gains),
+    )
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -27,13 +27,13 @@ from tercel.lab.learning import (
     TrainingTerms,
     observation_size,
 )
-from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
+from tercel.lab.learning.agent import preset_file, read_config
 from tercel.lab.learning.agent.learner import make_learner
 from tercel.market.simulator import layout as sim
 
-LABELS = ("take", "inside", "hide")
-CHOICES = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1)])
-"""What can be done at once: take, stand inside, hide; none of it is the rule."""
+LABELS = ("take", "wait")
+CHOICES = np.array([(0, 0), (1, 0), (0, 1)])
+"""What can be done at once: take, let the rule's takes wait; none of it is the rule."""
 ENTRIES = observer("costs").entries
 WAITING = ENTRIES.index("waiting")
 KNOWN = [ENTRIES.index("half_spread"), WAITING]
@@ -44,11 +44,9 @@ RIDGE = 1e3
 """Of fitted Q, whose targets are of its own making."""
 SLOTS = (64, 256)
 """Orders at once: of PPO, and of a log."""
-OFF = np.array([0.0, -0.5, 0.0])
-"""Added to scores while they are explored: the start has 0 for `inside`, from where noise acts in half of all cases."""
 NO_ROOM = 1_000.0
 """What an order counts that had no room for its own orders, as in any training."""
-N_CROSSED = 3 * 28
+N_CROSSED = len(LABELS) * 28
 OFTEN = 0.01
 """Of the decisions of an order that is rolled out again, those that are made otherwise."""
 BANDS = (-2.0, -1.0, -0.6, -0.3, 0.0, 0.3)
@@ -142,14 +140,14 @@ def known(obs: Floats | Float32) -> Bools:
 
 
 def chosen(scores: Floats) -> Ints:
-    """Which of take, inside and hide scores are, int64 (n, 3); who hides does not stand inside."""
+    """Which of take and wait scores are, int64 (n, 2); who takes does not wait."""
     flags = (scores > 0).astype(np.int64)
-    flags[:, 1] &= 1 - flags[:, 2]
+    flags[:, 1] &= 1 - flags[:, 0]
     return flags
 
 
 def crossed(choices: Floats | Ints, phi: Floats) -> Floats:
-    """Features of each choice, float64 (n, 3 * 28)."""
+    """Features of each choice, float64 (n, 2 * 28)."""
     return (choices[:, :, None] * phi[:, None, :]).reshape(
         len(phi), choices.shape[1] * phi.shape[1]
     )
@@ -161,9 +159,9 @@ class Choosing(Around):
 
     Parameters
     ----------
-    weights : float64 (84,)
+    weights : float64 (56,)
         Of the crossed features: what a choice is worth.
-    off : float64 (84, k)
+    off : float64 (56, k)
         Root of a matrix: what a choice is worth may be less by the length of its product with this.
     """
 
@@ -191,7 +189,7 @@ class Forced(Around):
 
     Parameters
     ----------
-    told : int64 (n, 3)
+    told : int64 (n, 2)
         Choices, below 0 where the policy's own is left.
     """
 
@@ -338,7 +336,7 @@ class PairedVec(ExecutionVec):
         """As of any environment, rewards paired."""
         rival, before = self.of.rival, second_of(self.episodes, self.of.rival)
         own = self.of.start.policy.act(self.observer.encode(self.episodes.view))
-        obs, _, done, truncated, info = super().advance(own + OFF + actions)
+        obs, _, done, truncated, info = super().advance(own + actions)
         after = second_of(self.episodes, rival)
         against = rival[self.rows, after] - rival[self.rows, before]
         return obs, (against - paid(self.episodes)) / self.of.unit, done, truncated, info
@@ -396,7 +394,7 @@ class Added(Around):
 
     def act(self, obs: Float32) -> Float32:
         """Scores."""
-        return np.asarray(self.own.act(obs) + OFF + self.more.act(obs), np.float32)
+        return np.asarray(self.own.act(obs) + self.more.act(obs), np.float32)
 
 
 # -- fitted Q -------------------------------------------------------------------------------------
@@ -414,14 +412,14 @@ class Logged(NamedTuple):
 
 
 def logged(env: SideBySide, decisions: int, start: PolicyPort, seed: int) -> Logged:
-    """So many decisions of a start in an environment, float64 (n, 6), int64 (n, 3) and (n,) each."""
+    """So many decisions of a start in an environment, float64 (n, 6), int64 (n, 2) and (n,) each."""
     rng, obs, rows = np.random.default_rng(seed), env.reset(seed=seed)[0], []
     for _ in range(decisions // env.num_envs):
         scores = start.act(obs)
         own = chosen(scores)
         free = (rng.random(env.num_envs) < EXPLORED) & known(obs)
         choice = np.where(free[:, None], drawn(own, rng), own)
-        later, gain, over, *_ = env.step(2.0 * choice - 1.0 - scores - OFF)
+        later, gain, over, *_ = env.step(2.0 * choice - 1.0 - scores)
         rows.append((obs.astype(float), choice, gain, later.astype(float), over))
         obs = later
     tables = [np.array(one) for one in zip(*rows, strict=True)]
@@ -490,16 +488,9 @@ class Arena:
         return np.asarray(np.mean([cost.mean(axis=1) for cost in costs], axis=0))
 
 
-def evolution(
-    domains: Sequence[Domain], generations: int, seed: int, inside: float = 0.0
-) -> PolicyPort:
-    """The package's evolution strategy as the recipe `default` has it, or with another constant of `inside` at first.
-
-    From 0 the smallest step makes half of all decisions stand inside the spread.
-    """
-    said = read_config(preset_file("default")).model_dump()
-    said["learner"]["start"]["inside"] = {"constant": inside}
-    learner = make_learner(AgentConfig.model_validate(said), Arena(domains), seed)
+def evolution(domains: Sequence[Domain], generations: int, seed: int) -> PolicyPort:
+    """The package's evolution strategy as the recipe `default` has it."""
+    learner = make_learner(read_config(preset_file("default")), Arena(domains), seed)
     for _ in range(generations):
         learner.update()
     return cast(PolicyPort, learner.policy())
@@ -507,7 +498,7 @@ def evolution(
 
 # -- all of them ----------------------------------------------------------------------------------
 
-ROWS = ("es", "es_inside_off", "ppo", "fitted_q", "one_step")
+ROWS = ("es", "ppo", "fitted_q", "one_step")
 
 
 @dataclass(frozen=True)
@@ -542,7 +533,6 @@ def learned_by_all(
     tried = joined([advantages(of, effort.passes, rng) for of in domains])
     found: Sequence[Any] = (
         evolution(domains, effort.generations, seed),
-        evolution(domains, effort.generations, seed, float(OFF[1])),
         ppo(several, start, effort.frames, seed),
         fitted_q(start, seen),
         one_step(start, tried),

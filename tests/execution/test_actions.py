@@ -16,7 +16,7 @@ from tercel.execution.catch_up import CatchUp
 from tercel.execution.cost_observation import half_spread, is_known, observe_costs
 from tercel.execution.cost_scores import CostDecoder
 from tercel.execution.decoder_kernels import ROUNDING_PARTS, placement_rows
-from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE
+from tercel.execution.intent import REST0, TAKE
 from tercel.execution.observation import observer
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import build_named
@@ -413,13 +413,9 @@ def twin(scores: list[float], view: View, row: int, slices: float) -> list[int]:
     known = told[c.FORECAST_30_SD] > 0 and told[c.USUAL_SPREAD] > 0 and told[c.WAITING] > 0
     if not (quoted and known and room > 0):
         return want
-    take, inside, hide = (score > 0 for score in scores)
-    rest = sum(want[REST0:])
-    if hide:
-        want[REST0:] = [0] * 5
-        want[OUTSIDE] = CANCEL
-    elif inside and view.spread[row] > 1:
-        want[REST0:] = [rest, 0, 0, 0, 0]
+    take, wait = (score > 0 for score in scores)
+    if wait and view.decision[row] + 1 < view.decisions[row]:
+        want[TAKE] = 0
     if take:
         lots = int(np.ceil(slices * view.qty0[row] / view.decisions[row]))
         want[TAKE] = max(want[TAKE], min(lots, int(view.far_depth[row, 0])))
@@ -433,14 +429,14 @@ def twin(scores: list[float], view: View, row: int, slices: float) -> list[int]:
 @given(st.integers(0, 2**32), st.floats(0.1, 9.0))
 def test_each_row_is_what_plain_python_says(seed: int, slices: float) -> None:
     view = foretold(random_views(30, seed), seed)
-    scores = np.random.default_rng(seed).normal(size=(30, 3)) * (np.arange(30) % 5 > 0)[:, None]
+    scores = np.random.default_rng(seed).normal(size=(30, 2)) * (np.arange(30) % 5 > 0)[:, None]
     found = CostDecoder(slices=slices).decode(scores, view).tolist()
     assert found == [twin(scores[row].tolist(), view, row, slices) for row in range(30)]
 
 
 def test_the_observation_is_in_usual_half_spreads_and_zero_where_nothing_is_known() -> None:
     told = np.zeros((2, c.OUTLOOK), np.int64)
-    told[:, [c.FORECAST_10, c.FORECAST_30, c.FORECAST_30_SD]] = 5_000, -10_000, 1
+    told[:, [c.FORECAST_30, c.FORECAST_30_SD]] = -10_000, 5_000
     told[:, c.USUAL_SPREAD] = 4_000
     told[:, c.WAITING] = 250_000, 0
     view = view_of(
@@ -450,7 +446,7 @@ def test_the_observation_is_in_usual_half_spreads_and_zero_where_nothing_is_know
     seen = observe_costs(replace(view, outlook=told))
     usual, half = 1e4 * 4 / 2001, 1e4 * 3 / 2001
     assert seen[0].tolist() == pytest.approx(
-        [5 / usual, -10 / usual, half / usual, 0.25, 0.3, 0.3], rel=1e-6
+        [-10 / usual, 5 / usual, half / usual, 0.25, 0.3, 0.3], rel=1e-6
     )
     assert seen[1].tolist() == pytest.approx([0, 0, 0, 0, 0.3, 0.3], rel=1e-6)
     assert observer("costs").size == 6
@@ -468,7 +464,7 @@ def test_what_taking_is_charged_more_stands_beside_half_the_spread(
     usual = 1e4 * 4 / (2000 + spread)
     half = spread / 4 + fees / usual
     seen = observe_costs(view)
-    expected = [0.0, np.clip(move / usual, -3, 3), half, 0.4, 0.0, 1.0]
+    expected = [np.clip(move / usual, -3, 3), 0.001 / usual, half, 0.4, 0.0, 1.0]
     assert seen[0].tolist() == pytest.approx(expected, abs=2e-3 / usual + 1e-5)
     policy = build_named("default")
     assert isinstance(policy, PolicyStrategy)

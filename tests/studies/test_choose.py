@@ -16,15 +16,16 @@ pytestmark = pytest.mark.release
 
 DAYS, ORDERS = 5, 20
 CLUSTER = np.arange(ORDERS) % DAYS
+WORST, DEARER = "strict, resting fills move no price", 4.0
 
 
 def test_the_scores_are_the_comparison_of_costs() -> None:
-    _, f, h, w, b, t = z = np.random.default_rng(1).uniform(-1, 1, (6, 50))
-    rule = Rule(2, 0.3, 0.7, 1.5, 0.2)
+    f, s, h, w, b, t = z = np.random.default_rng(1).uniform(-1, 1, (6, 50))
+    rule = Rule(2, 0.4, 0.3, 0.7, 0.2)
     weight, bias = choose.layer(rule)
-    expected = [f - h + w - 0.3 * t + 0.7 * b, f - 0.2, -f - 1.5 * w - 0.7 * b]
+    expected = [f - h + w - 0.4 * s - 0.3 * t + 0.7 * b, -f - 0.2]
     np.testing.assert_allclose(z.T @ weight + bias, np.transpose(expected), atol=1e-6)
-    assert not weight[0].any()
+    assert not choose.layer(rule._replace(wait=None))[0][:, 1].any()
     told = choose.told(rule, "flow-2")
     assert isinstance(told.policy, MlpPolicy)
     assert told.action_parameters == {"flow": {"model": "flow-2"}, "slices": 2}
@@ -36,36 +37,46 @@ def at(name: str, rule: Rule) -> int:
 
 
 class Known(Bench):
-    """Costs that are known: a symbol loses by what its rule lacks of the one that is best there."""
+    """Costs that are known: a symbol loses by what its rule lacks of the one that is best there; where resting fills move
+    no price, also by every step of `slices`."""
 
-    def costs(self, what: Named, symbol: str, bound: str, but: Sequence[str]) -> Floats:
+    def costs(self, what: Named, symbol: str, condition: str, but: Sequence[str]) -> Floats:
         assert symbol not in but
         rule = what if isinstance(what, Rule) else Rule() if isinstance(what, str) else what[1]
         self.known[what, symbol, tuple(but)] = np.zeros(0)
         lack = sum((at(name, rule) - at(name, BEST[symbol])) ** 2 for name in GRID)
+        if condition == WORST and what != flow.BASE:
+            lack += DEARER * (rule.slices - 1)
         noise = np.random.default_rng(len(symbol)).normal(0, 0.01, DAYS)[CLUSTER]
         return np.full(ORDERS, 10.0 + lack) + (noise if what != flow.BASE else 0.0)
 
 
 BEST = {
-    "AA": Rule(3, 0.2, 0.6, 2.0, 0.0),
-    "BB": Rule(3, 0.2, 1.0, None, 0.0),
-    "CC": Rule(1, 0.8, 0.2, 0.5, None),
+    "AA": Rule(3, 0.3, 0.2, 0.6, 0.0),
+    "BB": Rule(3, 0.3, 0.2, 1.8, 0.0),
+    "CC": Rule(1, 0.0, 0.8, 0.6, None),
 }
 
 
-def bench() -> Known:
+def bench(*conditions: str) -> Known:
     market = SimpleNamespace(plan=SimpleNamespace(cluster=CLUSTER))
-    return Known(lambda *_: market, lambda *_: "", tuple(BEST), ("strict", "undercut"))  # type: ignore[arg-type]
+    return Known(
+        lambda *_: market, lambda *_: "", tuple(BEST), conditions or ("strict", "undercut")
+    )  # type: ignore[arg-type]
 
 
 def test_a_number_moves_where_all_gain_and_stays_where_one_loses() -> None:
     rule, tried = choose.chosen(bench(), ["AA", "BB"], ["CC"])
-    assert rule == Rule(3, 0.2, 0.6, 2.0, 0.0)  # `behind` helps BB alone
+    assert rule == Rule(3, 0.3, 0.2, 0.6, 0.0)  # `behind` helps BB alone
     assert all(
         step["least"] >= 0 and step["saves"]["ci_low"] > 0 for step in tried if step["taken"]
     )
     assert choose.chosen(bench(), ["AA", "CC"])[0] == Rule()
+
+
+def test_what_loses_under_the_worst_condition_is_not_chosen() -> None:
+    assert choose.chosen(bench("strict"), ["AA"])[0].slices == 3
+    assert choose.chosen(bench("strict", WORST), ["AA"])[0] == BEST["AA"]._replace(slices=1)
 
 
 def test_one_symbol_finds_what_a_search_of_all_rules_finds() -> None:
@@ -97,7 +108,7 @@ def test_who_is_left_out_is_neither_run_nor_learned_on() -> None:
 def test_each_symbol_is_judged_by_the_choice_of_the_others() -> None:
     found = found_of(bench(), list(BEST), lambda: None)
     assert Rule(**found["choices"]["CC"]["rule"]) == choose.chosen(bench(), ["AA", "BB"])[0]
-    saves = found["saves"]["mean"]
+    saves = found["saves"]["strict"]
     assert set(saves) == {*BEST, "all"}
     assert saves["BB"]["chosen"]["mean"] == pytest.approx(0.0, abs=0.02)
     # what AA and BB choose is far from the best for CC, which is judged by it all the same

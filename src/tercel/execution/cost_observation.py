@@ -9,12 +9,12 @@ from tercel.execution.view import View
 
 # What the actions `costs` go by: what an order pays now, and what it pays if it waits, in usual half spreads.
 
-# Moves of the mid expected against the order in 10 s and 30 s, half the spread and the taker's fee less the maker's,
-# what resting costs (in usual half spreads each), the share of the order that is left less that of its time, the
-# latter.
+# Move of the mid expected against the order in 30 s, the standard deviation of its error (what markets of any spread move,
+# and so what own volume moves them), half the spread and the taker's fee less the maker's, what resting costs (in usual half
+# spreads each), the share of the order that is left less that of its time, the latter.
 COST_ENTRIES: Final = (
-    "forecast_10",
     "forecast_30",
+    "forecast_30_sd",
     "half_spread",
     "waiting",
     "behind",
@@ -54,10 +54,11 @@ def observe_costs(view: View) -> Float32:
     mid2 = np.maximum(np.abs(view.mid2), 1)
     usual = np.where(view.usual_spread > 0, 1e4 * view.usual_spread / mid2, np.inf)
     time_left = view.time_left_ns / np.maximum(view.horizon_ns, 1)
-    moves = (view.forecast_10_bps, view.forecast_30_bps)
+    move = np.clip(view.forecast_30_bps / usual, -MOST_HALF_SPREADS, MOST_HALF_SPREADS)
     rows = np.stack(
         [
-            *(np.clip(move / usual, -MOST_HALF_SPREADS, MOST_HALF_SPREADS) for move in moves),
+            move,
+            view.forecast_30_sd_bps / usual,
             (half_spread(view) + view.fees_bps) / usual,
             view.waiting,
             view.left / np.maximum(view.qty0, 1) - time_left,

@@ -50,7 +50,7 @@ def test_the_default_is_where_the_recipe_starts() -> None:
     assert (told.policy.actions, told.policy.stack) == (card.actions, card.stack)
     start = told.learner.settings["start"]
     weight, bias = strategy.policy.layers[0]  # type: ignore[attr-defined]
-    for column, action in enumerate(("take", "inside", "hide")):
+    for column, action in enumerate(("take", "wait")):
         rows = dict(
             zip((*card.observes, "constant"), (*weight[:, column], bias[column]), strict=True)
         )
