@@ -29,7 +29,7 @@ from tercel.core.report import NOTHING, format_number, plain_table
 if TYPE_CHECKING:
     from studies.fills.fill_comparison import Fills
 
-HEAD = ("", "tape", "floor", "simulated", "passed", "recorded days that pass")
+HEAD = ("", "tape", "ceiling", "simulated", "passed", "recorded days that pass")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def show(found: "Fills") -> None:
         title,
         head(found),
         table(found),
-        drop_order=("floor", "by month", HEAD[-1]),
+        drop_order=("ceiling", "by month", HEAD[-1]),
         left_aligned=("passed",),
     )
     for line in sentences(found):
@@ -180,7 +180,7 @@ def sentences(found: "Fills") -> list[str]:
         "Intervals are over days."
         if found.clusters == "days"
         else "Intervals are over the half hours of one day, which is optimistic.",
-        "Floor: odd against even half hours of the tape itself.",
+        "Ceiling: odd against even half hours of the tape itself.",
     ]
     if found.calibrated_on:
         lines.append(

@@ -41,7 +41,7 @@ class Predict(JsonRequest):
     date: Annotated[
         list[str],
         typer.Option(
-            help="Days that the market was not calibrated on; may be given again.",
+            help="Days that the market was not calibrated on, separated by commas; may be given again.",
             metavar="D[,D...]",
         ),
     ]

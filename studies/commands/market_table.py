@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tercel.market import CardRow, ScoreCard, ScoreGate
 
 HEADINGS = (
-    "data set", "model", "Spearman", "MEAN14", "a real day", "real pooled", "x floor", "interleaved", "x interleaved",
+    "data set", "model", "Spearman", "MEAN14", "a real day", "real pooled", "x ceiling", "interleaved", "x interleaved",
     "gates", "gates, train", "dynamics", "shares of the ceiling", "AUC", "AUC real", "sd60", "MO", "judged",
 )  # fmt: skip
 LEAVES = (

@@ -1,11 +1,12 @@
 """Who comes to meet our resting orders: lots and takers that hit our side, over those of the twin, read off the record.
 
-Own passive fills by who made them: a public market order (one of the twin's where own orders are apart;
+Own passive fills by who made them: a public market order (up to the lots of the twin's where own orders are apart;
 else EXECUTE rows of that moment, or no other row: it took own lots alone), a public limit order that crossed them (an
 ADD row of the other side at that moment), or the law's translation, which brought the other side's orders to ours (a
 row SHIFTED against our side follows them).
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -57,11 +58,12 @@ class PassiveFills:
     own_by: Ints
 
 
-def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> PassiveFills:
+def read_hits(rows: Rows, side: int, twin: PassiveFills | None = None) -> PassiveFills:
     """Read the record of one world whose order is on `side`.
 
-    `orders_ns`: when public market orders hit this side in the twin, where the public market is the twin's (own orders
-    stand apart): whoever else trades with a resting order is a limit order. Without it the record has to tell.
+    `twin`: what hit this side without own orders, where the public market is the twin's (own orders stand apart). Own
+    orders and the public then share the lots that its market orders took; whoever else fills a resting order is a limit
+    order. Without it the record has to tell.
     """
     ns, kind, lots = rows[:, sim.R_NS], rows[:, sim.R_KIND], rows[:, sim.R_LOTS]
     public = (kind == EXECUTE) & (rows[:, sim.R_SIDE] == side) & (rows[:, sim.R_TOUCH2] == 0)
@@ -70,28 +72,14 @@ def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> PassiveFi
     own = np.flatnonzero((kind == sim.OWN_FILL) & (rows[:, sim.R_SIDE] & 1 == 1))
     crossing = np.isin(ns[own], ns[(kind == ADD) & (rows[:, sim.R_SIDE] == -side)])
     by = np.where(crossing & ~np.isin(ns[own], moments), CROSSING, MARKET)
-    if orders_ns is not None:
-        by = np.where(np.isin(ns[own], orders_ns), MARKET, CROSSING)
-        by[_another(rows, own, side)] = CROSSING
+    if twin is not None:
+        left = Counter(dict(zip(twin.moments.tolist(), twin.lots.tolist(), strict=True)))
+        left.subtract(dict(zip(moments.tolist(), taken.tolist(), strict=True)))
+        for n, (stamp, filled) in enumerate(zip(ns[own].tolist(), lots[own].tolist(), strict=True)):
+            by[n] = MARKET if filled <= left[stamp] else CROSSING
+            left[stamp] -= filled * (by[n] == MARKET)
     by[_translated(rows, own, side)] = TRANSLATION
     return PassiveFills(moments, taken, ns[own], lots[own], by)
-
-
-def _another(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
-    """Own passive fills, by their rows, at the moment of a market order that met another mid than theirs.
-
-    What a market order trades with us is followed by what the public loses to it; on a tape of coarse stamps a limit
-    order that crosses ours may come within the same one.
-    """
-    ns, kind = rows[:, sim.R_NS], rows[:, sim.R_KIND]
-    after = np.minimum(own + 1, len(rows) - 1)
-    market = (kind[after] == EXECUTE) & (rows[after, sim.R_SIDE] == side) & (ns[after] == ns[own])
-    met = {(int(ns[i]), int(rows[i, sim.R_MID2])) for i in own[market]}
-    stamps = {stamp for stamp, _ in met}
-    found = [
-        int(ns[i]) in stamps and (int(ns[i]), int(rows[i, sim.R_MID2])) not in met for i in own
-    ]
-    return np.array(found, bool)
 
 
 def _translated(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
@@ -194,7 +182,7 @@ def _known(counted: Mapping[tuple[str, int], list[tuple[dict[str, int], dict[str
 def _hits(batch: Worlds, twins: list[PassiveFills] | None = None) -> list[PassiveFills]:
     run: Episodes = batch.episodes
     return [
-        read_hits(run.record(i), int(batch.side[i]), None if twins is None else twins[i].moments)
+        read_hits(run.record(i), int(batch.side[i]), None if twins is None else twins[i])
         for i in range(run.n)
     ]
 

@@ -85,6 +85,8 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
             "recorded days",
         ),
         (lambda lake: tc.Lake(lake).add("x.csv", "lobstar"), "lobster"),
+        (lambda lake: tc.load_market(MARKET, passive_impact="x"), "`passive_impact=x`"),  # type: ignore[arg-type]
+        (lambda lake: tc.load_market(MARKET, impact_scale=None), "`impact_scale=None`"),  # type: ignore[arg-type]
     ],
 )
 def test_what_does_not_exist_is_told(lake: Path, make: object, told: str) -> None:

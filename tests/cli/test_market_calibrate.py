@@ -50,10 +50,17 @@ def test_one_hour_is_calibrated_by_quarters_with_a_card_and_its_limits(tmp_path:
         card["held_out_days"] == card["scores"]["scored_on"] == [f"{DATES[0]} [even quarter hours]"]
     )
     assert card["limits"][0].startswith("calibrated on 30 minutes")
-    refused(
-        tercel("market", "score", out, "--lake", tmp_path / "lake", "--date", DATES[0]),
-        "was not calibrated on",
-    )
+    score = ("market", "score", out, "--lake", tmp_path / "lake", "--date", DATES[0])
+    judged = done(*score, "--no-classifier")
+    assert judged["scored_on"] == card["held_out_days"]
+    assert judged["calibrated_on"] == [f"{DATES[0]} [odd quarter hours]"]
+    assert judged["mean_l1"] == pytest.approx(card["scores"]["mean_l1"], rel=1e-3)
+    refused(tercel(*score, "--from", "09:45"), "was not calibrated on")
+
+
+def test_a_day_that_judges_is_no_date_names_its_option(tmp_path: Path) -> None:
+    words = calibrated(tmp_path, DATES[:1], tmp_path / "x.json")
+    refused(tercel(*words, "--held-out", "nonsense"), "--held-out nonsense")
 
 
 @pytest.mark.long
@@ -108,4 +115,5 @@ def test_a_tape_of_the_touch_alone_is_refused_with_the_levels_it_needs(tmp_path:
     assert "two or more levels" in told
     assert not out.exists()
     assert done(*words, "--model", "santa_fe")["model"] == "santa_fe"
-    refused(tercel(*words, "--model", "resampled"), "levels")
+    told = refused(tercel(*words, "--model", "resampled"), "levels")
+    assert "give --model santa_fe" in told

@@ -50,12 +50,11 @@ def preset(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("lessons", "cells"),
     [
-        (None, [""] * 7),
         (StoredLessons(), [""] * 7),
         (LESSONS, ["0.250 / 0.500", "", f"{NOTHING} / 0.750", "", "-1.000 / 2.000", "", ""]),
     ],
 )
-def test_lessons_stand_under_their_columns(lessons: StoredLessons | None, cells: list[str]) -> None:
+def test_lessons_stand_under_their_columns(lessons: StoredLessons, cells: list[str]) -> None:
     assert lesson_cells(lessons) == cells
 
 

@@ -183,10 +183,13 @@ def test_what_is_refused(market, sizes, pairs) -> None:
         measure(market, 40.0, sizes=sizes, pairs=pairs, task=TASK)
 
 
-@pytest.mark.parametrize("name", ["peg_touch", "submit_and_leave"])
-def test_who_filled_us_is_what_the_market_counted(name: str) -> None:
-    """Crossings and translations read off the record are those that the market itself counted."""
-    preset = load("goog")
+@pytest.mark.parametrize(
+    ("market", "name"), [("goog", "peg_touch"), ("goog", "submit_and_leave"), ("ibm", "peg_touch")]
+)
+def test_who_filled_us_is_what_the_market_counted(market: str, name: str) -> None:
+    """Crossings and translations read off the record are those that the market itself counted; in `ibm` a market order and
+    a limit order that crosses ours come with one stamp."""
+    preset = load(market)
     task = Task()
     source = reactive(preset, worlds=2, settle_s=900.0)
     batch = Worlds(source, task, seeded_plan(task, 1, 3, 0, 8, 2), RECORD_ROWS)
@@ -196,7 +199,7 @@ def test_who_filled_us_is_what_the_market_counted(name: str) -> None:
     k = batch.episodes.states
     assert k[:, sim.PASSIVE_LOTS].sum() > 0
     for i, twin in enumerate(twins):
-        hits = read_hits(batch.episodes.record(i), int(batch.side[i]), twin.moments)
+        hits = read_hits(batch.episodes.record(i), int(batch.side[i]), twin)
         by = np.bincount(hits.own_by, weights=hits.own_lots, minlength=3)
         assert by.sum() == k[i, sim.PASSIVE_LOTS]
         assert by[CROSSING] == k[i, sim.CROSSED_LOTS]

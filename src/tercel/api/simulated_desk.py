@@ -10,6 +10,7 @@ correlated with the flow. The desk itself reads only the news score, which is kn
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from importlib.resources import files
 from typing import Final
 
@@ -242,7 +243,8 @@ class SimulatedMarkets:
                 currency=instrument.currency,
                 rules=declared_rules(instrument, source.tick, source.lot),
             )
-            specs[instrument.name] = spec
+            coins = Fraction(str(preset.card.get("lot_size", 1)))
+            specs[instrument.name] = spec.by_lot(coins) if coins < 1 else spec
         start = SimulatedExchange(specs).now_ns + round(config.desk.warmup_s * NS_PER_SECOND)
         for instrument in config.instrument:
             preset, _ = self.market(instrument.market)

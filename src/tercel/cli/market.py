@@ -53,7 +53,7 @@ PRESET_HEADINGS = (
     "symbol",
     "calibrated on",
     "MEAN14",
-    "floor",
+    "ceiling",
     "pooled",
     "AUC",
     "gates",
@@ -124,10 +124,12 @@ class Calibrate(FillsRequest):
 
 def calibrate(request: Calibrate) -> None:
     """Calibrate a market from days of tape, or from a stretch of one, and print its card on what it has not seen."""
-    check_date(request.stamp or None)
+    check_date(request.stamp or None, "--stamp")
     dates = parse_dates(request.dates)
     held_out = (
-        parse_dates(request.held_out.removeprefix(NOTHING_HELD_OUT)) if request.held_out else None
+        parse_dates(request.held_out.removeprefix(NOTHING_HELD_OUT), "--held-out")
+        if request.held_out
+        else None
     )
     path = request.out
     from tercel.api.market import write_calibrated
@@ -332,13 +334,8 @@ def list_(request: ListMarkets) -> None:
                 "scores": preset.card.get("scores") or {},
             }
         )
-        lesson_rows.append(
-            [
-                preset.name,
-                *lesson_cells(lessons),
-                cell(lessons.carry, 2) if lessons else "none: no tape",
-            ]
-        )
+        if lessons:
+            lesson_rows.append([preset.name, *lesson_cells(lessons), cell(lessons.carry, 2)])
         figures = [
             scores.mean_l1,
             scores.floor_mean_l1,
@@ -376,7 +373,7 @@ def list_(request: ListMarkets) -> None:
             "dynamics",
             "AUC",
             "calibrated on",
-            "floor",
+            "ceiling",
             "MEAN14",
         ]
         print_table(

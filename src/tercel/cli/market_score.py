@@ -173,11 +173,8 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard"
     file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.registry import load
     from tercel.market.score.card import ScoreDraw, score as scored, with_scores
-    from tercel.market.score.scored_days import (
-        read_preset_days,
-        refuse_calibration_days,
-        train_days,
-    )
+    from tercel.market.score.held_back import unseen_days
+    from tercel.market.score.scored_days import read_preset_days, train_days
 
     preset = load(request.preset)
     days = read_preset_days(
@@ -189,9 +186,10 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard"
         start=request.start,
         end=request.end,
     )
-    if not request.seen:
-        refuse_calibration_days(preset, days)
     train = train_days(lake, preset)
+    if not request.seen:
+        parts = unseen_days(preset, days, train)
+        train, days = parts.train, parts.test
     score_draw = ScoreDraw(preset, days, train, range(1, (request.seeds or 3) + 1))
     measured = request.impact_card(preset)
     stored_impact = preset.card.get("scores", {}).get("impact")

@@ -30,18 +30,22 @@ def show(card: "ScoreCard") -> None:
     title = f"{card.preset} ({card.model}) on {', '.join(card.scored_on)}"
     print_table(title, *row_table(card), wraps=["measure"])
     if card.ceilings is None:
-        say("ceiling: not known: too little was recorded, or its tape was kept without")
+        say(
+            "No ceiling is known: too little was recorded, or the tape on the card was kept without."
+        )
     else:
         say(
-            f"ceiling: {card.ceilings.units}, each against all others; ±: their mean distance from the others"
+            f"The ceiling is what recorded days reach against each other ({card.ceilings.units}); ± is how far they are apart."
         )
     say(
-        "share of the ceiling: of checks and agreements simulated / ceiling, of distances ceiling / simulated, at most 100 %"
+        "The share says how near the market comes to the ceiling: counts and correlations over it, it over distances; a market "
+        "beyond it has 100 %."
     )
-    applies = "apply" if card.judged else "do not apply (default model, two hours each)"
-    say(
-        f"the bars {applies}; intervals, floors and days calibrated on are in the report and in JSON"
-    )
+    if not card.judged:
+        say(
+            "Read single checks with care: the model is not queue_reactive, or has less than two hours on either side."
+        )
+    say("Intervals and the days calibrated on are in the report (--out) and in JSON (--json).")
     for note in [*card.notes, describe_carry(stored_lessons(card.teaches))]:
         say(f"note: {note}")
 
@@ -85,7 +89,7 @@ def page(
     sections = [
         Section("Card", "The worst three first.", html=plain_table(*row_table(card))),
         Section(
-            "Distances and floors",
+            "Distances and ceilings",
             html=plain_table(*distance_table(card)),
             figures=[figures.distance_figure(card.distances)],
         ),

@@ -81,7 +81,13 @@ def distance_table(card: "ScoreCard") -> Table:
         ["mean of 14", cell(card.mean_l1), "", floor, pooled],
         ["mean of 14, odd against even half hours", odd, "", odd_floor, ""],
     ]
-    return ("statistic", "L1", "Wasserstein", "floor: a real day", "floor: real days pooled"), rows
+    return (
+        "statistic",
+        "L1",
+        "Wasserstein",
+        "ceiling: a real day",
+        "ceiling: real days pooled",
+    ), rows
 
 
 def gate_table(card: "ScoreCard") -> Table:
@@ -129,7 +135,7 @@ def dynamics_table(card: "ScoreCard") -> Table:
         ]
         for name, row in card.dynamics.items()
     ]
-    return ("", "simulated", "real", "interval", "floor", "bar", "calibrated on", "passed"), rows
+    return ("", "simulated", "real", "interval", "ceiling", "bar", "calibrated on", "passed"), rows
 
 
 def given_table(card: "ScoreCard") -> Table:
@@ -137,7 +143,7 @@ def given_table(card: "ScoreCard") -> Table:
     rows = [
         [name, cell(row.l1), cell(row.pooled_floor_l1)] for name, row in card.conditional.items()
     ]
-    return ("statistic | given", "L1", "floor"), rows
+    return ("statistic | given", "L1", "ceiling"), rows
 
 
 def impact_rows(card: "ScoreCard") -> list[list[str]]:
@@ -180,10 +186,8 @@ def prediction_text(stored: Any) -> str:
     return spearman_text(prediction.spearman if prediction else None)
 
 
-def lesson_cells(lessons: "StoredLessons | None") -> list[str]:
+def lesson_cells(lessons: "StoredLessons") -> list[str]:
     """Cells of fill rates, mark-outs and forecasts, simulated / tape; empty if not on the card."""
-    if lessons is None:
-        return [""] * len(LESSON_COLUMNS)
     pairs = [(lessons.filled or {}).get(wait) for wait in ("30", "300", "900")]
     pairs += [(lessons.markouts_bps or {}).get(span_s) for span_s in ("10", "60")]
     pairs += [(lessons.horizons or {}).get(span_s) for span_s in ("10", "30")]

@@ -126,11 +126,11 @@ def check_date(text: str | None, option: str = "--date") -> None:
     )
 
 
-def parse_dates(text: str) -> list[str]:
-    """Dates of a comma-separated text, as texts; ConfigError for one that is none."""
+def parse_dates(text: str, option: str = "--date") -> list[str]:
+    """Dates of a comma-separated text, as texts; ConfigError for one that is none, which names `option`."""
     dates = split_commas(text)
     for date in dates:
-        check_date(date)
+        check_date(date, option)
     return dates
 
 

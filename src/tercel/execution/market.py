@@ -3,6 +3,7 @@ latencies; it reads and runs nothing. `make_market` reads a market's files first
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,13 +125,13 @@ class Market:
                 "a tape does not answer: dealers' trades would move nothing",
             ),
             (
-                not 0.0 <= self.passive_impact <= 1.0,
+                not (isinstance(self.passive_impact, Real) and 0.0 <= self.passive_impact <= 1.0),
                 "a ratio from 0 to 1: impact of a resting fill to that of a take",
                 f"`passive_impact={self.passive_impact}`",
                 "such as `passive_impact=0.5`",
             ),
             (
-                not 0.0 < self.impact_scale < math.inf,
+                not (isinstance(self.impact_scale, Real) and 0.0 < self.impact_scale < math.inf),
                 "a factor of impact above 0",
                 f"`impact_scale={self.impact_scale}`",
                 "such as `impact_scale=2`; without impact: `impact=none`",

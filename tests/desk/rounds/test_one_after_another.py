@@ -11,6 +11,7 @@ from tercel.api.desk.config import parse_config
 from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.errors import DataError
 from tercel.desk.engine.assembly import DeskDependencies, assemble_desk, check_config
+from tercel.desk.trading.heartbeat import trading_units
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session_terms import SessionTerms
@@ -164,3 +165,11 @@ def test_a_closed_gate_is_said_as_an_unknown_cost_of_waiting_is(tmp_path: Path) 
     assemble_desk(config, journal, DeskDependencies(SimulatedMarkets().exchange(config)))
     alerts = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
     assert ["AAA" in str(one) for one in alerts if one["code"] == "WORKS_AS_GUARDED"] == [True]
+
+
+def test_a_lot_of_a_coin_is_worth_its_part_of_the_coin() -> None:
+    """A lot of `ethbtc` is 0.01 ETH, at some 0.0282 BTC for a coin."""
+    text = SMALL.replace('name = "AAA"', 'name = "AAA"\nmarket = "ethbtc"')
+    (listing,) = SimulatedMarkets().exchange(parse_config(text, "desk.toml")).listings()
+    assert listing.tick * listing.lot == pytest.approx(1e-6 * 0.01)
+    assert (trading_units(listing)["tick"], trading_units(listing)["lot"]) == (1e-6, 0.01)

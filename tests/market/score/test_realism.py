@@ -228,13 +228,13 @@ def test_a_halt_is_left_out_and_said(truth: Preset, days: list[Day]) -> None:
     )
     assert seen.n == whole.n - np.count_nonzero(in_halt)
     card = score(ScoreDraw(truth, [halted], days[1:2], seeds=(1,)), classifier=False)
-    assert card.notes == ["2003-01-13: 1 halts, left out"]
+    assert card.notes == ["2003-01-13: halts, left out: 1"]
     assert card.mean_l1 < 0.1
 
 
-def test_a_score_without_its_own_days_has_no_floors(truth: Preset, days: list[Day]) -> None:
+def test_a_score_without_its_own_days_has_no_ceilings(truth: Preset, days: list[Day]) -> None:
     card = score(ScoreDraw(truth, days[:1], [], seeds=(1,)), classifier=False, conditional=False)
     assert card.floor_mean_l1 is None
     assert card.pooled_floor_mean_l1 is None
-    assert "no floors" in card.notes[0]
+    assert "no ceilings" in card.notes[0]
     assert len(str(compact(card))) < 16_000

@@ -26,14 +26,13 @@ from tercel.core.stats.quantiles import normal_quantile, t_quantile
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.market import Market
 from tercel.lab.evaluation.assumptions import (
-    ASSUMPTIONS,
     FEES,
-    MIN_ORDERS,
-    NONE,
     changes,
     condition_text,
+    examined,
     impact_label,
 )
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.tape import Lake
 
 MOST_UNFILLED = 0.01
@@ -240,19 +239,20 @@ def with_assumptions(
     """The counterfactual with what the cheapest strategy and the policies save under other impact and latency, one
     assumption of `names` at a time; unchanged if there is none (None: all from `MIN_ORDERS` parents on).
     """
-    if names is None:
-        names = ASSUMPTIONS if found.parents >= MIN_ORDERS else ()
     compared = {name: makers[name] for name in makers if name in {*policies, found.cheapest}}
-    assumed: dict[str, Mapping[str, Estimate]] = {}
-    for label, fields in changes(set(names) - {FEES}).items() if compared else ():
+    wanted = set(examined(names, found.parents)) - {FEES}
+    fields_by_label = changes(wanted, [Scenario(found.market)]) if compared else {}
+    others: dict[str, Counterfactual | None] = {}
+    if any("passive_impact" in fields for fields in fields_by_label.values()):
+        others[impact_label(found.market.passive_impact)] = found
+    for label, fields in fields_by_label.items():
         market = replace(found.market, **fields)
-        other = (
-            found
-            if market == found.market
-            else counterfactual(parents, lake, compared, market=market, seed=seed)
-        )
-        if other is not None and not ("passive_impact" in fields and market.impact == NONE):
-            assumed[label] = {name: other.strategies[name].saves for name in compared}
+        others[label] = counterfactual(parents, lake, compared, market=market, seed=seed)
+    assumed = {
+        label: {name: other.strategies[name].saves for name in compared}
+        for label, other in others.items()
+        if other is not None
+    }
     return replace(found, assumed=assumed or None)
 
 

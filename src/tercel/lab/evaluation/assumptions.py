@@ -1,6 +1,6 @@
 """Assumptions that nobody has measured: the scenarios that change one of them, and what a verdict owes to them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
@@ -67,8 +67,15 @@ def _format_ratio(ratio: float) -> str:
     return f"{round(ratio, 2):g}".replace("0.", ".", 1)
 
 
-def changes(names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Changed fields of a market, by label: both ends of impact, two latencies, a fee of takers."""
+def examined(names: Sequence[str] | None, orders: int) -> Sequence[str]:
+    """Names of the assumptions to examine; if none are named (None) all of them from `MIN_ORDERS` orders on."""
+    return (ASSUMPTIONS if orders >= MIN_ORDERS else ()) if names is None else names
+
+
+def changes(names: Collection[str], scenarios: Collection[Scenario]) -> dict[str, dict[str, Any]]:
+    """Changed fields of a market, by label: both ends of impact, two latencies, a fee of takers; no label that would change none
+    of the scenarios (without an impact law a ratio changes nothing).
+    """
     found: dict[str, dict[str, Any]] = {}
     if IMPACT in names:
         found |= {
@@ -81,34 +88,26 @@ def changes(names: Collection[str]) -> dict[str, dict[str, Any]]:
         }
     if FEES in names:
         found[f"takers pay {TAKER_FEE_BPS:g} bps"] = {"fees": Fees(0.0, TAKER_FEE_BPS, "bps")}
-    return found
+    return {
+        label: fields
+        for label, fields in found.items()
+        if any(
+            scenario.in_market(**fields) != scenario
+            and not ("passive_impact" in fields and scenario.market.impact == NONE)
+            for scenario in scenarios
+        )
+    }
 
 
 def changed_scenarios(
     names: Collection[str], scenarios: Mapping[str, Scenario]
 ) -> dict[tuple[str, str], Scenario]:
-    """Scenarios with one assumption changed, by its label and market; no label that would change no market."""
-    by_label = {
-        label: {
-            market: replace(scenario.in_market(**fields), name=f"{scenario.name}, {label}")
-            for market, scenario in scenarios.items()
-        }
-        for label, fields in changes(names).items()
-        if any(changes_market(scenario, fields) for scenario in scenarios.values())
-    }
+    """Scenarios with one assumption changed (`changes`), by its label and market."""
     return {
-        (label, market): scenario
-        for label, row in by_label.items()
-        for market, scenario in row.items()
+        (label, market): replace(scenario.in_market(**fields), name=f"{scenario.name}, {label}")
+        for label, fields in changes(names, scenarios.values()).items()
+        for market, scenario in scenarios.items()
     }
-
-
-def changes_market(scenario: Scenario, fields: Mapping[str, Any]) -> bool:
-    """Whether a scenario is another one with these fields of its market; without an impact law a ratio changes nothing."""
-    is_impact = "passive_impact" in fields
-    return scenario.in_market(**fields) != scenario and not (
-        is_impact and scenario.market.impact == NONE
-    )
 
 
 def condition_text(

@@ -139,7 +139,6 @@ def calibrate_days(
     draw = ScoreDraw(preset, parts.test, parts.train)
     rows = fills(preset, parts.test, parts.train) if fills else ()
     card = score(draw, classifier=find_spec("sklearn") is not None, fills=rows)
-    card = replace(card, notes=[*limits, *card.notes])
     return with_scores(preset, draw.tape, card), card
 
 

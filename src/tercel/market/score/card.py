@@ -1,6 +1,6 @@
 """Realism score of a preset against held-out tape: simulated stretches, distances to the tape, and the score card.
 
-`score` gives a `ScoreCard`, the JSON of `tercel market score`, with a real-against-real floor beside every figure.
+`score` gives a `ScoreCard`, the JSON of `tercel market score`, with what real days are apart beside every figure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -319,7 +319,7 @@ def _score_without_days(
         prediction=preset.card.get("prediction"),
         teaches=preset.card.get("teaches"),
         seeds=len(made.observed[0]),
-        notes=list(tape.notes),
+        notes=[*preset.card.get("limits", ()), *tape.notes],
         ceilings=tape.ceilings,
         rows=[],
     )

@@ -1,4 +1,4 @@
-"""Charts of a score: real and simulated distributions, autocorrelations, response, distances with floors."""
+"""Charts of a score: real and simulated distributions, autocorrelations, response, distances with ceilings."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -164,7 +164,7 @@ def response_figure(score: ScoreDraw) -> Figure:
 
 
 def distance_figure(distances: Mapping[str, Distance]) -> Figure:
-    """L1 of each statistic beside both floors."""
+    """L1 of each statistic beside both ceilings."""
     names = list(distances)
 
     with sketch(4.6) as drawing:
@@ -194,7 +194,7 @@ def distance_figure(distances: Mapping[str, Distance]) -> Figure:
         panel.grid(axis="y", visible=False)
     return finish_figure(
         drawing,
-        "floors",
+        "ceilings",
         "L1 distance of each statistic to held-out tape: bars simulated, marks real against real.",
         "Bars: simulated. Marks: distance of other real days, the least that a model can be expected to reach.",
     )

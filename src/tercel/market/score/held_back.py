@@ -9,7 +9,8 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND, STATUS
-from tercel.market.score.scored_days import Day
+from tercel.market.flow.port import Preset
+from tercel.market.score.scored_days import Day, refuse_calibration_days
 from tercel.market.tape import Instrument
 from tercel.market.tape.recorded_rules import WINDOWS, recorded_hours
 
@@ -126,6 +127,35 @@ def alternate_stretches(day: Day) -> CalibrationDays:
             )
             return CalibrationDays([odd], [even], f"odd {words}")
     return CalibrationDays([day], [])
+
+
+def unseen_days(preset: Preset, days: Sequence[Day], train: Sequence[Day]) -> CalibrationDays:
+    """The days that a preset was calibrated on and days to score it on; where every other stretch of a day calibrated it, that
+    day as two.
+
+    Raises
+    ------
+    ConfigError
+        Other days that it was calibrated on, or hours of a day that is two.
+    """
+    if "part_of_day" not in preset.card:
+        refuse_calibration_days(preset, days)
+        return CalibrationDays([*train], [*days])
+    split = {day.instrument.key: alternate_stretches(without_gaps(day)) for day in train}
+    halves = [
+        split.get(day.instrument.key) if day.from_s is day.to_s is None else None for day in days
+    ]
+    refuse_calibration_days(
+        preset, [day for day, half in zip(days, halves, strict=True) if not half]
+    )
+    return CalibrationDays(
+        [part for half in split.values() for part in half.train],
+        [
+            part
+            for day, half in zip(days, halves, strict=True)
+            for part in (half.test if half else [day])
+        ],
+    )
 
 
 def _pieces(span: tuple[float, float], length_s: float) -> list[tuple[float, float]]:

@@ -223,19 +223,19 @@ def _floats(given: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _notes(labels: Sequence[str], test: Sequence[Observed], floors: bool) -> list[str]:
-    """Notes for people on the days of a score: halts, gaps, missing floors."""
+    """Notes for people on the days of a score: halts, gaps, missing ceilings."""
     seen = list(zip(labels, (o.counts for o in test), strict=True))
-    lines = [f"{label}: {n['halts']} halts, left out" for label, n in seen if n["halts"]]
+    lines = [f"{label}: halts, left out: {n['halts']}" for label, n in seen if n["halts"]]
     lines += [
         f"{label}: the book was cleared {n['clears']} times, each a gap"
         for label, n in seen
         if n["clears"]
     ]
     if not floors:
-        lines.append("no day of its calibration is in the lake: no floors")
+        lines.append("no day of its calibration is in the lake: no ceilings of distances")
     window = max(o.window for o in test)
     if window:
         lines.append(
             f"the feed shows {window} levels: the simulated market is read through as many"
         )
-    return lines
+    return [*dict.fromkeys(lines)]

@@ -210,7 +210,9 @@ class Resampler:
             raise TapeError(
                 f"tapes of single orders, of {MIN_LEVELS} levels a side or more",
                 f"level totals, or too few levels, in {label}",
-                "give `model=queue_reactive`, or of the touch alone `model=santa_fe`",
+                "give `model=santa_fe`"
+                if instrument.levels == 1
+                else "give `model=queue_reactive`",
             )
         first_ns = instrument.session_open_ns + round(OPENING_S * NS_PER_SECOND)
         count = (instrument.session_close_ns - first_ns) // MOMENT_NS + 1

@@ -180,7 +180,8 @@ def describe_carry(card: Carry | StoredLessons | SimulatedMarket | None) -> str:
     """
     share = card.carry if card else None
     if share is None:
-        return f"no R² ratio: {'too little' if card else 'no'} tape to tell; the built-in one ({DEFAULT}) was learned on tape"
+        measured = "too little was recorded" if card else "not measured"
+        return f"no R² ratio: {measured}; the built-in forecaster ({DEFAULT}) was learned on tape"
     if share < ENOUGH:
         alone = f"but those of tape alone ({DEFAULT})"
         return f"R² ratio {share:.2f}, below {ENOUGH}: no policy reads forecasts that are learned in it, {alone}"

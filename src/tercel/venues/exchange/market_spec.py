@@ -1,8 +1,9 @@
 """Specification of one instrument's simulated market: flow, tape, regimes, order-entry latency."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -114,3 +115,8 @@ class MarketSpec:
                 f"times {times}",
                 "see market.flow.scenario",
             )
+
+    def by_lot(self, units: Fraction) -> Self:
+        """The specification with money for a lot as its price, where a lot counts as one share and is `units` < 1 of a coin."""
+        tick = float(Fraction(repr(self.source.tick)) * units)
+        return replace(self, source=replace(self.source, tick=tick), part=float(units))

@@ -1,8 +1,6 @@
 """Markets of a simulated exchange by name: presets, or a recorded day of a lake."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -111,6 +109,5 @@ def recorded_market(
     if (
         levels and (units := day.instrument.lot_units) < 1
     ):  # lots are parts of a coin: a tick is money for a lot
-        tick = float(Fraction(repr(source.tick)) * units)
-        spec = replace(spec, source=replace(source, tick=tick), part=float(units))
+        spec = spec.by_lot(units)
     return {symbol: spec}

@@ -13,11 +13,7 @@ from tercel.execution.market import Market
 from tercel.execution.orders import Order
 from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.task import Task
-from tercel.lab.evaluation.assumptions import (
-    ASSUMPTIONS,
-    MIN_ORDERS,
-    changed_scenarios,
-)
+from tercel.lab.evaluation.assumptions import changed_scenarios, examined
 from tercel.lab.evaluation.claims import RANDOM
 from tercel.lab.evaluation.market import cached_market, count_validation_episodes
 from tercel.lab.evaluation.market_notes import describe_judged_orders
@@ -347,10 +343,7 @@ class Experiment:
         examined.
         """
         episodes = sum(map(episode_count, self.scenarios.values()))
-        is_usual = bool(self.participants.policies) and episodes >= MIN_ORDERS
-        names = self.assumptions
-        if names is None:
-            names = ASSUMPTIONS if is_usual else ()
+        names = examined(self.assumptions, episodes if self.participants.policies else 0)
         if not names:
             return None
         work = {

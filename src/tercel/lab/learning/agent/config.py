@@ -45,6 +45,7 @@ from tercel.execution.observation_encoder import MOST
 from tercel.execution.task import Latency, Task
 from tercel.lab.learning.order_ranges import Ranges
 from tercel.lab.learning.reward_terms import TERMS
+from tercel.market.flow import registry
 from tercel.market.simulator.queue_models import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"
@@ -422,9 +423,14 @@ def read_config(path: Path) -> AgentConfig:
     ------
     ConfigError
         With the file, the key and the nearest known one.
+    UnknownNameError
+        A preset market that does not exist.
     """
     config = parse(read_toml(path, f"name one, such as {PRESETS}/default.toml"), str(path))
     base = path.resolve().parent
+    for preset in config.market.presets:
+        if not preset.endswith(".json"):
+            registry.load(preset)
     if config.on_tape:
         market = config.market.model_copy(update={"lake": str(base / config.market.lake)})
         config = config.model_copy(update={"market": market})
