@@ -252,7 +252,7 @@ def run(
             ", ".join(known),
             "name lakes of more symbols with --lake",
         )
-    conditions = flow.conditions_of(bounds, (IMPACT, LATENCY))
+    conditions = flow.conditions_of(bounds, (IMPACT, LATENCY), terms)
     with TemporaryDirectory() as kept, progress_steps("choosing", len(known) + 1) as step:
         ground = cache(
             lambda symbol, condition: flow.ground(

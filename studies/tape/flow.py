@@ -17,7 +17,7 @@ from tercel import Latency, Market, Task
 from tercel.core import NS_PER_SECOND, Estimate, Float32, Floats, Ints
 from tercel.core.stats import clustered_se, t_quantile
 from tercel.execution import Costs, Strategy, columns as c, step
-from tercel.execution.foresight import HORIZONS, save
+from tercel.execution.foresight import HORIZONS, load, save
 from tercel.execution.policies import (
     PlaceboForecast,
     PolicyPort,
@@ -38,7 +38,7 @@ from tercel.lab.evaluation import (
     placebo_plan,
     run_strategies,
 )
-from tercel.lab.evaluation.assumptions import changes, impact_label
+from tercel.lab.evaluation.assumptions import changes
 from tercel.market.simulator import NOW
 from tercel.market.tape import Lake
 from tercel.signals.flow import STEP_NS, FlowDay
@@ -57,6 +57,8 @@ FIRST = 5
 LEAST_DAYS = FIRST + 2
 """A symbol of fewer is learned from and not judged."""
 HORIZON_S = 30
+LATE_S = (1, 2, 5)
+"""Seconds that an order is late by, for which what is left of a forecast is told."""
 TAIL = 0.05
 DAY_NS = 86_400 * NS_PER_SECOND
 BASE, POLICY, PLACEBO, TRUTH = "guarded", "default", "placebo", "truth"
@@ -160,18 +162,16 @@ def ground(
 
 
 def conditions_of(
-    bounds: Sequence[str], assumptions: Collection[str]
+    bounds: Sequence[str], assumptions: Collection[str], terms: Mapping[str, float] = NO_TERMS
 ) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Bound and changed fields of a market by label: each bound as assumed, then with one assumption changed.
-
-    A ratio of 1 between the impact of resting fills and of takes is what is assumed.
-    """
-    changed = changes(assumptions)
-    changed.pop(impact_label(1.0), None)
+    """Bound and changed fields of a market by label: each bound as assumed, with `terms` of impact, then with one assumption
+    changed."""
+    assumed = Scenario(Market(lake="lake", symbol="any"), Task()).in_market(**terms)
+    changed = {"": {}, **changes(assumptions, [assumed])}
     return {
         ", ".join(filter(None, (bound, label))): (bound, fields)
         for bound in bounds
-        for label, fields in {"": {}, **changed}.items()
+        for label, fields in changed.items()
     }
 
 
@@ -249,6 +249,24 @@ def moved(day: FlowDay, now: int) -> float:
     then = at + HORIZON_S * NS_PER_SECOND // STEP_NS
     known = at >= 0 and then < len(day.bid)
     return float(np.nan_to_num(day.mid2[then] - day.mid2[at])) if known else 0.0
+
+
+def share_left(days: Sequence[FlowDay], model: str, late_s: int) -> float:
+    """Share of the move that a 30 s forecast is of which comes after `late_s`: the ratio of two slopes on the forecast.
+
+    A forecaster in the folder `model` says what the days would do.
+    """
+    forecaster = load(Path(model))
+    foreseen, moves, late_moves = [], [], []
+    for day in days:
+        whole, early = day.scaled_moves(HORIZON_S), day.moves(late_s)
+        late = day.sign * (day.moves(HORIZON_S) - early) / (day.unit * HORIZON_S**0.5)
+        finite = np.isfinite(whole) & np.isfinite(late)
+        foreseen.append(forecaster.raw(day.x[finite], HORIZON_S))
+        moves.append(whole[finite])
+        late_moves.append(late[finite])
+    forecast = np.concatenate(foreseen)
+    return float(forecast @ np.concatenate(late_moves) / (forecast @ np.concatenate(moves)))
 
 
 def joined(parts: Sequence[Scores]) -> Scores:

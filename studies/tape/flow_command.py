@@ -9,12 +9,14 @@ from studies.tape import flow
 from tercel.cli import print_json, print_table, say
 from tercel.core import ConfigError, Estimate
 from tercel.core.report import format_interval
+from tercel.execution.foresight.forecast_kernels import HALF_AT
 from tercel.lab.evaluation import Scores
+from tercel.lab.evaluation.assumptions import LATENCY
 from tercel.market.tape import Lake
 from tercel.signals.flow import FlowDay
 from tercel.signals.flow.train import progress_steps, read_days
 
-POOLED = "all"
+POOLED, POLICY_ROW = "all", "as default has it"
 SHOWN = ("without take", "without wait", flow.PLACEBO, flow.TRUTH)
 HEADINGS = (
     "symbol",
@@ -56,7 +58,10 @@ def run(
     """
     days, homes, judged = judged_of(lakes, symbols)
     found: dict[str, list[dict[str, Any]]] = {}
-    conditions = flow.conditions_of(bounds, assumptions)
+    left = {
+        POLICY_ROW: {late: 1.0 / (1.0 + late / (HALF_AT * flow.HORIZON_S)) for late in flow.LATE_S}
+    }
+    conditions = flow.conditions_of(bounds, assumptions, terms)
     steps = len(conditions) * len(judged)
     with TemporaryDirectory() as kept, progress_steps("judging", steps) as step:
         for condition, (bound, changed) in conditions.items():
@@ -68,12 +73,22 @@ def run(
                 market = flow.ground(homes[symbol], symbol, bound, changed, terms=terms)
                 made = flow.strategies_of(model, market, parts=not assumptions)
                 parts[symbol] = flow.scores_of(market, made, () if assumptions else days[symbol])
+                if LATENCY in assumptions and symbol not in left:
+                    left[symbol] = {
+                        late: flow.share_left(days[symbol], model, late) for late in flow.LATE_S
+                    }
                 step()
             parts[POOLED] = flow.joined(list(parts.values()))
             found[condition] = [row_of(symbol, scores) for symbol, scores in parts.items()]
     if as_json:
-        print_json(found)
+        print_json({"gains": found, "share_left": left} if assumptions else found)
         return
+    if LATENCY in assumptions:
+        print_table(
+            f"Share of the move that a forecast of {flow.HORIZON_S} s is of which is left when an order arrives late",
+            ("", *(f"{late} s late" for late in flow.LATE_S)),
+            [(name, *(f"{one:.2f}" for one in row.values())) for name, row in left.items()],
+        )
     if assumptions:
         print_table(
             "Half-hour orders of 10 %, both sides; forecasts learned on other symbols; one assumption changed at a time",

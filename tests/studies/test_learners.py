@@ -1,5 +1,7 @@
 """`python -m studies learners`: pairs add up to the digit, choices are the best of all, the command runs through."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -12,6 +14,7 @@ from tercel.lab.evaluation import run_strategies
 from tercel.market.flow.registry import load
 from tercel.market.simulator.days import simulated_session
 from tercel.market.tape import Instrument, Lake
+from tercel.signals.flow import FlowDay
 
 pytestmark = pytest.mark.release
 DATES = ("2020-01-02", "2020-01-03", "2020-01-06")
@@ -120,7 +123,8 @@ def test_what_a_choice_is_worth_is_found_again() -> None:
     assert np.linalg.norm(root, axis=1) == pytest.approx(4_000**-0.5, rel=0.1)
 
 
-def test_the_command_prints_every_learner(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def shipped_forecaster(monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = flow.policy_of
 
     def shipped(model: str) -> PolicyStrategy:
@@ -130,6 +134,41 @@ def test_the_command_prints_every_learner(lake: Lake, monkeypatch: pytest.Monkey
     monkeypatch.setattr(flow, "LEAST_DAYS", 3)
     monkeypatch.setattr(flow, "learned", lambda days, out, seed: "")
     monkeypatch.setattr(flow, "policy_of", shipped)
+
+
+@pytest.mark.usefixtures("shipped_forecaster")
+def test_gains_are_told_under_each_assumption(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "share_left", lambda days, model, late_s: 1.0 / late_s)
+    typed = ["flow", "--lake", str(lake.root), "--bound", "strict"]
+    plain = printed(*typed)["strict"]
+    found = printed(*typed, "--assume", "impact,latency")
+    assert list(found["gains"]) == [
+        "strict",
+        "strict, resting fills move no price",
+        "strict, orders arrive 100 ms late",
+        "strict, orders arrive 1 s late",
+    ]
+    as_assumed, no_impact, _, late = found["gains"].values()
+    assert [row["saves"]["default"] for row in as_assumed] == [
+        row["saves"]["default"] for row in plain
+    ]
+    direct = printed(*typed, "--passive-impact", "0")["strict"]
+    assert [row["bps"]["guarded"] for row in no_impact] == [row["bps"]["guarded"] for row in direct]
+    assert late[0]["bps"] != as_assumed[0]["bps"]
+    assert found["share_left"]["AAA"] == {"1": 1.0, "2": 0.5, "5": 0.2}
+
+
+def test_a_late_order_meets_what_is_left_of_a_steady_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "load", lambda _: SimpleNamespace(raw=lambda x, horizon_s: x[:, 0]))
+    bid, at, one = np.arange(1000) + 100, np.arange(0, 800, 40), np.ones(20)
+    foreseen = np.random.default_rng(1).normal(size=(20, 1))
+    day = FlowDay("AAA", "2020-01-02", 0.01, 0, bid, bid + 2, at, foreseen + 3.0, one, one)
+    for late_s in (1, 5, 30):
+        assert flow.share_left([day], "any", late_s) == pytest.approx(1.0 - late_s / 30)
+
+
+@pytest.mark.usefixtures("shipped_forecaster")
+def test_the_command_prints_every_learner(lake: Lake) -> None:
     typed = ["learners", "--lake", str(lake.root), "--bound", "strict", "--quick"]
     rows = printed(*typed)["strict"]
     assert [row["learner"] for row in rows] == [name for name in learners.ROWS for _ in range(3)]

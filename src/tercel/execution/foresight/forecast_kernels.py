@@ -22,7 +22,7 @@ BPS = 10_000.0
 # Seconds ahead that a decision sees forecasts of.
 HORIZONS: Final = (10, 30)
 # A forecast is worth a half once the order arrives this share of the horizon late: slopes of the moves left on the forecasts
-# of `flow-2`, six days each of IBM and CSCO, in sample; no command prints them yet.
+# of `flow-2`, six days each of IBM and CSCO, in sample (out of sample: `python -m studies flow --assume latency`).
 HALF_AT: Final = 0.12
 # A sum beyond this is no forecast.
 MOST_SUM: Final = 1e6
