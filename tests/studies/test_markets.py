@@ -107,6 +107,8 @@ def test_markets_by_days_and_by_half_hours(lake: Path, monkeypatch: pytest.Monke
     # one other symbol: what waiting costs in BBB is what was measured in AAA
     assert rows["BBB"]["scaled"] == pytest.approx(np.clip(rows["AAA"]["measured"], 0.05, 1.0))
     assert 0 < rows["BBB"][TAKEN] < 1
+    two = [rows[symbol]["measured"] for symbol in ("AAA", "BBB")]
+    assert found["waiting_mean_misses"] == pytest.approx(abs(two[0] - two[1]))
 
 
 def test_one_market_is_not_enough(lake: Path) -> None:
