@@ -24,7 +24,7 @@ from tercel.cli import print_json, print_table, say
 from tercel.core import NS_PER_SECOND, ConfigError, Estimate, Floats, refuse_if
 from tercel.core.report import format_interval
 from tercel.core.stats import clustered_se, holm, two_sided_p
-from tercel.execution import step as columns
+from tercel.execution import Strategy, step as columns
 from tercel.execution.policies import PlaceboForecast
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build
 from tercel.lab.evaluation import (
@@ -127,7 +127,7 @@ def judge(ground: Ground, model: str, scaled: float) -> Judged:
     """Costs of the policy, its placebo and all written rules on the orders of a market."""
     waiting = Scaled(scaled) if ground.short else ground.waiting
     policy = flow.policy_of(model)
-    made = {flow.POLICY: policy, flow.PLACEBO: PlaceboForecast(policy)}
+    made: dict[str, Strategy] = {flow.POLICY: policy, flow.PLACEBO: PlaceboForecast(policy)}
     made |= {name: build(name, ground.estimates) for name in RULES}
     placebo = placebo_plan(ground.plan)
     source = replace(ground.source, waiting=waiting)
