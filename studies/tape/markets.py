@@ -99,8 +99,9 @@ def ground_of(lake: Lake, symbol: str, bound: str, terms: Mapping[str, float]) -
     task, dates = Task(latency=flow.LATE), lake.days(symbol)
     if len(dates) >= flow.LEAST_DAYS:
         found = flow.ground(lake, symbol, bound, task=task, terms=terms)
-        waiting = cast(Waiting, found.judged.waiting)
-        return Ground(found.judged, found.task, found.plan, found.estimates, waiting, False)
+        return Ground(
+            found.judged, found.task, found.plan, found.estimates, cast(Waiting, found.judged.waiting), False
+        )  # fmt: skip
     changed: Any = terms
     split = split_days(lake, symbol)
     law = law_of_tape(split.days, Market(lake=str(lake.root), symbol=symbol, **changed))
@@ -118,26 +119,24 @@ def ground_of(lake: Lake, symbol: str, bound: str, terms: Mapping[str, float]) -
         f"{count}",
         "import longer days",
     )
-    every = tape_sampler(tape_plan(days, task, split.curve, every_ns=EVERY_NS))
-    estimates = pilot(source, task, plan)
-    return Ground(source, task, plan, estimates, Waiting(source, task, every), True)
+    every = tape_plan(days, task, split.curve, every_ns=EVERY_NS)
+    waiting = Waiting(source, task, tape_sampler(every))
+    return Ground(source, task, plan, pilot(source, task, plan), waiting, True)
 
 
 def judge(ground: Ground, model: str, scaled: float) -> Judged:
     """Costs of the policy, its placebo and all written rules on the orders of a market."""
-    waiting = Scaled(scaled) if ground.short else ground.waiting
     policy = flow.policy_of(model)
     made: dict[str, Strategy] = {flow.POLICY: policy, flow.PLACEBO: PlaceboForecast(policy)}
     made |= {name: build(name, ground.estimates) for name in RULES}
     placebo = placebo_plan(ground.plan)
-    source = replace(ground.source, waiting=waiting)
-    done = {
+    source = replace(ground.source, waiting=Scaled(scaled) if ground.short else ground.waiting)
+    costs = {
         name: run_strategies(
             source, ground.task, ground.plan, [one], run_out=False, placebo=placebo
-        )
+        )[0]
         for name, one in made.items()
     }
-    costs = {name: one for name, (one,) in done.items()}
     room = np.logical_and.reduce([one.overflow == 0 for one in costs.values()])
     costs = {name: one.select(room) for name, one in costs.items()}
     own = costs[flow.POLICY]
@@ -256,8 +255,10 @@ def found_of(
         for symbol in known:
             others = {name: one for name, one in days.items() if name != symbol}
             model = flow.learned(others, Path(kept, symbol), seed)
-            line = line_of([point for one, point in points.items() if one != symbol])
-            costs[symbol]["scaled"] = scaled_waiting(grounds[symbol].source, line)
+            costs[symbol]["scaled"] = scaled_waiting(
+                grounds[symbol].source,
+                line_of([point for one, point in points.items() if one != symbol]),
+            )
             for bound in bounds:
                 ground = ground_of(homes[symbol], symbol, bound, terms)
                 parts[bound, symbol] = judge(ground, model, costs[symbol]["scaled"])
@@ -273,9 +274,13 @@ def found_of(
     }
     rows: dict[str, dict[str, Any]] = {bound: {} for bound in bounds}
     for (bound, symbol), part in parts.items():
-        by = "half hours" if grounds[symbol].short else "days"
-        facts = {"by": by, "spread_ticks": spread[symbol], "best": best[symbol], **costs[symbol]}
-        rows[bound][symbol] = facts | row_of(part)
+        rows[bound][symbol] = {
+            "by": "half hours" if grounds[symbol].short else "days",
+            "spread_ticks": spread[symbol],
+            "best": best[symbol],
+            **costs[symbol],
+            **row_of(part),
+        }
     for bound in bounds:
         for name, members in pools.items():
             if len(members) > 1:
