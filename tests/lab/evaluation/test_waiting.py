@@ -192,7 +192,7 @@ def test_what_waiting_costs_is_of_days_before_the_judged_ones(
     else:
         mid2 = np.abs(built.judged.worlds_k[:, sim.MID2])
         first = mid2[mid2 > 0][0]
-        assert measured.value == pytest.approx(0.24 + 0.12 * np.log(2e4 / first))
+        assert measured.value == pytest.approx(0.24 + 0.13 * np.log(2e4 / first))
         with pytest.raises(ConfigError, match="import earlier days"):
             assert measured.measured
 

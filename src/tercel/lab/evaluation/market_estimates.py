@@ -35,7 +35,7 @@ PRIOR_RATIO: Final = 0.4
 """Prior of the cost of waiting, a ratio to the half spread: typical over the calibrated symbols."""
 PRIOR_DAYS: Final = 6
 """Weight of `PRIOR_RATIO`, in days or other clusters."""
-SCALED: Final = (0.24, 0.12)
+SCALED: Final = (0.24, 0.13)
 """Cost of waiting in a symbol that none was measured in: a + b ln(tick / price, bps); `python -m studies markets` fits it."""
 SCALED_RANGE: Final = (0.05, 1.0)
 WAITING_SEED: Final = 1_800_000_000
@@ -155,7 +155,7 @@ def tick_bps(source: Source) -> float:
 def scaled_waiting(source: Source, line: tuple[float, float] = SCALED) -> float:
     """Cost of waiting in a market without earlier days, a ratio to the half spread, by its tick: a + b ln(:func:`tick_bps`).
 
-    Over nine symbols, each by the line of the others, it misses by 0.25 (root mean square), their mean by 0.32;
+    Over nine symbols, each by the line of the others, it misses by 0.26 (root mean square), their mean by 0.32;
     spread, queue time and traded volume beside the tick do not come nearer.
     """
     return float(np.clip(line[0] + line[1] * np.log(tick_bps(source)), *SCALED_RANGE))
