@@ -372,6 +372,24 @@ def flow(
 
 
 @app.command()
+def markets(
+    lake: Lakes,
+    symbol: Symbols = "",
+    bound: Bounds = "strict,undercut",
+    passive_impact: PassiveImpact = None,
+    impact_scale: ImpactScale = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What the shipped policy saves in every recorded market, short ones by half hours, beside all written rules."""
+    with report_errors(as_json):
+        from studies.tape import markets as study
+
+        terms = impact_terms(passive_impact, impact_scale)
+        study.run(lake, split_commas(symbol), split_commas(bound), seed, as_json, terms)
+
+
+@app.command()
 def fills_forecast(
     lake: Lakes,
     symbol: Symbols = "",

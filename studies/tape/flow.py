@@ -126,16 +126,12 @@ def strategies_of(model: str, market: BuiltMarket, parts: bool = True) -> dict[s
 
 
 def learned(days: Days, out: Path, seed: int) -> str:
-    """Folder of a forecaster of some days, calibrated on the later of them."""
+    """Folder of a forecaster of some days, calibrated on the later of them, or in sample where none has a later day."""
     kept = {name: found for name, found in days.items() if found}
-    early = fit_symbols(
-        "boosting", [split_days(found)[0] for found in kept.values()], HORIZON_S, seed
-    )
-    later = [
-        forecasts_and_moves(early, split_days(found)[1], HORIZON_S)
-        for found in kept.values()
-        if split_days(found)[1]
-    ]
+    parts = [split_days(found) for found in kept.values()]
+    early = fit_symbols("boosting", [first for first, _ in parts], HORIZON_S, seed)
+    calibrated = [later for _, later in parts if later] or [first for first, _ in parts]
+    later = [forecasts_and_moves(early, found, HORIZON_S) for found in calibrated]
     whole = fit_symbols("boosting", list(kept.values()), HORIZON_S, seed)
     scale, widths = calibrate(later)
     n = len(HORIZONS)

@@ -154,6 +154,12 @@ def run_sizes(
     say(f"Saved against {flow.LARGE}, bps, on the same orders. Intervals are 95 %, over days.")
 
 
+def homes_of(lakes: Sequence[Path], symbols: Sequence[str]) -> dict[str, Lake]:
+    """The lake of each symbol, of all that the lakes hold or of those named."""
+    held = {about.symbol: lake for lake in map(Lake, lakes) for about in lake.list()}
+    return {symbol: held.get(symbol, Lake(lakes[0])) for symbol in symbols or sorted(held)}
+
+
 def judged_of(
     lakes: Sequence[Path], symbols: Sequence[str]
 ) -> tuple[flow.Days, Mapping[str, Lake], list[str]]:
@@ -164,8 +170,7 @@ def judged_of(
     ConfigError
         Fewer than two of these.
     """
-    held = {about.symbol: lake for lake in map(Lake, lakes) for about in lake.list()}
-    homes = {symbol: held.get(symbol, Lake(lakes[0])) for symbol in symbols or sorted(held)}
+    homes = homes_of(lakes, symbols)
     days: dict[str, Sequence[FlowDay]] = {}
     for symbol, lake in homes.items():
         days |= read_days(lake, [symbol])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.api.tca.parent_replay import ReplayRuns
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND as S
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import (
@@ -28,7 +29,13 @@ from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.market import build_market, waiting_cost_on
-from tercel.lab.evaluation.market_estimates import PRIOR_DAYS, PRIOR_RATIO, Waiting, with_waiting
+from tercel.lab.evaluation.market_estimates import (
+    PRIOR_DAYS,
+    PRIOR_RATIO,
+    Waiting,
+    scaled_waiting,
+    with_waiting,
+)
 from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.evaluation.scenario import Scenario
@@ -37,6 +44,7 @@ from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.source import Source, reactive, with_impact
+from tercel.market.simulator.tape_source import replay
 from tercel.market.simulator.terms import NO_FEES, Fees
 from tercel.market.tape import Lake
 
@@ -169,32 +177,35 @@ def order(day: str, at: str = "10:15:00") -> Order:
 def test_what_waiting_costs_is_of_days_before_the_judged_ones(
     lake: Lake, told: dict[str, Any], before: int
 ) -> None:
-    """Where agents learn from other hours and later days, too; without an earlier day nothing is known, and it is said."""
+    """Where agents learn from other hours and later days, too; without an earlier day it is scaled, and that is said."""
     market = Market(lake=str(lake.root), symbol="SIM", days=told.get("days", ()))
     task = Task(horizon_s=300.0, warmup_s=300.0, start=told.get("start", ""))
     built = build_market(Scenario(market, task, orders=told.get("orders", ())))
     measured = built.judged.waiting
     said = any("No earlier day tells what waiting costs" in note for note in built.notes)
-    assert said == (measured is None) == (before == 0)
-    if isinstance(measured, Waiting):
+    assert isinstance(measured, Waiting)
+    assert said == (measured.sampler is None) == (before == 0)
+    if measured.sampler is not None:
         starts = measured.sampler(1, 0, 400).rows[:, kernels.E_START_NS]
         days = {lake.read("SIM", day)[1].exch_ns[0] // DAY_NS: day for day in DAYS}
         assert {days[one] for one in (starts // DAY_NS).tolist()} == set(DAYS[:before])
     else:
-        learned, rule = run_strategies(
-            built.judged, built.task, built.plan, [build_named("default"), build("guarded")]
-        )
-        np.testing.assert_array_equal(learned.shortfall, rule.shortfall)
+        mid2 = np.abs(built.judged.worlds_k[:, sim.MID2])
+        first = mid2[mid2 > 0][0]
+        assert measured.value == pytest.approx(0.24 + 0.13 * np.log(2e4 / first))
+        with pytest.raises(ConfigError, match="import earlier days"):
+            assert measured.measured
 
 
 def test_own_fills_worked_again_know_it_of_the_day_before_alone(lake: Lake) -> None:
-    """Volume and volatility are those of the very day where there is no earlier one, and so it is said; this is not."""
+    """Volume and volatility are those of the very day where there is no earlier one, and so it is said; this is scaled."""
     market = Market(lake=str(lake.root), impact="none")
     runs = ReplayRuns(lake, {"default": lambda known: build_named("default", known)}, market, 1, {})
     task = Task(horizon_s=300.0, warmup_s=300.0)
     first, second = (runs._estimates(lake.instrument("SIM", day), task) for day in DAYS[:2])
     assert runs.hindsight
-    assert first.waiting == 0 < second.waiting
+    assert first.waiting == scaled_waiting(replay(lake, "SIM", DAYS[:1])[0])
+    assert 0 < second.waiting != first.waiting
 
 
 @pytest.mark.release

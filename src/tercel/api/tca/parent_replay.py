@@ -120,10 +120,9 @@ class ReplayRuns:
             )
             windows = tape_plan([day], pilot_task, [1.0], every_ns=every_ns, both_sides=False)
             estimates = pilot(source, pilot_task, windows)
-            if earlier_days and any(
-                forecaster_of(make(estimates)) is not None for make in self.makers.values()
-            ):
-                waits = Waiting(source, pilot_task, tape_sampler(windows))
+            if any(forecaster_of(make(estimates)) is not None for make in self.makers.values()):
+                sampler = tape_sampler(windows) if earlier_days else None
+                waits = Waiting(source, pilot_task, sampler)
                 estimates = replace(estimates, waiting=waits.value)
             self._estimates_of[key] = estimates
         return self._estimates_of[key]

@@ -92,7 +92,7 @@ def counterfactual_section(counterfactual: "Counterfactual", unit: str) -> Secti
     if counterfactual.hindsight:
         text.append(
             "Where the lake has no earlier day, strategies knew the day's own volume and volatility, and a policy that "
-            "goes by what waiting costs was `guarded`."
+            "goes by what waiting costs had it scaled from other markets."
         )
     text += [
         f"{len(names):,} parents {WHY_NOT[reason]} and were not re-simulated."

@@ -29,6 +29,9 @@ from tercel.lab.evaluation.runs import markets_of as markets_of
 from tercel.lab.evaluation.market_estimates import law_of_preset as law_of_preset
 from tercel.lab.evaluation.market_estimates import law_of_tape as law_of_tape
 from tercel.lab.evaluation.market_estimates import pilot as pilot
+from tercel.lab.evaluation.market_estimates import Waiting as Waiting
+from tercel.lab.evaluation.market_estimates import scaled_waiting as scaled_waiting
+from tercel.lab.evaluation.market_estimates import tick_bps as tick_bps
 from tercel.lab.evaluation.runs import run_strategies as run_strategies
 from tercel.lab.evaluation.runs import run_strategy as run_strategy
 from tercel.lab.evaluation.runs import streams_of as streams_of
@@ -38,6 +41,7 @@ from tercel.lab.evaluation.scenario import Scenario as Scenario
 from tercel.lab.evaluation.training_files import read_metrics as read_metrics
 from tercel.lab.evaluation.windows import placebo_plan as placebo_plan
 from tercel.lab.evaluation.windows import tape_plan as tape_plan
+from tercel.lab.evaluation.windows import tape_sampler as tape_sampler
 from tercel.lab.evaluation.windows import window_row as window_row
 
 __all__ = [
@@ -59,6 +63,7 @@ __all__ = [
     "ScheduleRatios",
     "Scores",
     "Split",
+    "Waiting",
     "bank_sampler",
     "batches",
     "build_market",
@@ -74,12 +79,15 @@ __all__ = [
     "read_metrics",
     "run_strategies",
     "run_strategy",
+    "scaled_waiting",
     "seeded_plan",
     "split_days",
     "streams_of",
     "streams_plan",
     "tape_plan",
+    "tape_sampler",
     "task_of",
+    "tick_bps",
     "window_row",
     "without_orders",
 ]

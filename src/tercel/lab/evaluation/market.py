@@ -20,6 +20,7 @@ from tercel.lab.evaluation.market_estimates import (
     Waiting,
     law_of_tape,
     pilot,
+    scaled_waiting,
     settle_market,
     with_waiting,
 )
@@ -256,8 +257,7 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
     earlier = training_plan.take(
         np.flatnonzero(training_plan.rows[:, kernels.E_START_NS] < judged_from_ns)
     )
-    if len(earlier):
-        training = with_waiting(training, task, tape_sampler(earlier))
+    training = with_waiting(training, task, tape_sampler(earlier) if len(earlier) else None)
     instrument = judged_days[0].instrument
     quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
@@ -304,7 +304,8 @@ def _build_on_tape(scenario: Scenario) -> BuiltMarket:
                 ()
                 if len(earlier)
                 else (
-                    "No earlier day tells what waiting costs: a policy that goes by it is `guarded` here.",
+                    f"No earlier day tells what waiting costs: {scaled_waiting(training):.2f} of half the spread is scaled "
+                    "from other markets by the tick, not measured.",
                 )
             ),
             *(
