@@ -189,7 +189,7 @@ def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
     ran = [row for row in (flow.POLICY, *SHOWN) if row in scores.bps]
     saves = {row: flow.saved(scores, row) for row in ran}
     mean = {name: float(scores.mean(name).mean()) for name in scores.bps}
-    told = flow.TRUTH in saves
+    of_truth = saves[flow.TRUTH].mean if flow.TRUTH in saves else 0.0
     return {
         "symbol": symbol,
         "orders": len(scores.cluster),
@@ -197,7 +197,7 @@ def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
         "saves": {name: one.to_json() for name, one in saves.items()},
         "over_placebo": flow.saved(scores, flow.POLICY, flow.PLACEBO).to_json(),
         "saves_on": {one: flow.saved(scores, flow.POLICY, one).to_json() for one in flow.SCHEDULES},
-        "share_of_truth": saves[flow.POLICY].mean / saves[flow.TRUTH].mean if told else None,
+        "share_of_truth": saves[flow.POLICY].mean / of_truth if of_truth else None,
         "dearest_on_twap_repeg": flow.saved_in_tail(scores, flow.POLICY, "twap_repeg").to_json(),
         "over_twap_take": mean[flow.POLICY] / mean["twap_take"],
     }
@@ -225,7 +225,7 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['bps'][flow.BASE]:.2f}",
         *saves,
         format_interval(Estimate.of(row["over_placebo"]), signed=True),
-        f"{100 * row['share_of_truth']:.0f}",
+        "" if row["share_of_truth"] is None else f"{100 * row['share_of_truth']:.0f}",
         *(
             format_interval(Estimate.of(row["saves_on"][one]), signed=True)
             for one in flow.SCHEDULES

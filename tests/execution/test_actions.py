@@ -398,7 +398,7 @@ def foretold(view: View, seed: int = 1) -> View:
     rng = np.random.default_rng(seed)
     outlook = rng.integers(-9000, 9000, (view.n, c.OUTLOOK))
     for column in (c.USUAL_SPREAD, c.FORECAST_10_SD, c.FORECAST_30_SD):
-        outlook[:, column] = 3000 * (rng.random(view.n) < 0.9)
+        outlook[:, column] = rng.choice([0, 1400, 1500, 3000], view.n, p=[0.1, 0.1, 0.1, 0.7])
     outlook[:, c.WAITING] = 400_000 * (rng.random(view.n) < 0.9)
     return replace(view, outlook=outlook)
 
@@ -410,7 +410,7 @@ def twin(scores: list[float], view: View, row: int, slices: float) -> list[int]:
     touch, far = int(view.m[row, c.TOUCH]), int(view.far[row])
     quoted = abs(touch) < 2**30 and abs(far) < 2**30 and not view.m[row, c.HALTED]
     room = (far - touch) * int(view.side[row])
-    known = told[c.FORECAST_30_SD] > 0 and told[c.USUAL_SPREAD] > 0 and told[c.WAITING] > 0
+    known = told[c.FORECAST_30_SD] > 0 and told[c.USUAL_SPREAD] >= 1500 and told[c.WAITING] > 0
     if not (quoted and known and room > 0):
         return want
     take, wait = (score > 0 for score in scores)
@@ -498,6 +498,7 @@ def sure(far: int, **told: int) -> View:
         (sure(998), False),
         (sure(1001, FORECAST_30_SD=0), False),
         (sure(1001, WAITING=0), False),
+        (sure(1001, USUAL_SPREAD=1_499), False),
         (sure(1001, FEES=80_000), False),
         (sure(1050, FEES=-400_000), True),
         (sure(1001, FORECAST_30=-(10**9), FEES=-80_000), True),

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from tests.studies.typed import printed, refused
 
 from studies.tape import flow, learners
+from tercel.execution import cost_observation
 from tercel.execution.policies import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import run_strategies
@@ -35,6 +36,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         )  # fmt: skip
         made.write(about, simulated_session(market, 5 + number, 3600.0, open_ns, warmup_s=300.0))
     return made
+
+
+@pytest.fixture(autouse=True)
+def one_tick_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast market's spread is usually one tick."""
+    monkeypatch.setattr(cost_observation, "LEAST_USUAL_SPREAD", 0.5)
 
 
 @pytest.fixture

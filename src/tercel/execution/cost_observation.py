@@ -22,6 +22,8 @@ COST_ENTRIES: Final = (
 )
 # A move counts up to so many usual half spreads; what taking costs counts in full, or a forecast could be worth any.
 MOST_HALF_SPREADS: Final = 3.0
+# Ticks: below it most spreads are of one tick, and the rule works the order.
+LEAST_USUAL_SPREAD: Final = 1.5
 
 
 def half_spread(view: View) -> Floats:
@@ -39,8 +41,11 @@ def half_spread(view: View) -> Floats:
 
 
 def is_known(view: View) -> Bools:
-    """Whether forecast, usual spread and cost of waiting are known, bool (n,); never in a halt, locked or crossed book."""
-    has_forecast = (view.forecast_30_sd_bps > 0) & (view.usual_spread > 0) & (view.waiting > 0)
+    """Whether forecast, usual spread and cost of waiting are known, bool (n,); never in a halt, locked or crossed book, nor
+    where the spread is usually one tick: there taking costs the place in a long queue, which no entry has.
+    """
+    has_forecast = (view.forecast_30_sd_bps > 0) & (view.waiting > 0)
+    has_forecast &= view.usual_spread >= LEAST_USUAL_SPREAD
     return np.asarray(has_forecast & ~view.halted & (view.spread > 0))
 
 
