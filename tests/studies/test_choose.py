@@ -10,6 +10,7 @@ import pytest
 from studies.tape import choose, flow
 from studies.tape.choose import ABSENT, GRID, Bench, Named, Rule, found_of
 from tercel.core import ConfigError, Floats
+from tercel.execution.cost_scores import CostDecoder
 from tercel.execution.policies import MlpPolicy
 
 pytestmark = pytest.mark.release
@@ -29,6 +30,14 @@ def test_the_scores_are_the_comparison_of_costs() -> None:
     told = choose.told(rule, "flow-2")
     assert isinstance(told.policy, MlpPolicy)
     assert told.action_parameters == {"flow": {"model": "flow-2"}, "slices": 2}
+
+
+def test_what_ships_is_the_choice_that_the_page_shows() -> None:
+    [(weight, bias)] = flow.policy_of("flow-2").policy.layers  # type: ignore[attr-defined]
+    chosen, constant = choose.layer(Rule(3, 0.5, 0.6, 1.8, 0.0))
+    np.testing.assert_allclose(weight, chosen)
+    np.testing.assert_allclose(bias, constant)
+    assert CostDecoder.slices == 3
 
 
 def at(name: str, rule: Rule) -> int:
