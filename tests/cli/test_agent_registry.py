@@ -61,12 +61,12 @@ def test_list_knows_packaged_registered_and_trained(home: Path) -> None:
     told("register", "default", "--name", "csco")
     found = told("list")
     rows = [(row["policy"], row["alias"], row["measured"]) for row in found["packaged"]]
-    assert rows == [("default-1", "default", "judged, csco")]
+    assert rows == [("default-1", "default", "judged, sh600961")]
     assert [row["policy"] for row in found["registry"]["versions"]] == ["csco@1"]
     assert [row["policy"] for row in found["runs"]] == ["runs/agents/a-1", "runs/agents/b-1"]
     assert "--resume" in found["runs"][1]["fault"]
     printed = tercel("agent", "list").stdout
-    for part in ("measured", "judged, csco", "csco@1", "runs/agents/a-1", "default-1"):
+    for part in ("measured", "judged, sh600961", "csco@1", "runs/agents/a-1", "default-1"):
         assert part in printed
 
 

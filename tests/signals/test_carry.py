@@ -123,8 +123,8 @@ def test_too_little_and_no_library_is_no_carry(
 
 def test_a_tape_that_teaches_nothing_has_no_quotient(tape: list[FlowDay]) -> None:
     assert judged([noise(day) for day in tape], tape[:6]).carry is None
-    assert "too little tape to tell" in describe_carry(SimulatedMarket("m", None))
-    assert describe_carry(None).startswith("no R² ratio: no tape")
+    assert "too little was recorded" in describe_carry(SimulatedMarket("m", None))
+    assert describe_carry(None).startswith("no R² ratio: not measured")
 
 
 def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def test_markets_of_today_have_the_facts_of_their_instruments_and_tell_their_lim
     preset = load(name)
     assert (preset.venue, preset.symbol, preset.tick, preset.lot) == (venue, symbol, tick, lot)
     assert preset.start_mid_ticks * tick == pytest.approx(mid, rel=0.01)
-    assert says in preset.card["scored_tape"]["notes"][0]
-    assert "second" in preset.card["held_out_days"][0]
+    assert says in preset.card["limits"][0]
+    assert says.endswith(str(preset.card["part_of_day"]).partition(" ")[2])
 
 
 def test_save_and_load_give_the_same_preset(toy: Preset, tmp_path: Path) -> None:
