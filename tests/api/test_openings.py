@@ -76,9 +76,11 @@ def leaves_nothing(attempt: Callable[[], object], expected: type[Exception] = Ve
     with pytest.raises(expected):
         attempt()
     open_files, running_threads = open_resources()
-    assert (
-        open_files <= files
-    )  # what earlier tests left to the collector of garbage may be closed meanwhile
+    for _ in range(100):  # a thread that an earlier test left running opens its files for a moment
+        if open_files <= files:
+            break
+        open_files &= open_resources()[0]
+    assert open_files <= files  # those of earlier tests may be closed meanwhile, as garbage
     assert running_threads <= threads
 
 

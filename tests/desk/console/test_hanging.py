@@ -132,6 +132,7 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
         "status",
     }
     assert {parent.status for parent in session.ledger.parents} == {"paused"}
+    session.running_threads.close()
     session.journal.close()
 
     again = session_of(
