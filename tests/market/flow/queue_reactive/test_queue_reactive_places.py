@@ -15,6 +15,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.price_window import allocate
 from tercel.market.flow.queue_reactive import (
     empirical,
+    extract,
     layout as q,
     memory as kernels,
     touch_history,
@@ -363,7 +364,7 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     inside = (day.o.kind == q.LIMIT_IN_SPREAD) & ~AgainChances().count(day, seen)[0]
     wide = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside]
     shift = np.searchsorted(law["shift_edges"], seen.shift, side="right")[inside]
-    place = seen.before[inside, empirical.LASTLY_COLUMN]
+    place = seen.before[inside, extract.LAST_TRADE_PLACE]
     count = np.bincount(np.ravel_multi_index((shift, place, wide), SHAPE), minlength=len(LAWS))
     found = empirical.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
     truth = law["inside"].reshape(-1, q.INSIDE_POINTS)

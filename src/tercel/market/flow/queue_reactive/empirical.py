@@ -11,7 +11,6 @@ from tercel.market.flow.queue_reactive.repetition import AgainChances, Table, fr
 
 CURVE = 13
 GAPS_AT = (0.12, 0.25, 0.4, 0.55, 0.68, 0.8, 0.9, 0.96, 0.99)
-LASTLY_COLUMN = 13
 """Of `extract.FlowState.before`."""
 Days = Sequence[extract.ExtractedDay]
 FlowStates = Sequence[extract.FlowState]
@@ -149,7 +148,7 @@ def _inside(days: Days, states: FlowStates, known: Sequence[Bools], law: dict[st
     shift = np.searchsorted(
         law["shift_edges"], np.concatenate([s.shift for s in states]), side="right"
     )
-    place = np.concatenate([s.before[:, LASTLY_COLUMN] for s in states])
+    place = np.concatenate([s.before[:, extract.LAST_TRADE_PLACE] for s in states])
     tables = [
         _by_class(
             signed,

@@ -42,6 +42,10 @@ SOON_NS: Final = 1_000_000_000
 """Hidden executions of a side within so long belong to one burst."""
 ACTIVITY_CELL = 16
 WAIT_CELL = 17
+# columns of `FlowState.before`: see there
+EVENT_KIND, EVENT_LOTS, EVENT_PRICE, EVENT_SIDE, CANCELLED_PRICE, CANCELLED_LOTS = range(6)
+PLACED_CELL, PLACED_PRICE, PLACED_LOTS, LOST_CELL, LOST_PRICE = range(6, 11)
+FAR_LOST_CELL, FAR_LOST_PRICE, LAST_TRADE_PLACE, BEFORE_COLUMNS = range(11, 15)
 
 
 @dataclass(frozen=True)
@@ -125,11 +129,11 @@ class FlowState:
         Ticks by which the best bid and ask are better than the last trade's price.
     last_place : float64[n, 2]
         Of the last trade, seen from bid and ask (`touch_history.last_place`).
-    before : int64[n, 14]
-        Class of the previous kind, lots and price and side of the previous event (side 0 after a trade), price and
-        lots of the side's last cancelled order; cell (`touch_history.again_cell`), price and lots of its last order in the
-        spread; cell (`touch_history.lost_cell`) and price of the best price that its side has lost, and the other; then
-        `touch_history.lastly`.
+    before : int64[n, BEFORE_COLUMNS]
+        What came before the event. `EVENT_*`: class of the kind, lots, price and side (0 after a trade) of the previous event.
+        Of the event's own side: `CANCELLED_*`, its last cancelled order; `PLACED_*`, its last order in the spread, with
+        the cell of `touch_history.again_cell`; `LOST_*`, the best price that it has lost, with that of `lost_cell`.
+        `FAR_LOST_*`: the same of the other side. `LAST_TRADE_PLACE`: class of `touch_history.lastly`.
     wait : int64[n]
         Class of the wait before the event.
     """
@@ -167,7 +171,7 @@ def track_state(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
     cells = np.zeros((n, CELL_COLUMNS), np.int32)
     event = np.zeros(n, np.int64)
     moves = np.zeros((n, 10))
-    before = np.zeros((n, 14), np.int64)
+    before = np.zeros((n, BEFORE_COLUMNS), np.int64)
     waits = np.zeros(n, np.int64)
     unseen = np.append(hidden_takers(day), ((np.iinfo(np.int64).max, 0, 0),), axis=0)
     _track_state(
@@ -312,19 +316,20 @@ def _track_state(
         for j in range(4):
             moves[i, 2 + j] = real(state, q.INSIDE_RUN + j)
         column = 0 if side[i] > 0 else 1
-        before[i, 0] = m.p_kind
-        before[i, 1] = m.last_lots
-        before[i, 2] = m.last_price
-        before[i, 3] = m.last_side
-        before[i, 4] = state[q.GONE_PRICE + column]
-        before[i, 5] = state[q.GONE_LOTS + column]
-        before[i, 6] = again_cell(state, flow, ns[i], side[i])
-        before[i, 7], before[i, 8] = state[q.MADE + column], state[q.MADE_LOTS + column]
-        for j in range(2):
-            lost = side[i] * (1 - 2 * j)
-            before[i, 9 + 2 * j] = lost_cell(state, flow, ns[i], lost)
-            before[i, 10 + 2 * j] = lost_price(state, lost)
-        before[i, 13] = lastly(state, flow, side[i])
+        before[i, EVENT_KIND] = m.p_kind
+        before[i, EVENT_LOTS] = m.last_lots
+        before[i, EVENT_PRICE] = m.last_price
+        before[i, EVENT_SIDE] = m.last_side
+        before[i, CANCELLED_PRICE] = state[q.GONE_PRICE + column]
+        before[i, CANCELLED_LOTS] = state[q.GONE_LOTS + column]
+        before[i, PLACED_CELL] = again_cell(state, flow, ns[i], side[i])
+        before[i, PLACED_PRICE] = state[q.MADE + column]
+        before[i, PLACED_LOTS] = state[q.MADE_LOTS + column]
+        before[i, LOST_CELL] = lost_cell(state, flow, ns[i], side[i])
+        before[i, LOST_PRICE] = lost_price(state, side[i])
+        before[i, FAR_LOST_CELL] = lost_cell(state, flow, ns[i], -side[i])
+        before[i, FAR_LOST_PRICE] = lost_price(state, -side[i])
+        before[i, LAST_TRADE_PLACE] = lastly(state, flow, side[i])
         while hidden_trades[hidden, 0] <= ns[i]:
             record_taker(state, ns[i], hidden_trades[hidden, 1], hidden_trades[hidden, 2])
             hidden += 1

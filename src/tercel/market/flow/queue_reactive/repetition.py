@@ -5,12 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive import extract, layout as q
 from tercel.market.flow.queue_reactive.edges import pad, quantile_edges
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, behind_best
 
 Table = Floats
 SIZES_AT = (0.25, 0.5, 0.85)
+LOST = (
+    (extract.LOST_CELL, extract.LOST_PRICE),
+    (extract.FAR_LOST_CELL, extract.FAR_LOST_PRICE),
+)
+"""Columns of `FlowState.before`: the best price that the own side has lost, and that of the other."""
 
 
 def repeats(days: Sequence[ExtractedDay], states: Sequence[FlowState]) -> dict[str, Table]:
@@ -26,6 +31,9 @@ def repeats(days: Sequence[ExtractedDay], states: Sequence[FlowState]) -> dict[s
     edges = quantile_edges(np.concatenate([d.lots for d in days]), SIZES_AT)
     by_size = np.zeros((3, q.STAY_CLASSES, 3))
     for d, s in zip(days, states, strict=True):
+        before_kind = s.before[:, extract.EVENT_KIND]
+        before_price = s.before[:, extract.EVENT_PRICE]
+        cancelled_price = s.before[:, extract.CANCELLED_PRICE]
         kind = d.o.kind.astype(np.int64)
         side = d.o.side.astype(np.int64)
         px = d.o.price.astype(np.int64)
@@ -46,7 +54,7 @@ def repeats(days: Sequence[ExtractedDay], states: Sequence[FlowState]) -> dict[s
                 """Probability that a fresh size equals each of `lots`, by chance alone."""
                 return np.array([law.get(x, 0.0) for x in lots.tolist()])
 
-            last = s.before[:, 1]
+            last = s.before[:, extract.EVENT_LOTS]
             same = s.event % 2 == 0
             can = rows & (last > 0)
             hit = can & (d.lots == last)
@@ -56,7 +64,7 @@ def repeats(days: Sequence[ExtractedDay], states: Sequence[FlowState]) -> dict[s
             for column, x in enumerate((hit, chance, can)):
                 np.add.at(
                     size[:, kind_code, :, column],
-                    (s.before[can, 0], opposite[can]),
+                    (before_kind[can], opposite[can]),
                     x[can].astype(float),
                 )
                 np.add.at(
@@ -64,15 +72,15 @@ def repeats(days: Sequence[ExtractedDay], states: Sequence[FlowState]) -> dict[s
                     np.searchsorted(edges, last[can], side="right"),
                     x[can].astype(float),
                 )
-            fits = _fits(kind_code, side, s.before[:, 2], near, far)
-            can_price = hit & (s.before[:, 3] == side) & fits & ~known
-            jump = np.where(side > 0, near - s.before[:, 2], s.before[:, 2] - near)
+            fits = _fits(kind_code, side, before_price, near, far)
+            can_price = hit & (s.before[:, extract.EVENT_SIDE] == side) & fits & ~known
+            jump = np.where(side > 0, near - before_price, before_price - near)
             chance[can_price] = chance_of(jump[can_price], step_share)
-            for column, x in enumerate((px == s.before[:, 2], chance, can_price)):
+            for column, x in enumerate((px == before_price, chance, can_price)):
                 np.add.at(
-                    price[:, kind_code, column], s.before[can_price, 0], x[can_price].astype(float)
+                    price[:, kind_code, column], before_kind[can_price], x[can_price].astype(float)
                 )
-            gone = s.before[:, 5]
+            gone = s.before[:, extract.CANCELLED_LOTS]
             can_gone = rows & ~hit & (gone > 0) & (gone != last)
             hit_gone = can_gone & (d.lots == gone)
             again[kind_code] += (
@@ -80,10 +88,10 @@ def repeats(days: Sequence[ExtractedDay], states: Sequence[FlowState]) -> dict[s
                 chance_of(gone[can_gone], share).sum(),
                 can_gone.sum(),
             )
-            fits = _fits(kind_code, side, s.before[:, 4], near, far) & hit_gone & ~known
-            jump = np.where(side > 0, near - s.before[:, 4], s.before[:, 4] - near)
+            fits = _fits(kind_code, side, cancelled_price, near, far) & hit_gone & ~known
+            jump = np.where(side > 0, near - cancelled_price, cancelled_price - near)
             price_again[kind_code] += (
-                (px == s.before[:, 4])[fits].sum(),
+                (px == cancelled_price)[fits].sum(),
                 chance_of(jump[fits], step_share).sum(),
                 fits.sum(),
             )
@@ -121,20 +129,20 @@ class AgainChances:
         far = np.where(side > 0, day.ask[:, 0], day.bid[:, 0])
         in_spread = day.o.kind == q.LIMIT_IN_SPREAD
         room = state.cells[:, 0] // q.TOUCHES // 2
-        cell = state.before[:, 6]
-        earlier_price = state.before[:, 7]
+        cell = state.before[:, extract.PLACED_CELL]
+        earlier_price = state.before[:, extract.PLACED_PRICE]
         far_in = _depth_in_spread(earlier_price, near, far)
         can = in_spread & (cell >= 0) & _fits(q.LIMIT_IN_SPREAD, side, earlier_price, near, far)
         hit = can & (price == earlier_price)
-        same = hit & (day.lots == state.before[:, 8])
+        same = hit & (day.lots == state.before[:, extract.PLACED_LOTS])
         for column, rows in enumerate((hit, can)):
             np.add.at(self.price[column], (cell[rows], room[rows] * q.REACHES + far_in[rows]), 1.0)
         for column, rows in enumerate((same, hit)):
             np.add.at(self.lots[column], cell[rows], 1.0)
         known = hit.copy()
-        for i in range(2):
-            cell = state.before[:, 9 + 2 * i]
-            earlier_price = state.before[:, 10 + 2 * i]
+        for i, (cell_column, price_column) in enumerate(LOST):
+            cell = state.before[:, cell_column]
+            earlier_price = state.before[:, price_column]
             can = (
                 in_spread
                 & ~known
@@ -213,8 +221,8 @@ def fresh_sizes(day: ExtractedDay, state: FlowState, kind: int, again: Bools | N
     share = count / max(rows.sum(), 1)
     taken = np.zeros(len(day.lots), np.bool_)
     for earlier_lots in (
-        state.before[:, 1],
-        state.before[:, 5],
+        state.before[:, extract.EVENT_LOTS],
+        state.before[:, extract.CANCELLED_LOTS],
     ):  # the event before, the side's last cancelled order
         can = rows & (earlier_lots > 0) & ~taken
         hit = can & (day.lots == earlier_lots)
