@@ -329,7 +329,7 @@ def test_a_session_that_begins_knows_the_marks_of_before_as_the_console_does(oth
     desk = Desk(*marks(2 * MOST_MARKS)[:MOST_MARKS], *noise, *marks(2 * MOST_MARKS)[MOST_MARKS:])
     desk.beat((2 * MOST_MARKS + 2) * MINUTE, 1000, 1e-9)
     ((_, _, text),) = desk.said
-    assert text == f"value at risk of a day: {desk.risk:,.0f} USD of 0 that a day may lose"
+    assert text == f"value at risk of a day: {desk.risk:,.0f} USD of 0 USD that a day may lose"
 
 
 def test_a_session_at_work_alerts_where_its_limit_is_below_what_is_at_risk() -> None:

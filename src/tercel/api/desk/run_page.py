@@ -32,6 +32,7 @@ from tercel.core.report.cells import is_known
 from tercel.core.report.formatting import (
     format_count,
     format_half_width,
+    format_money,
     format_number,
     format_percent,
 )
@@ -242,9 +243,9 @@ def _savings_on_paper(outcome: DeskOutcome) -> Iterator[Section]:
             name,
             bare_name(saving.against),
             saving.orders,
-            f"{saving.value:,.0f}",
+            format_money(saving.value, digits=0),
             format_half_width(saving.saved_bps, saving.half_bps),
-            f"{saving.saved:,.0f}",
+            format_money(saving.saved, digits=0),
             format_saving_range(saving),
             how_sure(saving),
         ]
@@ -264,7 +265,9 @@ def _agent_table(outcome: DeskOutcome) -> tuple[list[str], list[list[object]]]:
         parents = [parent for parent in outcome.parents if parent.agent == row[0]]
         lots = sum(parent.filled for parent in parents)
         value = sum(parent.notional or 0.0 for parent in parents)
-        table.append([*row[:2], len(parents), f"{lots:,}", f"{value:,.0f}", *row[2:-1]])
+        table.append(
+            [*row[:2], len(parents), f"{lots:,}", format_money(value, digits=0), *row[2:-1]]
+        )
     return [*headings[:2], *more, *headings[2:-1]], table
 
 

@@ -165,11 +165,11 @@ def format_saving_range(saving: SavingOnPaper, currency: str = "", before: str =
     if saving.half is None:
         return ""
     low, high = saving.saved - saving.half, saving.saved + saving.half
-    return f"{before}{low:,.0f} to {high:,.0f} {currency}".rstrip()
+    return f"{before}{format_money(low, digits=0)} to {format_money(high, currency, 0)}"
 
 
 def format_run_amount(amount: float, currency: str) -> str:
-    """A run's money without decimals; the unit of an unknown currency in words.
+    """A run's money, without decimals if it is not small; the unit of an unknown currency in words.
 
     >>> format_run_amount(992.4, "USD"), format_run_amount(-1200.0, "")
     ('992 USD', '-1,200 units of the quote currency')
@@ -194,7 +194,7 @@ def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
             name,
             bare_name(agent.strategy),
             format_half_width(agent.is_bps, agent.half_bps, missing="none"),
-            f"{agent.cost:,.0f}",
+            format_money(agent.cost, digits=0),
             format_half_width(agent.saves_bps, agent.saves_half_bps, missing="none"),
             format_percent(agent.share),
             ""

@@ -22,7 +22,7 @@ from tercel.api.tca.report_rows import (
 )
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.renamed import refuse_former_names
-from tercel.core.report.formatting import format_count, format_interval, format_number
+from tercel.core.report.formatting import format_count, format_interval, format_money, format_number
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import drop_idle_columns, plain_table
 from tercel.core.serialization import to_jsonable
@@ -225,7 +225,7 @@ class OwnCosts:
             table = plain_table(["currency", "fees"], fees)
             sections.append(Section("Fees of other currencies, in no cost", html=table))
         paid = float(self.analysis.money()["fills"])
-        title = f"{title}: {format_number(self.cost_summary.total.is_bps, 1)} {unit}, {paid:,.2f} {currency}"
+        title = f"{title}: {format_number(self.cost_summary.total.is_bps, 1)} {unit}, {format_money(paid, currency, 2)}"
         return render_page(title, lines[0], sections)
 
 
@@ -418,7 +418,7 @@ def _summary_tables(cost_summary: CostSummary, unit: str, currency: str) -> str:
     lots = [
         {"agent": name, "parents": row.parents}
         | {"filled": row.filled, "unfilled": row.unfilled, "refused": row.refused}
-        | {key: f"{(row.money or {})[key]:,.2f}" for key in MONEY}
+        | {key: format_money(float((row.money or {})[key]), digits=2) for key in MONEY}
         for name, row in rows
     ]
     costs = [

@@ -435,12 +435,13 @@ def _scope_text(query: LimitQuery) -> str:
 
 
 def money_text(value: int) -> str:
-    """Text, to two decimals, of an amount in 10^-16 of `MONEY`: a limit times `PAID_ONE`.
+    """Text, to two decimals (below 1 to eight, as of coins), of an amount in 10^-16 of `MONEY`: a limit times `PAID_ONE`.
 
-    >>> money_text(3 * PAID_ONE * MONEY // 2), money_text(-2 * PAID_ONE * MONEY)
-    ('1.50', '-2.00')
+    >>> money_text(3 * PAID_ONE * MONEY // 2), money_text(-2 * PAID_ONE * MONEY), money_text(3 * PAID_ONE * MONEY // 10**4)
+    ('1.50', '-2.00', '0.00030000')
     """
-    return f"{value / (MONEY * PAID_ONE):.2f}"
+    amount = value / (MONEY * PAID_ONE)
+    return f"{amount:.{8 if 0 < abs(amount) < 1 else 2}f}"
 
 
 CHECKS: Final[tuple[Check, ...]] = (

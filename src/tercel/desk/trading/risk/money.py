@@ -21,6 +21,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.fixed_point import ONE, PAID_ONE, Unit
 from tercel.core.ports import Entry
+from tercel.core.report.formatting import format_money
 from tercel.core.stats.history import Curve, correlation, historical_loss
 from tercel.desk.limits import MONEY
 from tercel.desk.trading.child_orders.positions import Position, Positions
@@ -370,8 +371,7 @@ class VarMonitor:
                 continue
             self._over_currencies ^= {currency}
             severity, code = ("info", UNDER) if was_over else ("warning", OVER)
+            most, at_risk = (format_money(x, currency, 0) for x in (loss_limit, risk))
             self._gateway.alert(
-                severity,
-                code,
-                f"value at risk of a day: {risk:,.0f} {currency} of {loss_limit:,.0f} that a day may lose",
+                severity, code, f"value at risk of a day: {at_risk} of {most} that a day may lose"
             )

@@ -7,6 +7,7 @@ from typing import Any
 
 from tercel.core.fixed_point import sum_numbers
 from tercel.core.records import Record
+from tercel.core.report.formatting import format_money
 from tercel.desk.trading.tca.measure import AnalysedCost
 from tercel.desk.trading.tca.shortfall import weighted_mean
 
@@ -142,14 +143,18 @@ def sentences(
     """
     total = _means(rows)
     mean, half = weighted_mean((row.is_bps, row.notional) for row in rows)
-    worth = f" worth {total.notional:,.0f}" if unit == "bps" else ""
+    worth = f" worth {format_money(total.notional, digits=0)}" if unit == "bps" else ""
     parent_text = "1 parent" if len(rows) == 1 else f"{len(rows):,} parents"
     filled = f"{parent_text}: {total.filled:,} lots{worth} filled"
     if mean is None:
         lines = [f"{filled}, nothing to tell a cost of."]
     else:
         within = "" if half is None else f" ± {half:.2f}"
-        paid = f", {float(money['fills']):,.2f} in currency units" if money is not None else ""
+        paid = (
+            f", {format_money(float(money['fills']), digits=2)} in currency units"
+            if money is not None
+            else ""
+        )
         lines = [f"{filled} cost {mean:.2f}{within} {unit} against arrival{paid}."]
         parts = ", ".join(
             f"{name} {value:.2f}"
@@ -162,7 +167,11 @@ def sentences(
         lines += [f"In parts, {unit}: {parts}{benchmark_text}."] if parts else []
     losses = [
         f"{lots:,} lots {fate}"
-        + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
+        + (
+            f", which came to {format_money(float(money[part]), digits=2)}"
+            if money is not None
+            else ""
+        )
         for lots, fate, part in (
             (total.unfilled, "unfilled", "opportunity"),
             (total.refused, "refused", "refusal"),
