@@ -216,6 +216,12 @@ def attacks(
     worlds: Annotated[
         int, typer.Option(help="Worlds, both signs in each.", min=8, max=100_000)
     ] = 256,
+    lake: Annotated[
+        Path | None,
+        typer.Option(
+            help="Play the days on the market's card, quarters of an hour, instead.", metavar="DIR"
+        ),
+    ] = None,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -225,7 +231,7 @@ def attacks(
 
         ratios = _numbers(passive_impact)
         scale = 1.0 if impact_scale is None else impact_scale
-        command.run(split_commas(market), ratios, scale, worlds, seed, as_json)
+        command.run(split_commas(market), ratios, scale, worlds, seed, as_json, lake)
 
 
 def _numbers(text: str) -> list[float]:

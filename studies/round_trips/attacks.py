@@ -8,6 +8,7 @@ selling; the mean of both is one observation, in which what the market did by it
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -27,7 +28,10 @@ from tercel.core import (
     Report,
     Tif,
 )
-from tercel.market.simulator import Source
+from tercel.market.flow import Preset
+from tercel.market.impact import ImpactLaw
+from tercel.market.simulator import Source, layout as sim, replay_source
+from tercel.market.tape import Lake
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 NAME: Final = "market"
@@ -39,6 +43,9 @@ CLOSE_S: Final = 60
 LAYERS: Final = 5
 LAYER_TRADES: Final = 10
 """Lots of a layer, mean trades."""
+SKIP_S: Final = 870.0
+"""Of a recorded day's opening; its checkpoints stand a quarter of an hour apart, give or take a message."""
+QUIET_S: Final = 60.0
 MOST_TRADES: Final = 10
 """Mean trades that a quoting pattern holds at most."""
 
@@ -364,21 +371,9 @@ class Played:
         return one_sided(self.cash, np.arange(len(self.cash)))[1]
 
 
-def play(pattern: Pattern, source: Source, lots: int, worlds: Sequence[int], seed: int) -> Played:
-    """Play a pattern in worlds of a market, begun by buying and by selling.
-
-    Parameters
-    ----------
-    pattern : Pattern
-    source : Source
-        With the law of impact.
-    lots : int
-        Of a mean trade.
-    worlds : sequence of int
-        Numbers of worlds.
-    seed : int
-    """
-    pairs = [[_play_once(pattern, source, lots, seed, n, side) for side in (1, -1)] for n in worlds]
+def play(pattern: Pattern, worlds: Sequence[MarketSpec], lots: int) -> Played:
+    """Play a pattern in worlds, simulated or recorded, begun by buying and by selling; `lots` of a mean trade."""
+    pairs = [[_play_once(pattern, world, lots, side) for side in (1, -1)] for world in worlds]
     finished = [pair for pair in pairs if all(trader.position == 0 for trader in pair)]
     return Played(
         np.array([np.mean([trader.cash for trader in pair]) for pair in finished]),
@@ -387,11 +382,44 @@ def play(pattern: Pattern, source: Source, lots: int, worlds: Sequence[int], see
     )
 
 
-def _play_once(
-    pattern: Pattern, source: Source, lots: int, seed: int, index: int, side: int
-) -> Trader:
-    spec = MarketSpec(source, seed, index, index % len(source.worlds_b))
-    trader = Trader(SimulatedExchange({NAME: spec}))
+def simulated_worlds(source: Source, count: int, seed: int) -> list[MarketSpec]:
+    """Worlds of a simulated market; `source` has the law of impact."""
+    return [MarketSpec(source, seed, n, n % len(source.worlds_b)) for n in range(count)]
+
+
+def recorded_worlds(lake: Path, preset: Preset, law: ImpactLaw | None) -> list[MarketSpec]:
+    """Quarters of an hour of the days on a market's card, in which no minute passes without a message.
+
+    Raises
+    ------
+    TapeError
+        Days that the lake does not hold.
+    """
+    source, days = replay_source(
+        Lake(lake), preset.symbol, preset.card["days"], preset.venue, impact=law
+    )
+    worlds = []
+    for day in days:
+        next_ns = day.open_ns + int(SKIP_S * NS_PER_SECOND)
+        for ns, first_row, world in zip(day.world_ns, day.world_row, day.world, strict=True):
+            end_ns = ns + int((WARM_S + LENGTH_S + CLOSE_S) * NS_PER_SECOND)
+            times = source.tape[first_row : day.last_row, sim.T_NS]
+            silences = np.diff(times[times < end_ns], prepend=ns, append=end_ns)
+            if next_ns <= ns < end_ns <= day.close_ns and silences.max() < QUIET_S * NS_PER_SECOND:
+                worlds.append(
+                    MarketSpec(
+                        source,
+                        world=int(world),
+                        first_row=int(first_row),
+                        last_row=day.last_row,
+                    )
+                )
+                next_ns = ns + int(LENGTH_S * NS_PER_SECOND)
+    return worlds
+
+
+def _play_once(pattern: Pattern, world: MarketSpec, lots: int, side: int) -> Trader:
+    trader = Trader(SimulatedExchange({NAME: world}))
     trader.run(WARM_S)
     for wait_s in pattern(trader, side, lots):
         trader.run(wait_s)

@@ -1,10 +1,11 @@
 """``python -m studies attacks``: what layering, pinging, quoting both sides and taking to rest earn in a simulated market."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from studies.legs.legs import ratio
-from studies.round_trips.attacks import PATTERNS, play
+from studies.round_trips.attacks import PATTERNS, play, recorded_worlds, simulated_worlds
 from tercel import Market
 from tercel.cli import print_json, print_table, say
 from tercel.core import Estimate
@@ -20,32 +21,51 @@ SETTLE_S: Final = 900.0
 
 
 def run(
-    markets: Sequence[str], ratios: Sequence[float], scale: float, worlds: int, seed: int, as_json: bool
-) -> None:  # fmt: skip
+    markets: Sequence[str],
+    ratios: Sequence[float],
+    scale: float,
+    worlds: int,
+    seed: int,
+    as_json: bool,
+    lake: Path | None,
+) -> None:
     """Print a table a market, a row a pattern: profit of a lot by ratio, and which pay for certain.
+
+    With a `lake`, the recorded days on the market's card are played instead of simulated ones.
 
     Raises
     ------
     ConfigError, UnknownNameError
         A market that does not exist, or a ratio or scale out of range.
+    TapeError
+        Days that the lake does not hold.
     """
     terms = [
         (name, Market(preset=name, passive_impact=x, impact_scale=scale))
         for name in markets
         for x in ratios
     ]
-    cells = [measure(name, market, worlds, seed) for name, market in terms]
+    cells = [measure(name, market, worlds, seed, lake) for name, market in terms]
     rows = [row for cell in cells for row in cell]
+    kind = "recorded" if lake else "simulated"
     adjusted = holm([row["p"] for row in rows])
     for row, p in zip(rows, adjusted.tolist(), strict=True):
         row.update(p_adjusted=p, pays=bool(p < SURE))
     if as_json:
-        print_json({"worlds": worlds, "seed": seed, "impact_scale": scale, "rows": rows})
+        print_json(
+            {
+                "worlds": worlds,
+                "seed": seed,
+                "impact_scale": scale,
+                "kind": kind,
+                "rows": rows,
+            }
+        )
         return
     for name in markets:
         of_market = [row for row in rows if row["market"] == name]
         print_table(
-            f"{name}: ticks a lot that a pattern earns, by passive_impact, in {worlds} worlds",
+            f"{name}: ticks a lot that a pattern earns, by passive_impact, in {of_market[0]['worlds']} {kind} worlds",
             ("pattern", *(f"{x:g}" for x in ratios), "trades"),
             [
                 _cells([row for row in of_market if row["pattern"] == pattern])
@@ -59,15 +79,21 @@ def run(
     )
 
 
-def measure(name: str, market: Market, worlds: int, seed: int) -> list[dict[str, Any]]:
-    """Every pattern in the worlds of a market."""
+def measure(
+    name: str, market: Market, count: int, seed: int, lake: Path | None = None
+) -> list[dict[str, Any]]:
+    """Every pattern in `count` simulated worlds of a market, or in those of its days in a `lake`."""
     preset = load(name)
     law = law_of_preset(preset, market)
-    source = reactive(preset, BOOKS, seed, SETTLE_S, law or "none")
+    if lake:
+        worlds = recorded_worlds(lake, preset, law)
+    else:
+        source = reactive(preset, BOOKS, seed, SETTLE_S, law or "none")
+        worlds = simulated_worlds(source, count, seed)
     lots = max(round(law.mean_trade_lots if law else preset.volume_per_s), 1)
     rows = []
     for pattern, attack in PATTERNS.items():
-        played = play(attack, source, lots, range(worlds), seed)
+        played = play(attack, worlds, lots)
         rows.append(
             {
                 "market": name,
@@ -76,6 +102,7 @@ def measure(name: str, market: Market, worlds: int, seed: int) -> list[dict[str,
                 "ticks_a_lot": ratio(played.cash, played.lots),
                 "trades": float(played.lots.mean()) / lots,
                 "p": played.p,
+                "worlds": len(worlds),
                 "unfinished": played.unfinished,
             }
         )

@@ -2,18 +2,28 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.studies.typed import printed, refused
 
 from studies.round_trips import attacks
-from studies.round_trips.attacks import NAME, PATTERNS, Trader, play
-from tercel.core import M_PRICE, M_SIDE, ONE
+from studies.round_trips.attacks import (
+    NAME,
+    PATTERNS,
+    Trader,
+    play,
+    recorded_worlds,
+    simulated_worlds,
+)
+from tercel.core import M_PRICE, M_SIDE, NS_PER_SECOND, ONE
 from tercel.market.flow.registry import load
 from tercel.market.impact import law as words
 from tercel.market.simulator import Source, layout as sim
+from tercel.market.simulator.days import simulated_session
 from tercel.market.simulator.source import reactive
+from tercel.market.tape import Instrument, Lake
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 LOTS = 100
@@ -41,7 +51,7 @@ def test_cash_and_lots_are_those_of_the_exchanges_reports_and_nothing_is_held_at
         return made[-1]
 
     monkeypatch.setattr(attacks, "SimulatedExchange", exchange_of)
-    trader = attacks._play_once(PATTERNS[pattern], market, LOTS, 1, 0, 1)
+    trader = attacks._play_once(PATTERNS[pattern], MarketSpec(market, 1), LOTS, 1)
     [exchange] = made
     trades = exchange.executions("desk")
     signed = [(report.side * report.last_qty // ONE, report.last_px // ONE) for report in trades]
@@ -68,7 +78,7 @@ def test_the_touch_is_that_of_others(market: Source) -> None:
 
 
 def test_both_signs_of_a_pattern_lose_the_spread_in_a_market_with_a_law(market: Source) -> None:
-    played = play(PATTERNS["take 1 trade, back in 10 s"], market, LOTS, range(4), 1)
+    played = play(PATTERNS["take 1 trade, back in 10 s"], simulated_worlds(market, 4, 1), LOTS)
     assert (played.unfinished, set(played.lots)) == (0, {LOTS})
     assert played.cash.mean() < 0.0
     assert played.p > 0.5
@@ -80,7 +90,8 @@ def test_a_planted_free_lunch_pays_for_certain(market: Source) -> None:
     flow[int(flow[sim.IMPACT_AT]) + words.PASSIVE] = 60.0
     pattern = partial(attacks.rest_then_take, trades=1, wait_s=120)
     plain, lunch = (
-        play(pattern, one, LOTS, range(12), 1) for one in (market, replace(market, flow=flow))
+        play(pattern, simulated_worlds(one, 12, 1), LOTS)
+        for one in (market, replace(market, flow=flow))
     )
     assert lunch.p < 0.01 < plain.p
 
@@ -97,3 +108,26 @@ def test_the_command_prints_a_row_a_pattern_and_refuses_what_is_no_ratio(
     assert np.isfinite([row["ticks_a_lot"]["mean"] for row in found["rows"]]).all()
     for wrong, told in (("2", "from 0 to 1"), ("half", "numbers, separated by commas")):
         assert told in refused(*words_typed, "--passive-impact", wrong)
+
+
+def test_recorded_worlds_are_quarters_of_an_hour_without_a_silent_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attacks, "SKIP_S", 0.0)
+    preset = load("csco-santa-fe")
+    date, lake = "2020-01-02", Lake(tmp_path)
+    about = "SIM", "AAA", date, preset.tick, preset.lot
+    open_ns = Instrument(*about).clock_ns("10:00")
+    day = Instrument(
+        *about, session_open_ns=open_ns, session_close_ns=open_ns + 2000 * NS_PER_SECOND
+    )
+    lake.write(day, simulated_session(preset, 1, 2000.0, open_ns, warmup_s=300.0))
+    card = {**preset.card, "days": [date]}
+    marked = preset.model_copy(update={"symbol": "AAA", "venue": "SIM", "card": card})
+    worlds = recorded_worlds(tmp_path, marked, None)
+    assert len(worlds) == 2  # at 15 and 30 of 33 minutes
+    played = play(PATTERNS["take 1 trade, back in 10 s"], worlds, LOTS)
+    assert (played.unfinished, set(played.lots)) == (0, {LOTS})
+    assert played.cash.mean() < 0.0
+    monkeypatch.setattr(attacks, "QUIET_S", 0.5)
+    assert recorded_worlds(tmp_path, marked, None) == []
