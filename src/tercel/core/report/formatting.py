@@ -14,8 +14,8 @@ EPOCH_NS: Final = 10**17
 """Venue times (ns) from here on (1973) are calendar times; earlier ones belong to a simulated day."""
 _WHOLE: Final = 1000
 """Amounts of money from here on have no decimals."""
-_COIN_DIGITS: Final = 8
-"""Decimals of money at most: those of a bitcoin."""
+_LEAST: Final = 5e-10
+"""5 % of the least amount that is no rounding error: a satoshi, 10^-8 of a bitcoin."""
 
 
 def format_number(
@@ -87,7 +87,7 @@ def format_percent_interval(share: Estimate, *, signed: bool = False) -> str:
 def format_money(amount: float | None, currency: str = "", digits: int | None = None) -> str:
     """An amount of money with its currency; without `digits`, two decimals below 1000 and none from there on.
 
-    A small amount, such as one in a coin, gets the digits that show it to 5 %, at most eight.
+    A small amount, such as one in a coin, gets the digits that show it to 5 %.
 
     >>> format_money(1234567.8, "USD"), format_money(-0.07), format_money(992.4, "USD", 0), format_money(None)
     ('1,234,568 USD', '-0.07', '992 USD', '–')
@@ -96,20 +96,9 @@ def format_money(amount: float | None, currency: str = "", digits: int | None = 
     """
     if digits is None:
         digits = 0 if is_known(amount) and abs(amount) >= _WHOLE else 2
-    text = format_number(amount, _money_digits(amount, digits), thousands=True)
-    return f"{text} {format_currency(currency)}".strip()
-
-
-def _money_digits(amount: float | None, digits: int) -> int:
-    """Decimals, `digits` or more, that show an amount to 5 %; `digits` for one that eight do not show."""
-    if not is_known(amount):
-        return digits
-    enough = (
-        n
-        for n in range(digits, _COIN_DIGITS + 1)
-        if abs(round(amount, n) - amount) <= 0.05 * abs(amount)
-    )
-    return next(enough, digits)
+    while is_known(amount) and abs(round(amount, digits) - amount) > 0.05 * abs(amount) >= _LEAST:
+        digits += 1
+    return f"{format_number(amount, digits, thousands=True)} {format_currency(currency)}".strip()
 
 
 def format_currency(currency: str) -> str:
