@@ -29,6 +29,7 @@ from tercel.execution.policies import PlaceboForecast
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build
 from tercel.lab.evaluation import (
     Plan,
+    Scenario,
     Scores,
     Waiting,
     law_of_tape,
@@ -220,6 +221,10 @@ def found_of(
         Fewer than two symbols that can be judged.
     """
     homes = homes_of(lakes, symbols)
+    for bound in bounds:
+        Scenario(Market(lake="lake", symbol="any", bound=bound), Task()).in_market(
+            **terms
+        )  # or refuses
     days, grounds, skipped = sets_of(homes, bounds[0], terms)
     known = list(grounds)
     if len(known) < 2:
