@@ -99,7 +99,7 @@ def test_a_day_of_trades_alone_is_refused_with_a_way_on() -> None:
     events = Events.empty(50)
     events.kind[:], events.price_ticks[:], events.qty_lots[:] = TRADE, 100, 1
     events.exch_ns[:] = one.clock_ns("10:00") + np.arange(50)
-    with pytest.raises(DataError, match="orders, levels or quotes.*trades alone of CCC"):
+    with pytest.raises(DataError, match=r"orders, levels or quotes.*trades alone of CCC"):
         flow_day(one, events)
 
 

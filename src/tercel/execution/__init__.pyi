@@ -70,6 +70,7 @@ __all__ = [
     "GUIDANCE_WORDS",
     "HORIZON_NS",
     "KEEP",
+    "LEAST_USUAL_SPREAD",
     "N_FEATURES",
     "OUTSIDE",
     "REST0",
