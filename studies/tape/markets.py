@@ -251,11 +251,11 @@ def found_of(
             others = {name: one for name, one in days.items() if name != symbol}
             model = flow.learned(others, Path(kept, symbol), seed)
             line = line_of([point for one, point in points.items() if one != symbol])
-            scaled = Waiting(grounds[symbol].source, grounds[symbol].task, None, line)
-            costs[symbol]["scaled"] = scaled.value
+            by_line = Waiting(grounds[symbol].source, grounds[symbol].task, None, line)
+            costs[symbol]["scaled"] = by_line.value
             for bound in bounds:
                 ground = ground_of(homes[symbol], symbol, bound, terms)
-                parts[bound, symbol] = judge(ground, model, scaled)
+                parts[bound, symbol] = judge(ground, model, by_line)
                 step()
     best = {symbol: best_elsewhere(parts, symbol) for symbol in known}
     for (_, symbol), part in parts.items():
