@@ -361,6 +361,21 @@ def flow(
 
         terms = impact_terms(passive_impact, impact_scale)
         assumptions = parse_assumptions(assume) or ()
+        asked = [
+            name
+            for name, given in (
+                ("--assume", assumptions),
+                ("--choose", choose),
+                ("--shares", shares),
+            )
+            if given
+        ]
+        if len(asked) > 1:
+            raise ConfigError(
+                "one of --assume, --choose and --shares",
+                " and ".join(asked),
+                "run them one after the other",
+            )
         if shares:
             from studies.tape.flow_command import run_sizes
 

@@ -80,6 +80,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture
+def one_tick_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy acts where spreads are usually one tick, as in the fast market of tests."""
+    monkeypatch.setattr("tercel.execution.cost_observation.LEAST_USUAL_SPREAD", 0.5)
+
+
+@pytest.fixture
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed at the least cost that argon2 takes, also by commands."""
     hasher = importlib.import_module("argon2").PasswordHasher

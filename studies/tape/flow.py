@@ -62,6 +62,7 @@ LATE_S = (1, 2, 5)
 TAIL = 0.05
 DAY_NS = 86_400 * NS_PER_SECOND
 BASE, POLICY, PLACEBO, TRUTH = "guarded", "default", "placebo", "truth"
+ACTIONS = ("take", "wait")
 SCHEDULES = ("twap_take", "twap_repeg")
 LARGE = "rest_and_take"
 LATE = Latency("constant", 5_000_000)
@@ -108,17 +109,15 @@ def policy_of(model: str) -> PolicyStrategy:
     return cast(PolicyStrategy, with_forecaster(packaged, model))
 
 
-def strategies_of(model: str, market: BuiltMarket, parts: bool = True) -> dict[str, Strategy]:
-    """`guarded`, the policy, with `parts` the same without each action, its placebo, and two schedules."""
+def strategies_of(model: str, market: BuiltMarket) -> dict[str, Strategy]:
+    """`guarded`, the policy, the same without each action, its placebo, and two schedules."""
     whole = policy_of(model)
-    lacking = {"without take": (0,), "without wait": (1,)}
     return {
         BASE: build(BASE),
         POLICY: whole,
         **{
-            name: replace(whole, policy=cast(PolicyPort, Muted(whole.policy, at)))
-            for name, at in lacking.items()
-            if parts
+            f"without {action}": replace(whole, policy=cast(PolicyPort, Muted(whole.policy, (at,))))
+            for at, action in enumerate(ACTIONS)
         },
         PLACEBO: PlaceboForecast(whole),
         **{name: build(name, market.estimates) for name in SCHEDULES},
@@ -180,8 +179,7 @@ def of_size(
     done = run_strategies(
         market.judged, market.task, market.plan, list(made.values()), run_out=False
     )
-    room = np.logical_and.reduce([one.overflow == 0 for one in done])
-    costs = {name: one.select(room) for name, one in zip(made, done, strict=True)}
+    costs = complete(dict(zip(made, done, strict=True)))
     scores = Scores.of(costs, {})
     filled = np.logical_and.reduce([one.unfilled_lots == 0 for one in costs.values()])
     whole = Scores(
@@ -194,11 +192,11 @@ def of_size(
     }  # fmt: skip
 
 
-def scores_of(
+def costs_of(
     market: BuiltMarket, strategies: Mapping[str, Strategy], days: Sequence[FlowDay] = ()
-) -> Scores:
-    """Cost of each order, bps, where no strategy ran out of room for its own orders; with `days` also of the policy that
-    is told the truth."""
+) -> dict[str, Costs]:
+    """Costs of the orders in which no strategy ran out of room for its own; with `days` also of the policy that is told the
+    truth."""
     done = run_strategies(
         market.judged,
         market.task,
@@ -210,8 +208,20 @@ def scores_of(
     costs = dict(zip(strategies, done, strict=True))
     if days:
         costs[TRUTH] = told_truth(market, strategies[POLICY], days)
-    complete = np.logical_and.reduce([one.overflow == 0 for one in costs.values()])
-    return Scores.of({name: one.select(complete) for name, one in costs.items()}, {})
+    return complete(costs)
+
+
+def complete(costs: Mapping[str, Costs]) -> dict[str, Costs]:
+    """Costs of the orders in which no strategy ran out of room for its own orders."""
+    room = np.logical_and.reduce([one.overflow == 0 for one in costs.values()])
+    return {name: one.select(room) for name, one in costs.items()}
+
+
+def taken(costs: Mapping[str, Costs]) -> Scores:
+    """Share of each order's lots that each strategy takes."""
+    shares = {name: one.lots_filled - one.passive_lots for name, one in costs.items()}
+    of = next(iter(costs.values()))
+    return Scores({name: (lots / of.qty)[None] for name, lots in shares.items()}, of.cluster)
 
 
 def told_truth(market: BuiltMarket, strategy: Strategy, days: Sequence[FlowDay]) -> Costs:

@@ -17,29 +17,20 @@ from tercel.signals.flow import FlowDay
 from tercel.signals.flow.train import progress_steps, read_days
 
 POOLED, POLICY_ROW = "all", "as default has it"
-SHOWN = ("without take", "without wait", flow.PLACEBO, flow.TRUTH)
+WITHOUT = {f"worth of {action}": f"without {action}" for action in flow.ACTIONS}
 HEADINGS = (
-    "symbol",
-    "orders",
-    "guarded, bps",
-    "default saves",
-    *(f"{row} saves" for row in SHOWN),
-    "default less placebo",
-    "of the truth, %",
-    "saves on twap_take",
-    "saves on twap_repeg",
-    "over twap_take",
-    "most expensive 5 %: saves on twap_repeg",
-)
-GRID_HEADINGS = (
     "assumed",
     "symbol",
     "orders",
     "guarded, bps",
     "default saves",
-    "default less placebo",
+    *WITHOUT,
+    "less placebo",
     "saves on twap_take",
     "saves on twap_repeg",
+    "most expensive 5 %: saves on twap_repeg",
+    "truth saves",
+    "taken, %: guarded, default",
 )
 
 
@@ -52,9 +43,9 @@ def run(
     terms: Mapping[str, float] = flow.NO_TERMS,
     assumptions: Sequence[str] = (),
 ) -> None:
-    """Print a table a bound, a row a symbol that was left out and one of all together; `terms` of impact.
+    """Print a row a bound and symbol that was left out, and one of all together; `terms` of impact.
 
-    With `assumptions` one table has a row a symbol under each, of whole strategies alone.
+    With `assumptions` also a row under each, and no policy is told the truth.
     """
     days, homes, judged = judged_of(lakes, symbols)
     found: dict[str, list[dict[str, Any]]] = {}
@@ -65,21 +56,22 @@ def run(
     steps = len(conditions) * len(judged)
     with TemporaryDirectory() as kept, progress_steps("judging", steps) as step:
         for condition, (bound, changed) in conditions.items():
-            parts: dict[str, Scores] = {}
+            parts: dict[str, Sequence[Scores]] = {}
             for symbol in judged:
                 folder = Path(kept) / symbol
                 others = {name: one for name, one in days.items() if name != symbol}
                 model = str(folder) if folder.exists() else flow.learned(others, folder, seed)
                 market = flow.ground(homes[symbol], symbol, bound, changed, terms=terms)
-                made = flow.strategies_of(model, market, parts=not assumptions)
-                parts[symbol] = flow.scores_of(market, made, () if assumptions else days[symbol])
+                made = flow.strategies_of(model, market)
+                costs = flow.costs_of(market, made, () if assumptions else days[symbol])
+                parts[symbol] = Scores.of(costs, {}), flow.taken(costs)
                 if LATENCY in assumptions and symbol not in left:
                     left[symbol] = {
                         late: flow.share_left(days[symbol], model, late) for late in flow.LATE_S
                     }
                 step()
-            parts[POOLED] = flow.joined(list(parts.values()))
-            found[condition] = [row_of(symbol, scores) for symbol, scores in parts.items()]
+            parts[POOLED] = [flow.joined(one) for one in zip(*parts.values(), strict=True)]
+            found[condition] = [row_of(symbol, *scores) for symbol, scores in parts.items()]
     if as_json:
         print_json({"gains": found, "share_left": left} if assumptions else found)
         return
@@ -89,21 +81,15 @@ def run(
             ("", *(f"{late} s late" for late in flow.LATE_S)),
             [(name, *(f"{one:.2f}" for one in row.values())) for name, row in left.items()],
         )
-    if assumptions:
-        print_table(
-            "Half-hour orders of 10 %, both sides; forecasts learned on other symbols; one assumption changed at a time",
-            GRID_HEADINGS,
-            [_grid_line(name, row) for name, rows in found.items() for row in rows],
-        )
-        say("Saved by default, bps, on the same orders. Intervals are 95 %, over days.")
-        return
-    for bound, rows in found.items():
-        print_table(
-            f"{bound}: half-hour orders of 10 %, both sides; forecasts learned on other symbols",
-            HEADINGS,
-            [_line(row) for row in rows],
-        )
-    say("Saved against guarded, bps, on the same orders. Intervals are 95 %, over days.")
+    print_table(
+        "half-hour orders of 10 %, both sides; forecasts learned on other symbols; one assumption changed at a time",
+        HEADINGS,
+        [_line(name, row) for name, rows in found.items() for row in rows],
+    )
+    say("Saved by default against guarded, bps, on the same orders. Intervals are 95 %, over days.")
+    say(
+        "Worth of an action: what default saves on itself without it. Taken: share of an order's lots, mean over orders."
+    )
 
 
 def run_sizes(
@@ -184,52 +170,34 @@ def judged_of(
     return days, homes, judged
 
 
-def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
+def row_of(symbol: str, scores: Scores, taken: Scores) -> dict[str, Any]:
     """The figures of a symbol."""
-    ran = [row for row in (flow.POLICY, *SHOWN) if row in scores.bps]
-    saves = {row: flow.saved(scores, row) for row in ran}
-    mean = {name: float(scores.mean(name).mean()) for name in scores.bps}
-    of_truth = saves[flow.TRUTH].mean if flow.TRUTH in saves else 0.0
+    ran = [
+        row
+        for row in (flow.POLICY, *WITHOUT.values(), flow.PLACEBO, flow.TRUTH)
+        if row in scores.bps
+    ]
+    saves_on = (*WITHOUT.values(), flow.PLACEBO, *flow.SCHEDULES)
     return {
         "symbol": symbol,
         "orders": len(scores.cluster),
-        "bps": mean,
-        "saves": {name: one.to_json() for name, one in saves.items()},
-        "over_placebo": flow.saved(scores, flow.POLICY, flow.PLACEBO).to_json(),
-        "saves_on": {one: flow.saved(scores, flow.POLICY, one).to_json() for one in flow.SCHEDULES},
-        "share_of_truth": saves[flow.POLICY].mean / of_truth if of_truth else None,
+        "bps": scores.means(),
+        "saves": {name: flow.saved(scores, name).to_json() for name in ran},
+        "saves_on": {one: flow.saved(scores, flow.POLICY, one).to_json() for one in saves_on},
         "dearest_on_twap_repeg": flow.saved_in_tail(scores, flow.POLICY, "twap_repeg").to_json(),
-        "over_twap_take": mean[flow.POLICY] / mean["twap_take"],
+        "taken": taken.means(),
     }
 
 
-def _grid_line(condition: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-    gains = (row["saves"][flow.POLICY], row["over_placebo"], *row["saves_on"].values())
+def _line(condition: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    told = row["saves"].get(flow.TRUTH)
+    gains = (row["saves"][flow.POLICY], *row["saves_on"].values(), row["dearest_on_twap_repeg"])
     return (
         condition,
         row["symbol"],
         f"{row['orders']:,}",
         f"{row['bps'][flow.BASE]:.2f}",
         *(format_interval(Estimate.of(one), signed=True) for one in gains),
-    )
-
-
-def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    saves = [
-        format_interval(Estimate.of(row["saves"][name]), signed=True)
-        for name in (flow.POLICY, *SHOWN)
-    ]
-    return (
-        row["symbol"],
-        f"{row['orders']:,}",
-        f"{row['bps'][flow.BASE]:.2f}",
-        *saves,
-        format_interval(Estimate.of(row["over_placebo"]), signed=True),
-        "" if row["share_of_truth"] is None else f"{100 * row['share_of_truth']:.0f}",
-        *(
-            format_interval(Estimate.of(row["saves_on"][one]), signed=True)
-            for one in flow.SCHEDULES
-        ),
-        f"{row['over_twap_take']:.2f}",
-        format_interval(Estimate.of(row["dearest_on_twap_repeg"]), signed=True),
+        format_interval(Estimate.of(told), signed=True) if told else "",
+        ", ".join(f"{100 * row['taken'][name]:.1f}" for name in (flow.BASE, flow.POLICY)),
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from studies.tape.flow import BASE, Around
+from studies.tape.flow import ACTIONS, BASE, Around
 from tercel.core import NS_PER_SECOND, AnyArray, Bools, Estimate, Float32, Floats, Ints
 from tercel.execution import Strategy, observer
 from tercel.execution.policies import PolicyPort, PolicyStrategy
@@ -31,7 +31,6 @@ from tercel.lab.learning.agent import preset_file, read_config
 from tercel.lab.learning.agent.learner import make_learner
 from tercel.market.simulator import layout as sim
 
-LABELS = ("take", "wait")
 CHOICES = np.array([(0, 0), (1, 0), (0, 1)])
 """What can be done at once: take, let the rule's takes wait; none of it is the rule."""
 ENTRIES = observer("costs").entries
@@ -46,7 +45,7 @@ SLOTS = (64, 256)
 """Orders at once: of PPO, and of a log."""
 NO_ROOM = 1_000.0
 """What an order counts that had no room for its own orders, as in any training."""
-N_CROSSED = len(LABELS) * 28
+N_CROSSED = len(ACTIONS) * 28
 OFTEN = 0.01
 """Of the decisions of an order that is rolled out again, those that are made otherwise."""
 BANDS = (-2.0, -1.0, -0.6, -0.3, 0.0, 0.3)
@@ -244,7 +243,7 @@ def advantages(
             n = markets.n
             changed, bands = np.zeros((n, N_CROSSED)), np.zeros((n, len(BANDS) + 1))
             while (live := markets.working).any():
-                obs, told = start.observe(markets.view), np.full((n, len(LABELS)), -1)
+                obs, told = start.observe(markets.view), np.full((n, len(ACTIONS)), -1)
                 at = np.flatnonzero(live & known(obs) & (rng.random(n) < OFTEN))
                 scores = np.asarray(start.policy.act(obs[at]))
                 own = chosen(scores)
@@ -268,7 +267,7 @@ def one_step(start: PolicyPort, seen: Advantages) -> Choosing:
     """
     without = np.ones((1, len(ENTRIES)))
     without[0, WAITING] = 0.0
-    moves = crossed(np.ones((1, len(LABELS))), features(without))[0] > 0
+    moves = crossed(np.ones((1, len(ACTIONS))), features(without))[0] > 0
     x, y, errors = seen.changed[:, moves], seen.gain, []
     for ridge in RIDGES:
         error = 0.0
@@ -436,7 +435,7 @@ def fitted_q(start: PolicyPort, seen: Logged) -> Choosing:
     phi, later = features(seen.obs), features(seen.later)
     design, target = np.concatenate([phi, crossed(seen.choice, phi)], axis=1), seen.to_go
     for _ in range(SWEEPS):
-        own, *more = least_squares(design, target, RIDGE)[0].reshape(1 + len(LABELS), -1)
+        own, *more = least_squares(design, target, RIDGE)[0].reshape(1 + len(ACTIONS), -1)
         values = [later @ (own + choice @ more) for choice in CHOICES]
         best = np.where(known(seen.later), np.max(values, axis=0), values[0])
         target = seen.gain + np.where(seen.over, 0.0, best)
@@ -455,7 +454,7 @@ class Arena:
     domains : sequence of Domain
     """
 
-    entries, labels = ENTRIES, LABELS
+    entries, labels = ENTRIES, ACTIONS
 
     def __init__(self, domains: Sequence[Domain]) -> None:
         self.domains = domains

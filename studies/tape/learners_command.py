@@ -13,6 +13,7 @@ from studies.tape.flow_command import POOLED, judged_of
 from tercel.cli import print_json, print_table, say
 from tercel.core import Estimate
 from tercel.core.report import format_interval
+from tercel.execution import Strategy
 from tercel.execution.policies import PlaceboForecast, PolicyPort, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import BuiltMarket, Scores
@@ -89,7 +90,7 @@ class Grounds:
         for bound in bounds:
             parts = [self.part(symbol, bound, symbols, late=True) for symbol in symbols]
             scores = flow.joined(
-                [flow.scores_of(market, strategies_of(start, found)) for market, start in parts]
+                [scores_of(market, strategies_of(start, found)) for market, start in parts]
             )
             names &= {
                 name
@@ -124,7 +125,7 @@ def run(
             }
             for bound in bounds:
                 made = strategies_of(start, found) | placebos
-                parts[bound][symbol] = flow.scores_of(grounds.market(symbol, bound), made)
+                parts[bound][symbol] = scores_of(grounds.market(symbol, bound), made)
             step()
     rows = {
         bound: [
@@ -156,6 +157,11 @@ def run(
             for symbol, of in worth.items()
         ],
     )
+
+
+def scores_of(market: BuiltMarket, strategies: Mapping[str, Strategy]) -> Scores:
+    """Cost of each order, bps."""
+    return Scores.of(flow.costs_of(market, strategies), {})
 
 
 def strategies_of(start: PolicyStrategy, found: Mapping[str, PolicyPort]) -> dict[str, Any]:

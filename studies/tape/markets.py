@@ -24,18 +24,18 @@ from tercel.cli import print_json, print_table, say
 from tercel.core import NS_PER_SECOND, ConfigError, Estimate, Floats, refuse_if
 from tercel.core.report import format_interval
 from tercel.core.stats import clustered_se, holm, two_sided_p
-from tercel.execution import Strategy, step as columns
+from tercel.execution import LEAST_USUAL_SPREAD, Strategy, step as columns
 from tercel.execution.policies import PlaceboForecast
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build
 from tercel.lab.evaluation import (
     Plan,
+    Scenario,
     Scores,
     Waiting,
     law_of_tape,
     pilot,
     placebo_plan,
     run_strategies,
-    scaled_waiting,
     split_days,
     tape_plan,
     tape_sampler,
@@ -53,20 +53,12 @@ LEAST_IN_TAIL: Final = 5
 """Orders among the dearest below which a gain there has no interval."""
 MODERN: Final = "2013"
 """The year from which on markets are pooled apart."""
-ONE_TICK: Final = 1.5
-"""Mean spread, ticks, below which a market is one of one tick."""
 HALF_HOUR_NS: Final = 1800 * NS_PER_SECOND
 EVERY_NS: Final = 60 * NS_PER_SECOND
 HEADINGS = (
     "fills", "market", "spread, ticks", "orders", "waiting: measured / scaled", "guarded, default, bps", "saves on guarded",
     "on the best rule elsewhere", "rules cheaper, dearer", "less placebo", "taken, unfilled, %", "dearest 5 %: saves on guarded",
 )  # fmt: skip
-
-
-class Scaled(NamedTuple):
-    """A cost of waiting that is known."""
-
-    value: float
 
 
 class Ground(NamedTuple):
@@ -124,28 +116,27 @@ def ground_of(lake: Lake, symbol: str, bound: str, terms: Mapping[str, float]) -
     return Ground(source, task, plan, pilot(source, task, plan), waiting, True)
 
 
-def judge(ground: Ground, model: str, scaled: float) -> Judged:
-    """Costs of the policy, its placebo and all written rules on the orders of a market."""
+def judge(ground: Ground, model: str, scaled: Waiting) -> Judged:
+    """Costs of the policy, its placebo and all written rules on the orders of a market; a short one's cost of waiting is
+    scaled."""
     policy = flow.policy_of(model)
     made: dict[str, Strategy] = {flow.POLICY: policy, flow.PLACEBO: PlaceboForecast(policy)}
     made |= {name: build(name, ground.estimates) for name in RULES}
     placebo = placebo_plan(ground.plan)
-    source = replace(ground.source, waiting=Scaled(scaled) if ground.short else ground.waiting)
+    source = replace(ground.source, waiting=scaled if ground.short else ground.waiting)
     costs = {
         name: run_strategies(
             source, ground.task, ground.plan, [one], run_out=False, placebo=placebo
         )[0]
         for name, one in made.items()
     }
-    room = np.logical_and.reduce([one.overflow == 0 for one in costs.values()])
-    costs = {name: one.select(room) for name, one in costs.items()}
+    costs = flow.complete(costs)
     own = costs[flow.POLICY]
     shares = {
-        TAKEN: (own.lots_filled - own.passive_lots) / own.qty,
-        UNFILLED: own.unfilled_lots / own.qty,
+        TAKEN: flow.taken(costs).bps[flow.POLICY],
+        UNFILLED: (own.unfilled_lots / own.qty)[None],
     }
-    scores = Scores.of(costs, {})
-    return Judged(scores, Scores({name: one[None] for name, one in shares.items()}, scores.cluster))
+    return Judged(Scores.of(costs, {}), Scores(shares, own.cluster))
 
 
 def best_elsewhere(parts: Mapping[Any, Judged], symbol: str) -> str:
@@ -230,6 +221,10 @@ def found_of(
         Fewer than two symbols that can be judged.
     """
     homes = homes_of(lakes, symbols)
+    for bound in bounds:
+        Scenario(Market(lake="lake", symbol="any", bound=bound), Task()).in_market(
+            **terms
+        )  # or refuses
     days, grounds, skipped = sets_of(homes, bounds[0], terms)
     known = list(grounds)
     if len(known) < 2:
@@ -255,13 +250,12 @@ def found_of(
         for symbol in known:
             others = {name: one for name, one in days.items() if name != symbol}
             model = flow.learned(others, Path(kept, symbol), seed)
-            costs[symbol]["scaled"] = scaled_waiting(
-                grounds[symbol].source,
-                line_of([point for one, point in points.items() if one != symbol]),
-            )
+            line = line_of([point for one, point in points.items() if one != symbol])
+            by_line = Waiting(grounds[symbol].source, grounds[symbol].task, None, line)
+            costs[symbol]["scaled"] = by_line.value
             for bound in bounds:
                 ground = ground_of(homes[symbol], symbol, bound, terms)
-                parts[bound, symbol] = judge(ground, model, costs[symbol]["scaled"])
+                parts[bound, symbol] = judge(ground, model, by_line)
                 step()
     best = {symbol: best_elsewhere(parts, symbol) for symbol in known}
     for (_, symbol), part in parts.items():
@@ -270,7 +264,7 @@ def found_of(
     pools = {
         POOLED: known,
         f"since {MODERN}": [one for one in known if homes[one].days(one)[0] >= MODERN],
-        "one tick": [one for one in known if spread[one] < ONE_TICK],
+        "one tick": [one for one in known if spread[one] < LEAST_USUAL_SPREAD],
     }
     rows: dict[str, dict[str, Any]] = {bound: {} for bound in bounds}
     for (bound, symbol), part in parts.items():

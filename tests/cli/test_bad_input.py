@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,12 @@ def test_terms_that_mean_nothing_begin_no_run(
 ) -> None:
     refused(tercel("run", "--out", tmp_path / "run", *options), said)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_names_the_option_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("run", "--latency-ms", "soon")
+    monkeypatch.setattr(sys, "argv", ["tercel", *words])
+    refused(tercel(*words), "received --latency-ms soon")
 
 
 def test_what_a_tape_cannot_do_is_told(lake: Path) -> None:

@@ -368,6 +368,12 @@ def policy(folder: Path, **changes: Any) -> Candidate:
         ({}, Task(share=0.5), "sh600961", "5 to 20 % of the volume; here 50 %"),
         ({}, Task(latency=Latency(a_ns=31_000_000)), "sh600961", "0 ms latency; here 31 ms"),
         (
+            {"latency_ms": None},
+            Task(latency=Latency(a_ns=10**9)),
+            "sh600961",
+            "no latency that its card names; here 1000 ms",
+        ),
+        (
             {},
             Task(latency=Latency(a_ns=30_000_000)),
             "sh600961",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import PolicyError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution import cost_observation, driver_kernels as kernels, intent as it, step
+from tercel.execution import driver_kernels as kernels, intent as it, step
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents
 from tercel.execution.paper_trial import PaperTrial
@@ -331,9 +331,9 @@ def test_a_trial_fed_in_pieces_costs_what_the_replay_of_the_whole_tape_costs(
     any_pieces()
 
 
-def test_a_policy_on_paper_hears_its_forecast(recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("one_tick_counts")
+def test_a_policy_on_paper_hears_its_forecast(recorded) -> None:
     """Without one it would decide as `guarded`, and its paired gain on that rule would be 0 in every trial."""
-    monkeypatch.setattr(cost_observation, "LEAST_USUAL_SPREAD", 0.5)
     source, tape, began = recorded
     start, costs = began + PAPER.warmup_ns, []
     weight = np.zeros((6, 2), np.float32)

@@ -32,8 +32,9 @@ from tercel.execution.foresight.forecaster import (
 from tercel.execution.strategy import forecaster_of
 from tercel.market.flow.registry import load as preset
 from tercel.market.simulator.days import simulated_session
-from tercel.market.tape import Instrument, Lake
-from tercel.signals.flow.days import EVERY, STEP_NS, read_day
+from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape.schema import TRADE
+from tercel.signals.flow.days import EVERY, STEP_NS, flow_day, read_day
 from tercel.signals.flow.recalibrate import (
     CONFIDENCE,
     MAX_SLOPE,
@@ -91,6 +92,15 @@ def test_a_day_is_quotes_and_features_at_moments(lake: Lake) -> None:
         day.moves(10)[known], (mid2[day.quote_index[known] + ahead] - mid2[day.quote_index[known]])
     )
     assert not known[-1]
+
+
+def test_a_day_of_trades_alone_is_refused_with_a_way_on() -> None:
+    one = Instrument("SIM", "CCC", "2020-01-02", 0.01, 1)
+    events = Events.empty(50)
+    events.kind[:], events.price_ticks[:], events.qty_lots[:] = TRADE, 100, 1
+    events.exch_ns[:] = one.clock_ns("10:00") + np.arange(50)
+    with pytest.raises(DataError, match=r"orders, levels or quotes.*trades alone of CCC"):
+        flow_day(one, events)
 
 
 def test_training_again_gives_the_same_bytes(lake: Lake, trained: Path, tmp_path: Path) -> None:

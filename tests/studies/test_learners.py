@@ -1,5 +1,6 @@
 """`python -m studies learners`: pairs add up to the digit, choices are the best of all, the command runs through."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,6 @@ from hypothesis import given, strategies as st
 from tests.studies.typed import printed, refused
 
 from studies.tape import flow, learners
-from tercel.execution import cost_observation
 from tercel.execution.policies import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import run_strategies
@@ -17,7 +17,7 @@ from tercel.market.simulator.days import simulated_session
 from tercel.market.tape import Instrument, Lake
 from tercel.signals.flow import FlowDay
 
-pytestmark = pytest.mark.release
+pytestmark = [pytest.mark.release, pytest.mark.usefixtures("one_tick_counts")]
 DATES = ("2020-01-02", "2020-01-03", "2020-01-06")
 SHIPPED = "flow-2"
 
@@ -36,12 +36,6 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         )  # fmt: skip
         made.write(about, simulated_session(market, 5 + number, 3600.0, open_ns, warmup_s=300.0))
     return made
-
-
-@pytest.fixture(autouse=True)
-def one_tick_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fast market's spread is usually one tick."""
-    monkeypatch.setattr(cost_observation, "LEAST_USUAL_SPREAD", 0.5)
 
 
 @pytest.fixture
@@ -163,6 +157,26 @@ def test_gains_are_told_under_each_assumption(lake: Lake, monkeypatch: pytest.Mo
     assert [row["bps"]["guarded"] for row in no_impact] == [row["bps"]["guarded"] for row in direct]
     assert late[0]["bps"] != as_assumed[0]["bps"]
     assert found["share_left"]["AAA"] == {"1": 1.0, "2": 0.5, "5": 0.2}
+    rows = {row["symbol"]: row for row in as_assumed}
+    assert 0 < rows["AAA"]["taken"]["default"] < 1
+    for action in flow.ACTIONS:
+        without = (
+            rows["all"]["saves"]["default"]["mean"]
+            - rows["all"]["saves"][f"without {action}"]["mean"]
+        )
+        assert rows["all"]["saves_on"][f"without {action}"]["mean"] == pytest.approx(without)
+    parts = [rows[name] for name in ("AAA", "BBB")]
+    orders = [row["orders"] for row in parts]
+    for name in ("guarded", "default"):
+        assert rows["all"]["taken"][name] == pytest.approx(
+            np.average([row["taken"][name] for row in parts], weights=orders)
+        )
+
+
+def test_what_would_be_ignored_is_refused(tmp_path: Path) -> None:
+    for words in (["--choose"], ["--shares", "0.5"]):
+        told = refused("flow", "--lake", tmp_path, "--assume", "impact", *words)
+        assert f"received --assume and {words[0]}" in told
 
 
 def test_a_late_order_meets_what_is_left_of_a_steady_move(monkeypatch: pytest.MonkeyPatch) -> None:

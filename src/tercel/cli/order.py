@@ -1,5 +1,6 @@
 """Command-line options for the market and the order, shared by several commands."""
 
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -263,8 +264,11 @@ class TypedOrder:
         from tercel.execution.orders import horizon_until
         from tercel.market.tape import Lake
 
+        words = {
+            word.partition("=")[0] for word in sys.argv
+        }  # an option's value does not say by which name
         late = {
-            "latency": (self.latency, "latency"),
+            "latency": (self.latency, "latency_ms" if "--latency-ms" in words else "latency"),
             "feed_latency": (feed_latency_ms, "feed_latency_ms"),
         }
         laws = {

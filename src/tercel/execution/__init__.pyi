@@ -25,6 +25,7 @@ from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
 from tercel.execution.probe_views import HORIZON_NS as HORIZON_NS
 from tercel.execution.observation import ObservationFunction as ObservationFunction
+from tercel.execution.cost_observation import LEAST_USUAL_SPREAD as LEAST_USUAL_SPREAD
 from tercel.execution.cost_observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
 from tercel.execution.observation import same_name as same_name
@@ -69,6 +70,7 @@ __all__ = [
     "GUIDANCE_WORDS",
     "HORIZON_NS",
     "KEEP",
+    "LEAST_USUAL_SPREAD",
     "N_FEATURES",
     "OUTSIDE",
     "REST0",

@@ -17,7 +17,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.parent_orders.children import Assignment
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.follower import Follower
-from tercel.execution import cost_observation, step
+from tercel.execution import step
 from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import TABLE, save, shipped_forecaster
 from tercel.execution.policies.mlp import MlpPolicy
@@ -212,11 +212,9 @@ def test_an_executor_is_the_batch_in_a_reactive_market(
     assert len(wanted[1]) > 3
 
 
-def test_an_executor_is_told_the_forecasts_of_its_instrument(
-    csco: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("one_tick_counts")
+def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_path: Path) -> None:
     """A symbol whose gate is closed trades as without the forecaster, at the desk as in the batch."""
-    monkeypatch.setattr(cost_observation, "LEAST_USUAL_SPREAD", 0.5)
     gates = {
         symbol: {h: {"slope": 3.0, "speaks": symbol == "X"} for h in ("10", "30")}
         for symbol in ("X", "csco-santa-fe")

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from tercel.api.tca.parent_replay import ReplayRuns
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND as S
-from tercel.execution import columns as c, cost_observation, step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import (
     Forecaster,
     shipped_forecaster,
@@ -139,10 +139,8 @@ def test_a_policy_is_told_what_taking_is_charged_more(
     assert outlook[0, c.FEES] == 1000 * expected
 
 
-def test_fees_enter_what_taking_costs_and_not_what_waiting_costs(
-    source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cost_observation, "LEAST_USUAL_SPREAD", 0.5)
+@pytest.mark.usefixtures("one_tick_counts")
+def test_fees_enter_what_taking_costs_and_not_what_waiting_costs(source: Source) -> None:
     dear, plan = Fees(0.0, 8.0, "bps"), seeded_plan(TASK, 300, 3, 0, 64)
     markets = [
         with_waiting(replace(source, fees=fees), TASK, Sampler())

@@ -105,11 +105,14 @@ class Waiting:
     task : Task
     sampler : Sampler, optional
         Of training episodes; None: nothing is measured, the cost is scaled (:func:`scaled_waiting`).
+    line : pair of float
+        By which it is scaled.
     """
 
     source: Source
     task: Task
     sampler: Sampler | None
+    line: tuple[float, float] = SCALED
 
     @cached_property
     def measured(self) -> tuple[float, int]:
@@ -141,7 +144,7 @@ class Waiting:
     def value(self) -> float:
         """Cost of waiting, a ratio to the half spread, measured on training episodes at the first access, or scaled."""
         if self.sampler is None:
-            return scaled_waiting(self.source)
+            return scaled_waiting(self.source, self.line)
         ratio, days = self.measured
         return max(float((days * ratio + PRIOR_DAYS * PRIOR_RATIO) / (days + PRIOR_DAYS)), 0.01)
 

@@ -131,9 +131,9 @@ def tape_plan(
             quantity = task.quantity if task.share is None else max(round(task.share * expected), 1)
             if quantity > sum(curve):
                 raise ConfigError(
-                    f"an order of at most a day's volume ({sum(curve):.0f} lots)",
-                    f"{quantity} lots on {day.instrument.date}",
-                    "lower the task's size or its horizon",
+                    f"an order of at most a day's volume, {sum(curve):,.0f} lots",
+                    f"{quantity:,} lots",
+                    "make it smaller: `share=`, `quantity=`, or the quantity in a list of orders",
                 )
             sides = (
                 [task.side]

@@ -135,9 +135,18 @@ def load(name: str | Path) -> Preset:
     'CSCO'
     """
     path = Path(name)
-    if path.suffix == ".json":
-        return _read(path)
-    file = _files([FOLDER]).get(str(name)) or _files(_folders()).get(str(name))
+    return _read(path) if path.suffix == ".json" else _read(file_of(str(name)), _parse_shipped)
+
+
+def file_of(name: str) -> Path:
+    """File of a preset by name.
+
+    Raises
+    ------
+    UnknownNameError
+        No such preset; the nearest names are offered.
+    """
+    file = _files([FOLDER]).get(name) or _files(_folders()).get(name)
     if file is None:
         known = names()
         near = " or ".join(nearest_names(name, known, 2))
@@ -146,9 +155,9 @@ def load(name: str | Path) -> Preset:
         raise UnknownNameError(
             "the name of a preset market, or the path of a preset file (.json)",
             f"'{name}'",
-            PRESETS.get(str(name)) or _install(str(name)) or remedy,
+            PRESETS.get(name) or _install(name) or remedy,
         )
-    return _read(file, _parse_shipped)
+    return file
 
 
 def _parse_preset(raw: bytes, path: Path) -> Preset:

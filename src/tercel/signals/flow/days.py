@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.errors import DataError
 from tercel.core.jit import Floats as Reals, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.foresight.flow_features import (
@@ -137,8 +138,20 @@ def flow_day(instrument: Instrument, events: Events) -> FlowDay:
 
 
 def sample_day(compiled_day: CompiledDay, every: int = EVERY) -> FlowDay:
-    """Samples of a day that is compiled for replay, `every` quote steps apart; moments without valid features are left out."""
+    """Samples of a day that is compiled for replay, `every` quote steps apart; moments without valid features are left out.
+
+    Raises
+    ------
+    DataError
+        A day of trades alone.
+    """
     source, (day,) = source_of([compiled_day])
+    if not len(source.tape):
+        raise DataError(
+            "a day of orders, levels or quotes",
+            f"trades alone of {day.instrument.symbol} on {day.instrument.date}",
+            "import a feed of orders, levels or quotes with its trades",
+        )
     world = int(day.world[0])
     b = source.worlds_b[world].copy()
     k = sim.extend(source.worlds_k[world], 0, seconds=sim.PAST_SECONDS)

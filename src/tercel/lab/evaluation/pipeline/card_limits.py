@@ -105,6 +105,8 @@ def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator
     }
     for key, (value, unit, name) in measures.items():
         span = span_of(limits.get(key), 100.0 if key == "share" else 1.0)
+        if span is None and value and limits and key == "latency_ms":
+            yield f"no latency that its card names; here {value:g} ms"
         if span is None or value is None:
             continue
         low, high = span

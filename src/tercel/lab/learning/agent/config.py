@@ -430,7 +430,7 @@ def read_config(path: Path) -> AgentConfig:
     base = path.resolve().parent
     for preset in config.market.presets:
         if not preset.endswith(".json"):
-            registry.load(preset)
+            registry.file_of(preset)
     if config.on_tape:
         market = config.market.model_copy(update={"lake": str(base / config.market.lake)})
         config = config.model_copy(update={"market": market})
