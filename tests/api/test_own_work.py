@@ -24,6 +24,7 @@ SMALL = {
     "learner.minibatch": 64,
     "market.worlds": 2,
     "policy.actions": "sized",
+    "validation.rule": "peg_behind",
     "policy.hidden": (8,),
 }
 MODULE = """

@@ -21,6 +21,7 @@ from tercel.execution.policies.training_outcome import (
     selection_sentence as in_words,
 )
 from tercel.execution.strategies import build
+from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.evaluation.training_files import read_metrics
 from tercel.lab.learning.agent import market as agent_market
 from tercel.lab.learning.agent.config import (
@@ -176,6 +177,8 @@ def test_middles_parameters_and_actions_that_a_learner_can_learn():
 def test_the_rule_beside_a_policy_is_named_as_what_it_does():
     recipe = read_config(preset_file("one_market"))
     assert rule_name(recipe) == "peg_touch"
+    best = small(policy={"actions": "override"})
+    assert rule_name(best) == "the best strategy of the markets"
     views = random_views(64, 1)
     assert np.array_equal(rule_of(recipe).decide(views), build("peg_touch").decide(views))
     plain = {"actions": "override", "base": "peg_behind"}
@@ -225,7 +228,10 @@ def test_a_risk_averse_training_keeps_by_its_own_objective():
     plain, averse = (Validator(markets, rule_of(config), risk) for risk in (None, risk_of(config)))
     one, other = (v.check(build("twap_take"), 0) for v in (plain, averse))
     assert one["gain"] == other["gain"] == one["merit"]
-    costs = averse.rule_costs[0], plain._costs(markets[0], build("twap_take"))
+    [taken] = run_strategies(
+        markets[0].validation, markets[0].task, markets[0].plan, [build("twap_take")], run_out=False
+    )
+    costs = averse.rule_costs[0], taken
     rule, mine = (c.shortfall_bps / 1e4 * c.arrival_mid2 / 2 for c in costs)
     assert other["merit"] == pytest.approx(
         risk_of(config).value(rule) - risk_of(config).value(mine)

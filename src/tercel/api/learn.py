@@ -259,10 +259,11 @@ def train(
     out: str | Path | None = None,
     progress: bool = False,
 ) -> Policy:
-    """Train a policy, as ``tercel agent train`` does; the best policy by validation is selected.
+    """Train a policy, as ``tercel agent train`` does, from the best strategy of the market; return it if it is better.
 
-    If that is the start of the training, a line on stderr says so. PPO begins as a rule (everything at the best price,
-    `peg_touch`) and learns when to deviate from it; DQN and the learners of Stable-Baselines3 begin with random weights.
+    The start is the cheapest of `guarded`, `default` and the tuned rules on training episodes. The learner decides when to
+    deviate from it. The best policy by validation is returned if it is cheaper than the start on other episodes, by its
+    95 % interval; otherwise the start is, and a line on stderr says so.
 
     Parameters
     ----------

@@ -73,6 +73,8 @@ class ActionSet(NamedTuple):
     from_a_rule: bool = False
     # Time between two looks, ns: that strategy's, or of the clock of events; 0 without a clock of events.
     gap_ns: int = 0
+    # The strategy that action 0, or a vector of zeros, follows.
+    base: Strategy | None = None
 
     @property
     def size(self) -> int:
@@ -81,16 +83,24 @@ class ActionSet(NamedTuple):
 
 
 def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
-    """The rule that an action set's parameters name, built: `base` (peg_behind if none), its `estimates` and `parameters`.
+    """The strategy that an action set's parameters name, built: `base` (peg_behind if none), its `estimates` and `parameters`.
 
     Parameters
     ----------
     parameters : mapping
-        ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
+        ``base``: name of a strategy or of a packaged policy; ``parameters``: its own; ``estimates``: what it may know of
+        the market.
     """
+    # A packaged policy is a strategy by an action set, so its package imports this module.
+    from tercel.execution import policies_packaged
+
+    name = str(parameters.get("base", "peg_behind"))
+    packaged = policies_packaged.resolve_packaged(name)
+    if packaged in policies_packaged.packaged_names():
+        return policies_packaged.load_packaged(packaged)[0]
     estimates = parameters.get("estimates")
     return build(
-        str(parameters.get("base", "peg_behind")),
+        name,
         MarketEstimates(**estimates) if estimates else None,
         parameters.get("parameters"),
     )
@@ -133,8 +143,10 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     options.pop("flow", None)
     if name in _MAKERS:
         decoder = _MAKERS[name](options)
-        gap_ns = gap_of(getattr(decoder, "base", None))
-        actions = ActionSet(name, decoder.labels, decoder.decode, decoder.continuous, True, gap_ns)
+        base = getattr(decoder, "base", None)
+        actions = ActionSet(
+            name, decoder.labels, decoder.decode, decoder.continuous, True, gap_of(base), base
+        )
     else:
         check_known(name, SETS, received=f"actions {name!r}")
         refuse_unknown(options, (), name)

@@ -16,7 +16,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.action_checks import check_indices, refuse_unknown
 from tercel.execution.decoder_kernels import FIRST_REST, placement_rows
 from tercel.execution.intent import AT_TOUCH, CANCEL, KEEP, OUTSIDE, REST0, TAKE, WIDTH, Intents, K
-from tercel.execution.strategy import Strategy, finish_intents, hold, ladder
+from tercel.execution.strategy import Strategy, finish_intents, gap_of, hold, ladder
 from tercel.execution.view import View
 
 # `fraction`: the share of the remaining order to take now; the rest is held back (or rests, see `level`).
@@ -196,7 +196,8 @@ def decode_sized(actions: Ints, view: View) -> Intents:
 
 @dataclass(frozen=True)
 class Override:
-    """Decoder: action 0 follows one rule, other actions are those of `sized`.
+    """Decoder: action 0 follows one rule, other actions are those of `sized`. A rule on the event clock decides by itself
+    between the decisions of the schedule.
 
     >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.execution.probe_views import view_of
@@ -219,6 +220,8 @@ class Override:
         actions = check_indices(actions, view.n, OVERRIDE_LABELS)
         intents = decode_sized(np.maximum(actions - 1, 0), view)
         ruled = actions == RULE
+        if gap_of(self.base):
+            ruled |= ~view.on_schedule
         if ruled.any():
             intents[ruled] = self.base.decide(view)[ruled]
         return intents

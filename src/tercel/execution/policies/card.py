@@ -16,7 +16,11 @@ from tercel.core.errors import PolicyError, refuse_if
 from tercel.core.renamed import refuse_former_names
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.policies.mlp import HEADS, Head
-from tercel.execution.policies.training_outcome import ValidationCheck, selection_sentence
+from tercel.execution.policies.training_outcome import (
+    Confirmation,
+    ValidationCheck,
+    selection_sentence,
+)
 
 FORMAT = 1
 # Tables that define the run: a score may be nan, a horizon may not.
@@ -135,6 +139,10 @@ class Card:
     @property
     def selection_text(self) -> str:
         """Sentence on the policy that the training selected (:func:`selection_sentence`); "" if unknown."""
+        confirmation = self.scores.get("confirmation")
+        if confirmation is not None:
+            checks = int(self.learner.get("looks", 1))
+            return msgspec.convert(confirmation, Confirmation).sentence(checks)
         start, best = (self.validation_check(name) for name in ("start", "best_checkpoint"))
         checks = int(self.learner.get("looks", 1))
         return "" if start is None else selection_sentence(start, best, checks, self.is_start)

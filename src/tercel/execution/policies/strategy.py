@@ -27,7 +27,7 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import CARD, PolicyPort, load_policy
 from tercel.execution.policies.onnx_policy import RecurrentPolicy
 from tercel.execution.strategies.market_estimates import MarketEstimates
-from tercel.execution.strategy import Shares, shares
+from tercel.execution.strategy import Shares, forecaster_of, shares
 from tercel.execution.view import View
 
 _DISCRETE = ("logits", "q")
@@ -120,17 +120,21 @@ class PolicyStrategy:
 
     @property
     def goes_by_costs(self) -> bool:
-        """Whether the strategy compares the cost of taking now with the cost of waiting (action set `costs`)."""
-        return self.action_set_name == COSTS
+        """Whether the strategy, or its base, compares the cost of taking now with the cost of waiting (actions `costs`)."""
+        return self.action_set_name == COSTS or getattr(self._actions.base, "goes_by_costs", False)
 
     @property
     def forecaster(self) -> Forecaster | None:
         """The forecaster that the strategy reads, with its cost of waiting, or None."""
         flow = self.action_parameters.get("flow")
-        if not flow:
-            return None
-        forecaster = readable_forecaster(str(flow.get("model", DEFAULT)))
-        return replace(forecaster, waiting=self.waiting) if self.waiting else forecaster
+        forecaster = (
+            readable_forecaster(str(flow.get("model", DEFAULT)))
+            if flow
+            else forecaster_of(self._actions.base)
+        )
+        if forecaster is None or not self.waiting:
+            return forecaster
+        return replace(forecaster, waiting=self.waiting)
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10); moves a memory on."""

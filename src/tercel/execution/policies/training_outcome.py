@@ -5,14 +5,16 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from tercel.core.stats.quantiles import t_quantile
+
 # The policy that a training selected, in words: its start or a checkpoint, and how far the two are apart in validation.
 NORMAL_95: Final = 1.96
 
 
 @dataclass(frozen=True)
 class ValidationCheck:
-    """A validation check, a row of `validation.csv`: training frames, cost of the policy and of the rule, bps, and
-    their difference.
+    """A validation check, a row of `validation.csv`: training frames, cost of the policy and of the rule, bps, their
+    difference with its standard error, and the number of clusters of episodes.
     """
 
     frames: float
@@ -20,6 +22,61 @@ class ValidationCheck:
     rule_bps: float
     gain: float
     se: float
+    clusters: float = math.inf
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Interval of the difference, bps; without limits for a single cluster.
+
+        >>> ValidationCheck(0.0, 8.0, 9.0, 1.0, 0.25, 5.0).interval()  # doctest: +ELLIPSIS
+        (0.305..., 1.694...)
+        """
+        if self.clusters < 2:
+            return -math.inf, math.inf
+        half = t_quantile(0.5 + level / 2, self.clusters - 1) * self.se
+        return self.gain - half, self.gain + half
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What the policy that validation selected saves on the start of its training, on episodes that chose nothing.
+
+    Parameters
+    ----------
+    start : str
+        Strategy that the training started from.
+    frames : float
+        Training frames of the policy.
+    gain, low, high : float
+        Saving, bps, with its 95 % interval.
+    episodes : int
+    """
+
+    start: str
+    frames: float
+    gain: float
+    low: float
+    high: float
+    episodes: int
+
+    @property
+    def is_gain(self) -> bool:
+        """Whether the policy is cheaper by its interval, and so is kept; otherwise the start is."""
+        return self.low > 0.0
+
+    def sentence(self, checks: int) -> str:
+        """Sentences on which policy was kept, selected by so many validation checks.
+
+        >>> print(Confirmation("guarded", 4096.0, 0.5, 0.25, 0.75, 800).sentence(9))
+        kept: the checkpoint after 4,096 decisions, 0.50 [0.25, 0.75] bps cheaper than its start, guarded, on 800 other episodes.
+        """
+        saving = f"{self.gain:.2f} [{self.low:.2f}, {self.high:.2f}] bps"
+        if self.is_gain:
+            after = f"the checkpoint after {self.frames:,.0f} decisions"
+            return f"kept: {after}, {saving} cheaper than its start, {self.start}, on {self.episodes:,} other episodes."
+        if not self.low < self.high:
+            return f"kept: the start, {self.start}. None of {checks - 1} checkpoints was cheaper in validation."
+        best = f"The best of {checks - 1} checkpoints saves {saving} on it on {self.episodes:,} other episodes"
+        return f"kept: the start, {self.start}. {best}: no gain is shown."
 
 
 def saving_interval(

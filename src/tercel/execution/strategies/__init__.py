@@ -30,6 +30,7 @@ __all__ = [
     "ALL_BASELINES",
     "KNOWN",
     "NAMES",
+    "NEED_ESTIMATES",
     "TUNABLE",
     "WRAPPERS",
     "WRITTEN",
@@ -61,7 +62,7 @@ TUNABLE: Final[dict[str, type[Tunable]]] = {
         ScoreRule,
     )
 }
-_NEED_ESTIMATES: Final = (resting_rules.VwapCross.name, resting_rules.PovPassive.name)
+NEED_ESTIMATES: Final = (resting_rules.VwapCross.name, resting_rules.PovPassive.name)
 # What `+alpha`, `+posture`, `+events` behind a name do, from the inside out.
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
@@ -120,7 +121,7 @@ def _make_tunable(
     parameters: Mapping[str, Any],
 ) -> Strategy:
     """Make a tunable strategy: given parameters over tuned ones of its market over generic ones."""
-    _refuse_unknown_market(name in _NEED_ESTIMATES, name, estimates)
+    _refuse_unknown_market(name in NEED_ESTIMATES, name, estimates)
     clock = "+events" if "events" in wrappers else ""
     known = {} if estimates is None else tuned_values(name + clock, estimates.market)
     return TUNABLE[name]({**known, **parameters}, estimates)

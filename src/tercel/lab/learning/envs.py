@@ -36,7 +36,7 @@ from tercel.execution.costs import BPS
 from tercel.execution.decoder_kernels import placement_rows
 from tercel.execution.intent import WIDTH
 from tercel.execution.observation import ObservationFunction, observer
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes
@@ -175,9 +175,10 @@ class ExecutionVec(SameStepVectorEnv):
         self.render_mode = render_mode
         self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
         self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
-        self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
+        self.episodes = _episodes_for(self.actions.base, source, task, n, threads)
         # The same episodes again, in which the rival trades.
-        self._twins = None if self.terms.rival is None else Episodes(source, task, n, run_out=False)
+        rival = self.terms.rival
+        self._twins = None if rival is None else _episodes_for(rival, source, task, n)
         self._rival_costs = np.zeros(n)
         self.backgrounds = Backgrounds() if self.terms.share else None
         self._share_backgrounds()
@@ -304,6 +305,7 @@ class ExecutionVec(SameStepVectorEnv):
             self._intents[:] = self.actions.decode(actions, view)
         left_before = view.x[:, c.LEFT].copy()
         e.step(self._intents)
+        self._follow_base()
         rewards = self._settle(left_before)
         info: Info = dict(zip(self.weights.names, self._costs, strict=True))
         info["is_bps"] = self._is_bps
@@ -313,6 +315,24 @@ class ExecutionVec(SameStepVectorEnv):
             self._store_ended(np.flatnonzero(self._done), obs)
             info |= {"final_obs": self.final_obs, "_final_obs": self._done, "_is_bps": self._done}
         return obs, rewards, self._done, self.truncated, info
+
+    def _follow_base(self) -> None:
+        """Let a base on the event clock decide in every market until the next decision of its schedule; its costs belong to
+        the step just taken.
+        """
+        base = self.actions.base
+        e = self.episodes
+        if base is None or not gap_of(base):
+            return
+        phases = e.states[:, sim.PHASE]
+        costs = e.reward_terms.copy()
+        while (between := e.working & ~e.view.on_schedule).any():
+            waiting = e.working & ~between
+            phases[waiting] = sim.CLOSING  # a kernel passes over all markets but those at work
+            e.step(base.decide(e.view))
+            phases[waiting] = sim.WORKING
+            costs += e.reward_terms
+        e.reward_terms[:] = costs
 
     def _check_actions(self, actions: AnyArray) -> AnyArray:
         """Actions as int64 after checking that all lie in the space; vectors as float32, checked when they are decoded."""
@@ -453,6 +473,8 @@ class ExecutionVec(SameStepVectorEnv):
                     "resume with the market, the task and the number of markets of the run",
                 )
             array[:] = state[name]
+        if self.actions.base is not None:
+            self.episodes.follow(self.actions.base)  # forecasts are no part of the state
         if "ahead" in state:
             self.backgrounds = self.backgrounds or Backgrounds()
             self._share_backgrounds()
@@ -461,6 +483,17 @@ class ExecutionVec(SameStepVectorEnv):
             int(state[name]) for name in ("seed", "started", "ended")
         )
         return self.observer.encode(self.episodes.view)
+
+
+def _episodes_for(
+    strategy: Strategy | None, source: Source, task: Task, n: int, threads: int = 1
+) -> Episodes:
+    """Markets on the clock of a strategy (None: the schedule), with the forecasts that it reads."""
+    looks_back = forecaster_of(strategy) is not None
+    episodes = Episodes(source, task, n, run_out=False, threads=threads, looks_back=looks_back)
+    if strategy is not None:
+        episodes.follow(strategy)
+    return episodes
 
 
 def action_space(actions: ActionSet) -> gymnasium.Space[Any]:

@@ -42,6 +42,7 @@ from tercel.execution.columns import OBSERVATION
 from tercel.execution.market import Market, make_market
 from tercel.execution.observation import OBSERVERS, is_user_name
 from tercel.execution.observation_encoder import MOST
+from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.task import Latency, Task
 from tercel.lab.learning.order_ranges import Ranges
 from tercel.lab.learning.reward_terms import TERMS
@@ -51,6 +52,8 @@ from tercel.market.simulator.queue_models import DEFAULT
 PRESETS: Final = Path(__file__).parent / "agent_presets"
 WARMUP_S: Final = Task().warmup_s
 Span = float | tuple[float, float]
+# As a base or a rule: the best strategy of the markets, found when the training begins (`agent.start`).
+BEST: Final = "best"
 
 
 class _Section(BaseModel):
@@ -220,8 +223,10 @@ class PolicySection(_Section):
     """Section `policy`: observation, actions and network of a policy."""
 
     actions: str = "levers"
-    # Of `override`, `levers` and `residual`: the rule where the network says nothing.
-    base: str = "score_rule"
+    # Of `override`, `levers` and `residual`: the rule where the network says nothing. Of `override` also `best`: the best of
+    # the packaged policy, `guarded` and the tuned rules in the markets of the training.
+    # Empty: best of `override`, else score_rule.
+    base: str = ""
     # Of the base; empty: values tuned for the (first) market, else generic.
     parameters: dict[str, int | float] = {}
     # Of `levers`: name -> scale.
@@ -250,6 +255,22 @@ class PolicySection(_Section):
     def _check_actions(cls, name: str) -> str:
         """Refuse an unknown set of actions."""
         return _check_one_of(name, SETS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_base(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fill in the base of the actions where none is named."""
+        default = BEST if values.get("actions") == "override" else ScoreRule.name
+        return values | {"base": values.get("base") or default}
+
+    @model_validator(mode="after")
+    def _check_base(self) -> "PolicySection":
+        """Refuse the best strategy as the base of actions that move the numbers of one rule."""
+        if self.base == BEST and self.actions != "override":
+            raise ValueError(
+                f"actions override with base {BEST!r}, whatever strategy that is, not {self.actions!r}"
+            )
+        return self
 
     @field_validator("observation")
     @classmethod
@@ -330,7 +351,8 @@ class ValidationSection(_Section):
     # Share of the training before which a look is logged but its policy is not selected: the best of many noisy looks is
     # often an early one that was lucky. The start is never forgotten: a training that lost on it keeps it.
     keep_from: float = Field(default=0.6, ge=0, le=1)
-    # The rule that it is compared with; empty: the policy's base, or peg_behind.
+    # The rule that it is compared with; empty: the policy's base, or peg_behind; `best`: the best of the packaged policy,
+    # `guarded` and the tuned rules, which is returned unless the trained policy is cheaper by its interval.
     rule: str = ""
 
 
@@ -355,6 +377,11 @@ class AgentConfig(_Section):
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
     _functions: dict[str, Callable[..., Any]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def from_best(self) -> bool:
+        """Whether the training starts from the best strategy of its markets, and returns it if it finds none better."""
+        return BEST in (self.policy.base, self.validation.rule)
 
     @property
     def on_tape(self) -> bool:

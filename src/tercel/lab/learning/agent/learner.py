@@ -16,7 +16,8 @@ from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError, nearest_names, refuse_if
 from tercel.execution.action_sets import ActionSet
-from tercel.lab.learning.agent.config import AgentConfig, LearnerSection, RewardSection
+from tercel.execution.strategies.resting_rules import TwapRepeg
+from tercel.lab.learning.agent.config import BEST, AgentConfig, LearnerSection, RewardSection
 from tercel.lab.learning.agent.policy_parts import actions_of
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.evolution import Evolution, EvolutionSettings
@@ -39,6 +40,8 @@ OWN_KEYS: Final = (
 
 # Probability of the rule in every state before an `override` policy has learned; greedily it is the rule.
 START_RULE_PROBABILITY: Final = 0.6
+# How much less than the rule each other action is worth to an `override` learner of values at first, in scaled returns.
+START_VALUE_GAP: Final = 0.1
 # Native learner -> its settings.
 SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[EvolutionSettings]]] = {
     "ppo": PpoSettings,
@@ -122,6 +125,8 @@ def learner_settings(
         settings.setdefault(
             "start", (START_RULE_PROBABILITY, *(other_probability,) * (actions.size - 1))
         )
+    if kind is DqnSettings and actions.name == "override":
+        settings.setdefault("start", (0.0, *(-START_VALUE_GAP,) * (actions.size - 1)))
     try:
         return kind(**settings)
     except TypeError as error:
@@ -217,6 +222,15 @@ def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
         policy = policy.model_copy(
             update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}}
         )
+    validation = config.validation
+    if algo == "sb3_recurrent_ppo" and config.policy.base == BEST:
+        # Its memory moves with every decision, so its base has to be a rule on the schedule.
+        policy = policy.model_copy(update={"base": TwapRepeg.name})
+        validation = validation.model_copy(update={"rule": BEST})
     return config.model_copy(
-        update={"learner": LearnerSection.model_validate(values), "policy": policy}
+        update={
+            "learner": LearnerSection.model_validate(values),
+            "policy": policy,
+            "validation": validation,
+        }
     )

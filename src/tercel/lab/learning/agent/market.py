@@ -1,7 +1,7 @@
 """Markets of a training configuration: sources, tasks and samplers to train on, and plans to validate on."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from tercel.market.tape import Lake
 
 # Seed of the validation episodes, which no training, pilot, tuning or evaluation uses.
 VALIDATION_SEED = -3_000_000_000
+# Seed of the episodes on which the policy that validation selected is held against the start: none of them chose it.
+CONFIRMATION_SEED = -4_000_000_000
 VALIDATION_WORLDS = 64
 # Seed of the bank of books from which validation episodes start; the training bank has seed 0.
 VALIDATION_BANK_SEED = 1
@@ -48,6 +50,8 @@ class TrainingMarket:
         Training episodes of the task.
     plan : Plan
         Validation episodes, each bought and sold.
+    confirmation : Plan
+        Twice as many further episodes, which choose nothing.
     spread : float
         Mean spread, ticks.
     facts : dict
@@ -63,6 +67,7 @@ class TrainingMarket:
     validation: Source
     sampler: Sampler
     plan: Plan
+    confirmation: Plan
     spread: float
     facts: dict[str, object]
     loss_weight: float = 1.0
@@ -143,6 +148,10 @@ def _simulated_market(config: AgentConfig, market: Market, loss_weight: float) -
         )
         for n, seed in ((worlds, 0), (min(VALIDATION_WORLDS, worlds), VALIDATION_BANK_SEED))
     )
+    plan_episodes = partial(
+        seeded_plan, task, quantity, worlds=len(validation.worlds_b), warmup_ns=warmup_ns
+    )
+    episodes = config.validation.episodes
     return TrainingMarket(
         preset.name,
         preset.name
@@ -152,15 +161,8 @@ def _simulated_market(config: AgentConfig, market: Market, loss_weight: float) -
         training,
         validation,
         bank_sampler(task, quantity, len(training.worlds_b), warmup_ns),
-        seeded_plan(
-            task,
-            quantity,
-            VALIDATION_SEED,
-            0,
-            config.validation.episodes,
-            len(validation.worlds_b),
-            warmup_ns,
-        ),
+        plan_episodes(VALIDATION_SEED, 0, episodes),
+        plan_episodes(CONFIRMATION_SEED, 0, 2 * episodes),
         float(getattr(preset, "mean_spread_ticks", 1.0)),
         {"market": preset.name, **({"regimes": market.regimes} if market.regimes else {})},
         loss_weight,
@@ -171,7 +173,7 @@ def _resampled_market(config: AgentConfig, market: Market, loss_weight: float) -
     """Training market of resampled days on disk: the earlier days."""
     built = build_market(Scenario(market, _longest_task(config)))
     facts = {key: built.facts[key] for key in ("symbol", "trained on")}
-    plan = built.sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
+    episodes = config.validation.episodes
     return TrainingMarket(
         f"{market.symbol} resampled",
         f"{market.symbol} resampled",
@@ -179,7 +181,8 @@ def _resampled_market(config: AgentConfig, market: Market, loss_weight: float) -
         built.training,
         built.training,
         built.sampler,
-        plan,
+        built.sampler(-1 - VALIDATION_SEED, 0, episodes),
+        built.sampler(-1 - CONFIRMATION_SEED, 0, 2 * episodes),
         built.estimates.spread,
         facts,
         loss_weight,
@@ -226,9 +229,13 @@ def _make_tape_market(
     episodes: int = 0,
 ) -> TrainingMarket:
     """Training market on tape, validated on windows of the training days with separate random streams."""
-    plan = sampler(-1 - VALIDATION_SEED, 0, episodes or config.validation.episodes)
+    episodes = episodes or config.validation.episodes
+    plan = sampler(-1 - VALIDATION_SEED, 0, episodes)
+    confirmation = sampler(-1 - CONFIRMATION_SEED, 0, 2 * episodes)
     name = config.market.symbol.lower()
-    return TrainingMarket(name, name, task, source, source, sampler, plan, spread, facts)
+    return TrainingMarket(
+        name, name, task, source, source, sampler, plan, confirmation, spread, facts
+    )
 
 
 def _split_days(config: AgentConfig) -> tuple[list[str], list[str]]:

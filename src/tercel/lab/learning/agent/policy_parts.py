@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import refuse_if
-from tercel.execution.action_sets import ActionSet, action_set
+from tercel.execution.action_sets import ActionSet, action_set, base_strategy
 from tercel.execution.observation import COSTS, ObservationFunction, is_user_name
 from tercel.execution.policies.folder import PolicyPort
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.strategies import TUNABLE, build
+from tercel.execution.strategies import TUNABLE
 from tercel.execution.strategies.baselines import Peg, PegTouch
 from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategies.tuned_values import tuned_parameters
 from tercel.execution.strategy import Strategy
 from tercel.execution.user_strategy import import_object
-from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.config import BEST, AgentConfig
 from tercel.lab.learning.reward_terms import TERMS, RewardWeights
 from tercel.lab.learning.rewards import Reward
 
@@ -100,6 +100,7 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
         return common if section.slices is None else {"slices": section.slices, **common}
     if section.actions not in RULE_BASED:
         return common
+    base = Guarded.name if section.base == BEST else section.base  # until it is found
     values: dict[str, float] = dict(section.parameters)
     if section.base in TUNABLE and not config.on_tape:
         values = {**tuned_parameters(config.market.presets[0], section.base), **values}
@@ -112,7 +113,7 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
             for key in ("dead", "scale", "grains")
             if (value := getattr(section, key)) is not None
         }
-    return {"base": section.base, "parameters": values, **specific, **common}
+    return {"base": base, "parameters": values, **specific, **common}
 
 
 def actions_of(config: AgentConfig) -> ActionSet:
@@ -124,8 +125,10 @@ def rule_of(config: AgentConfig) -> Strategy:
     """Rule to compare the policy with: `validation.rule`, else its base rule, else peg_behind (`guarded` for `costs`)."""
     parameters = action_parameters(config)
     default = Guarded.name if config.policy.actions == COSTS else "peg_behind"
-    name = config.validation.rule or parameters.get("base", default)
-    return build(name, None, parameters["parameters"] if name == parameters.get("base") else None)
+    rule = config.validation.rule
+    name = parameters.get("base", default) if rule in ("", BEST) else rule
+    own = parameters["parameters"] if name == parameters.get("base") else {}
+    return base_strategy({"base": name, "parameters": own})
 
 
 def rule_name(config: AgentConfig) -> str:
@@ -135,6 +138,8 @@ def rule_name(config: AgentConfig) -> str:
     >>> [rule_name(parse({"policy": {"base": "peg_behind", "parameters": {"level": k}}}, "")) for k in (0, 2)]
     ['peg_touch', 'peg_behind level 2']
     """
+    if config.from_best and config.validation.rule in ("", BEST):
+        return "the best strategy of the markets"
     rule = rule_of(config)
     section = config.policy
     if rule == Peg(level=0):

@@ -9,7 +9,7 @@ from tercel.core.toml import override_tables, read_toml
 from tercel.core.validation import model_keys
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.learning.agent.config import AgentConfig, parse, preset_file
+from tercel.lab.learning.agent.config import BEST, AgentConfig, parse, preset_file
 from tercel.lab.learning.agent.learner import SB3, with_algo
 from tercel.lab.learning.native.ppo import PpoSettings
 from tercel.lab.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
@@ -27,7 +27,7 @@ MIN_UPDATES: Final = 60
 BATCH_KEYS: Final = ("markets", "steps", "minibatch")
 MIN_MARKETS: Final = 8
 # Validation episodes: minimum, frames per episode, maximum.
-VALIDATION_EPISODES: Final = (64, 250, 2_000)
+VALIDATION_EPISODES: Final = (64, 500, 1_000)
 
 
 def make_learnable(scenario: Scenario) -> tuple[Scenario, list[str]]:
@@ -120,6 +120,11 @@ def recipe_config(
     least, frames_per_episode, most = VALIDATION_EPISODES
     validation = {"episodes": min(max(frames // frames_per_episode, least), most), "every": 0}
     raw["validation"] = {**raw.get("validation", {}), **validation}
+    # A recipe that overrides a rule starts from the best one; other actions are held against it.
+    for key in ("base", "parameters"):
+        raw["policy"].pop(key, None)
+    if values.get("policy.actions", raw["policy"]["actions"]) != "override":
+        raw["validation"].setdefault("rule", BEST)
     for key in values:
         if key not in AgentConfig.model_fields and "." not in key:
             raise _no_section(key)

@@ -86,6 +86,8 @@ def unlearned_sentence(result: TrainingResult) -> str:
     """Sentence that nothing was learned and the start policy is selected; empty if a checkpoint is selected."""
     best = result.look("best")
     start = result.look("start")
+    if result.confirmation is not None:
+        return "" if result.confirmation.is_gain else result.confirmation.sentence(result.looks)
     if best is None or start is None or best.frames > 0:
         return ""
     reference = (

@@ -15,7 +15,7 @@ from tercel.core.files import write_atomic
 from tercel.core.fingerprint import fingerprint
 from tercel.core.records import Record
 from tercel.execution.policies.folder import CARD
-from tercel.execution.policies.training_outcome import ValidationCheck
+from tercel.execution.policies.training_outcome import Confirmation, ValidationCheck
 from tercel.lab.evaluation.training_files import VALIDATION_FILE
 from tercel.lab.learning.agent.config import AgentConfig, parse
 from tercel.lab.learning.agent.policy_parts import functions_of
@@ -40,11 +40,12 @@ UPDATES_A_CHECKPOINT: Final = 10
 class TrainingResult(Record):
     """Result of a training, the content of `run.json`.
 
+    `confirmation` holds the selected policy against the start, where the training began with the best strategy.
     `best`, `start` and `best_checkpoint` are rows of `validation.csv`: of the selected policy, of the policy before
     learning and of the best checkpoint; `looks` counts those rows, `variants` the recipes tried with them.
     """
 
-    optional = ("start", "best_checkpoint")
+    optional = ("start", "best_checkpoint", "confirmation")
 
     name: str
     seed: int
@@ -54,6 +55,7 @@ class TrainingResult(Record):
     best: Metrics
     start: Metrics | None = None
     best_checkpoint: Metrics | None = None
+    confirmation: Confirmation | None = None
     rule: str
     looks: int
     variants: int

@@ -20,20 +20,24 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import Floats
 from tercel.core.errors import refuse_if
 from tercel.core.files import write_atomic
+from tercel.core.serialization import to_jsonable
+from tercel.execution.action_sets import action_set
 from tercel.execution.observation import observer
 from tercel.execution.policies.calm_observations import OBSERVATIONS
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.folder import CARD, save_policy
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
+from tercel.execution.policies.training_outcome import Confirmation, ValidationCheck
 from tercel.lab.evaluation.calm_observations import observe_plans
 from tercel.lab.evaluation.training_files import SWEEP, variants_in
 from tercel.lab.learning.agent.config import AgentConfig
@@ -56,11 +60,15 @@ from tercel.lab.learning.agent.run_folder import (
     UPDATES_A_CHECKPOINT,
     TrainingResult,
 )
+from tercel.lab.learning.agent.start import Start, start_of, with_start
 from tercel.lab.learning.agent.validation import Validator
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.lab.learning.metrics import MetricsLog
 from tercel.lab.learning.port import Metrics, State, train
 from tercel.market.regimes.named import PLAIN
+
+# Observation of a policy that is the start of its training.
+START_OBSERVATION: Final = "v2"
 
 
 def variants_tried(config: AgentConfig) -> int:
@@ -82,6 +90,17 @@ def variants_tried(config: AgentConfig) -> int:
         "name its folder, or say guards.variants",
     )
     return max(swept or 1, section.variants)
+
+
+def rule_policy(actions: int, observation: str) -> MlpPolicy:
+    """Policy that takes action 0 of so many, the rule's, whatever it observes.
+
+    >>> rule_policy(3, "v2").act(np.ones((2, observer("v2").size), np.float32)).tolist()
+    [0, 0]
+    """
+    size = observer(observation).size
+    layer = np.zeros((size, actions), np.float32), np.eye(1, actions, dtype=np.float32)[0]
+    return MlpPolicy((layer,), np.zeros(size, np.float32), np.ones(size, np.float32))
 
 
 class WeightAverage:
@@ -160,15 +179,20 @@ class Training:
         self.seed = seed
         folder.mkdir(parents=True, exist_ok=True)
         self.markets = markets
+        self.start = start_of(config, folder, markets) if config.from_best else None
+        if self.start is not None:
+            self.config = config = with_start(config, self.start)
         if make is None and config.learner.shards:
             make = clusters().in_shards
         self.env = learning_env(config, markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
         units = [unit_of(config, market) for market in markets]
         shares = () if config.on_tape else config.market.shares
-        self.validator = Validator(markets, rule_of(config), risk_of(config), units, shares)
+        self.rule = rule_of(config) if self.start is None else self.start.chosen.strategy
+        self.validator = Validator(markets, self.rule, risk_of(config), units, shares)
         state = load_checkpoint(folder / "checkpoint")
         self.average = WeightAverage()
+        self.confirmation: Confirmation | None = None
         if state is not None:
             self.average.restore(state.pop("average", self.average.state()))
             self.agent.restore(state)
@@ -185,7 +209,11 @@ class Training:
 
     @property
     def best(self) -> Metrics | None:
-        """Metrics of the check at which the selected policy was saved; None before the first."""
+        """Metrics of the check at which the selected policy was saved, of the start where it was kept; None before the first."""
+        if self.confirmation is not None and not self.confirmation.is_gain:
+            first = self.checks.rows[0]
+            start_bps = first["rule_bps"]
+            return dict.fromkeys(first, 0.0) | {"is_bps": start_bps, "rule_bps": start_bps}
         rows = [
             row
             for row in self.checks.rows
@@ -291,6 +319,47 @@ class Training:
             facts |= {"trained on": days} if days else {}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
+    def _confirm(self, start: Start) -> None:
+        """Hold the selected policy against the start on episodes that chose nothing; unless it is cheaper by its interval, the
+        start is the policy.
+        """
+        episodes = [replace(market, plan=market.confirmation) for market in self.markets]
+        row = Validator(episodes, start.chosen.strategy).check(self._selected_strategy(), 0)
+        check = msgspec.convert(row, ValidationCheck)
+        low, high = check.interval()
+        self.confirmation = Confirmation(
+            start=start.chosen.name,
+            frames=read_card(self.folder / POLICY / CARD).frames,
+            gain=check.gain,
+            low=low,
+            high=high,
+            episodes=sum(len(market.confirmation) for market in self.markets),
+        )
+        if self.confirmation.is_gain:
+            return
+        parameters = {"base": start.chosen.name, "parameters": dict(start.chosen.parameters)}
+        policy = rule_policy(action_set("override", parameters).size, START_OBSERVATION)
+        card = replace(
+            self.card(self.best or {}),
+            observes=observer(START_OBSERVATION).entries,
+            actions="override",
+            n_actions=policy.n_actions,
+            head=policy.head,
+            action_parameters=parameters,
+            observation=START_OBSERVATION,
+            stack=1,
+            frames=0,
+        )
+        save_policy(self.folder / POLICY, policy, card)
+
+    def _selected_strategy(self) -> PolicyStrategy:
+        """The policy that was selected, as a strategy."""
+        observation = observation_of(self.config)
+        return policy_strategy(
+            self.folder / POLICY,
+            own_observation=None if isinstance(observation, str) else observation,
+        )
+
     @property
     def _counts(self) -> dict[str, int]:
         """Number of checks so far, and of variants: recipes tried before, plus every further check."""
@@ -303,27 +372,26 @@ class Training:
             if not path.exists():
                 continue
             card = read_card(path)
+            confirmed = self.confirmation and {"confirmation": vars(self.confirmation)}
             changed = replace(
                 card,
                 learner={**card.learner, **self._counts},
-                scores={**card.scores, **self.notable_checks},
+                scores={**card.scores, **self.notable_checks, **(confirmed or {})},
             )
             write_atomic(path, changed.to_json())
 
     def _observe(self) -> None:
         """Write figures of what the selected policy observes on validation episodes beside its card."""
-        observation = observation_of(self.config)
-        folder = self.folder / POLICY
-        strategy = policy_strategy(
-            folder, own_observation=None if isinstance(observation, str) else observation
-        )
+        strategy = self._selected_strategy()
         plans = [(market.validation, market.task, market.plan) for market in self.markets]
         command = f"training {self.config.name}, seed {self.seed}"
         observations = observe_plans(plans, strategy, ", ".join(self._names), command)
-        write_atomic(folder / OBSERVATIONS, observations.to_json())
+        write_atomic(self.folder / POLICY / OBSERVATIONS, observations.to_json())
 
     def finish(self, done: bool) -> TrainingResult:
         """Write and return the result of the training; `done`: whether all its frames are taken."""
+        if done and self.start is not None and not self.config.reward.risk_aversion:
+            self._confirm(self.start)
         self._write_counts()
         if done:
             self._observe()
@@ -335,15 +403,18 @@ class Training:
             frames=self.agent.frames,
             policy=str(self.folder / POLICY),
             best=self.best or {},
-            rule=rule_name(self.config),
+            rule=rule_name(self.config) if self.start is None else self.start.chosen.name,
             trained_on=self.trained_on,
             version=__version__,
             start=self.notable_checks.get("start"),
             best_checkpoint=self.notable_checks.get("best_checkpoint"),
+            confirmation=self.confirmation,
             looks=looks,
             variants=variants,
         )
-        write_atomic(self.folder / RESULT, json.dumps(result.json_fields(), indent=1) + "\n")
+        write_atomic(
+            self.folder / RESULT, json.dumps(to_jsonable(result.json_fields()), indent=1) + "\n"
+        )
         return result
 
 

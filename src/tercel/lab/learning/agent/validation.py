@@ -42,27 +42,30 @@ class Validator:
         self.risk = risk or Risk()
         self.units = tuple(units) or (1.0,) * len(markets)
         self.shares = tuple(shares) or (1.0,) * len(markets)
-        self.rule_costs = [self._costs(market, rule) for market in markets]
-
-    def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
-        """Costs of a strategy on a market's validation episodes, each ended when its order is filled."""
-        return run_strategies(
-            market.validation, market.task, market.plan, [strategy], run_out=False
-        )[0]
+        self.rule_costs = [_costs_in(market, [rule])[0] for market in markets]
 
     def check(self, strategy: Strategy, frames: int) -> Metrics:
-        """Metrics of one check of a policy: its cost and its gain on the rule.
+        """Metrics of one check of a policy (:meth:`check_all`)."""
+        return self.check_all([strategy], frames)[0]
+
+    def check_all(self, strategies: Sequence[Strategy], frames: int) -> list[Metrics]:
+        """Metrics of several policies on the same episodes: for each its cost and its gain on the rule.
 
         Returns
         -------
-        dict of str to float
+        list of dict of str to float
             ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the
-            policy in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots;
+            policy in bps, paired, its standard error ``se`` and the least number of ``clusters`` in a market;
+            ``passive``, ``forced``: shares of the lots;
             ``merit``, by which the best is selected: the gain, or with an aversion to risk what the risk-averse objective
             gains, in the reward's units, markets weighing as their slots and loss weights do; with several markets
             ``gain_NAME`` of each.
         """
-        costs = [self._costs(market, strategy) for market in self.markets]
+        by_market = [_costs_in(market, strategies) for market in self.markets]
+        return [self._row(list(costs), frames) for costs in zip(*by_market, strict=True)]
+
+    def _row(self, costs: list[Costs], frames: int) -> Metrics:
+        """Metrics of one policy from its costs in each market."""
         pairs = [
             (rule_run.shortfall_bps, policy_run.shortfall_bps)
             for rule_run, policy_run in zip(self.rule_costs, costs, strict=True)
@@ -88,6 +91,7 @@ class Validator:
             "rule_bps": float(np.mean([rule_bps.mean() for rule_bps, _ in pairs])),
             "gain": float(np.mean(gains)),
             "se": float(np.sqrt(np.sum(np.square(errors)))) / len(errors),
+            "clusters": float(min(len(np.unique(run.cluster)) for run in costs)),
             "merit": float(np.average(merits, weights=self.shares)),
             "passive": sum(int(run.passive_lots.sum()) for run in costs) / lots,
             "forced": sum(int(run.forced_lots.sum()) for run in costs) / lots,
@@ -102,3 +106,8 @@ class Validator:
     def _risk_value(self, costs: Costs, unit: float) -> float:
         """Value of the risk-averse objective for costs, in reward units; lower is better."""
         return self.risk.value((costs.shortfall_bps / BPS * costs.arrival_mid2 / 2.0) / unit)
+
+
+def _costs_in(market: TrainingMarket, strategies: Sequence[Strategy]) -> list[Costs]:
+    """Costs of strategies on a market's validation episodes, each ended when its order is filled."""
+    return run_strategies(market.validation, market.task, market.plan, strategies, run_out=False)

@@ -201,6 +201,11 @@ class DqnSettings(NativeSettings):
     epsilon_end: float = 0.05  # Mnih et al. 2013 use 0.1, SB3 0.05
     epsilon_frames: int = 50_000  # over which it falls linearly
     max_norm: float = 10.0  # SB3; Wang et al. 2016
+    start: tuple[float, ...] = ()  # values of the actions before learning; (): random ones
+
+
+# Size of the first random values beside those of `start`: far smaller, so that the greedy action is the start's.
+START_GAIN = 0.01
 
 
 class Replay:
@@ -298,7 +303,9 @@ class Dqn(NativeLearner):
         heads = (numbers + int(s.dueling),)
         net = Net(width, s.hidden, heads)
         self.target = Net(width, s.hidden, heads)
-        net.initialise(self.rng, (1.0,))
+        net.initialise(self.rng, (START_GAIN if s.start else 1.0,))
+        if s.start:
+            net.head_biases[0][int(s.dueling) :] = s.start
         self.target.params[:] = net.params
         self._prepare(env, seed, net, numbers)
         self.replay = Replay(capacity, n, width, numbers)
