@@ -88,34 +88,29 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
     Parameters
     ----------
     parameters : mapping
-        ``base``: name of a strategy or of a packaged policy; ``parameters``: its own; ``estimates``: what it may know of
-        the market.
+        ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
     """
-    # A packaged policy is a strategy by an action set, so its package imports this module.
-    from tercel.execution import policies_packaged
-
-    name = str(parameters.get("base", "peg_behind"))
-    packaged = policies_packaged.resolve_packaged(name)
-    if packaged in policies_packaged.packaged_names():
-        return policies_packaged.load_packaged(packaged)[0]
     estimates = parameters.get("estimates")
     return build(
-        name,
+        str(parameters.get("base", "peg_behind")),
         MarketEstimates(**estimates) if estimates else None,
         parameters.get("parameters"),
     )
 
 
-# Name -> what makes a decoder of parameters.
-_MAKERS: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
-    "override": lambda parameters: override_decoder(parameters, base_strategy),
-    "levers": levers_decoder,
-    "residual": lambda parameters: residual_decoder(parameters, base_strategy),
-    "costs": cost_decoder,
+MakeBase = Callable[[Mapping[str, Any]], Strategy]
+# Name -> what makes a decoder of parameters, and of a function that makes the base that they name.
+_MAKERS: Final[dict[str, Callable[[Mapping[str, Any], MakeBase], Any]]] = {
+    "override": override_decoder,
+    "levers": lambda parameters, _: levers_decoder(parameters),
+    "residual": residual_decoder,
+    "costs": lambda parameters, _: cost_decoder(parameters),
 }
 
 
-def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> ActionSet:
+def action_set(
+    name: str, parameters: Mapping[str, Any] | None = None, make_base: MakeBase = base_strategy
+) -> ActionSet:
     """The set of actions called `name`, with its `parameters`; `guard` and `events` among them wrap its decoder.
 
     Parameters
@@ -126,6 +121,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
         ``guard`` = [late, resume] puts a guard (`execution.catch_up`), ``events`` the clock of events, in this
         order. ``flow`` names the forecaster that is listened to.
+    make_base : callable
+        Makes the base that they name; `policies.strategy.base_of` also knows packaged policies.
 
     Raises
     ------
@@ -142,7 +139,7 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     on_events = options.pop("events", False)
     options.pop("flow", None)
     if name in _MAKERS:
-        decoder = _MAKERS[name](options)
+        decoder = _MAKERS[name](options, make_base)
         base = getattr(decoder, "base", None)
         actions = ActionSet(
             name, decoder.labels, decoder.decode, decoder.continuous, True, gap_of(base), base

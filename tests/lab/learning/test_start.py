@@ -7,17 +7,16 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from tercel.core.errors import ConfigError
-from tercel.execution.action_sets import base_strategy
 from tercel.execution.costs import BPS
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.strategy import base_of, policy_strategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.agent import start as starts
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.env import env_of
 from tercel.lab.learning.agent.market import build_training_markets
-from tercel.lab.learning.agent.start import Candidate, Start, choose_start
+from tercel.lab.learning.agent.start import Start, StartCandidate, choose_start
 from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.market.simulator import layout as sim
@@ -61,7 +60,7 @@ def test_an_environment_follows_its_base_as_an_evaluation_does(market, base):
         returns += np.where(working, rewards, 0.0)
     plan = market.sampler(3, 0, n)
     [costs] = run_strategies(
-        market.training, market.task, plan, [base_strategy({"base": base})], run_out=False
+        market.training, market.task, plan, [base_of({"base": base})], run_out=False
     )
     ours = env.episodes.costs()
     assert np.array_equal(ours.shortfall_bps, costs.shortfall_bps)
@@ -82,17 +81,17 @@ def test_a_base_on_the_event_clock_decides_between_the_decisions_of_the_schedule
 def test_an_override_of_the_packaged_policy_reads_its_forecasts():
     config = recipe(policy={"actions": "override", "base": "default"})
     actions = env_of(config, build_training_markets(config)).parts[0].actions
-    assert actions.base.forecaster == base_strategy({"base": "default"}).forecaster is not None
+    assert actions.base.forecaster == base_of({"base": "default"}).forecaster is not None
     assert actions.gap_ns == actions.base.gap_ns > 0
     assert actions.base.goes_by_costs
 
 
 def test_the_start_is_the_cheapest_that_is_cheaper_by_its_interval(market):
     names = ["twap_take", "guarded", "immediate"]
-    start = choose_start([market], [Candidate(name) for name in names], 32)
+    start = choose_start([market], [StartCandidate(name) for name in names], 32)
     assert start.chosen.name == "guarded"
     assert (
-        choose_start([market], [Candidate(names[1]), Candidate(names[0])], 32).chosen.name
+        choose_start([market], [StartCandidate(names[1]), StartCandidate(names[0])], 32).chosen.name
         == "guarded"
     )
     plan = market.sampler(starts.CANDIDATE_SEED, 32, 96)  # of the second comparison
@@ -108,7 +107,7 @@ def test_the_start_is_the_cheapest_that_is_cheaper_by_its_interval(market):
 
 def test_a_training_that_finds_nothing_better_returns_its_start(tmp_path, monkeypatch):
     config = recipe(policy={"actions": "override", "base": "best", "observation": "v2"})
-    chosen = Candidate("twap_repeg", {"ahead": 0.2, "behind": 0.1})
+    chosen = StartCandidate("twap_repeg", {"ahead": 0.2, "behind": 0.1})
     monkeypatch.setattr(starts, "choose_start", lambda *_: Start(chosen, (chosen,)))
     result = run_training(config, tmp_path, 1)
     assert result.rule == "twap_repeg"
@@ -149,7 +148,9 @@ def test_a_training_that_beats_its_start_says_by_how_much_on_other_episodes(
         validation={"episodes": 32, "every": 2_048},
     )
     monkeypatch.setattr(
-        starts, "choose_start", lambda *_: Start(Candidate("immediate"), (Candidate("immediate"),))
+        starts,
+        "choose_start",
+        lambda *_: Start(StartCandidate("immediate"), (StartCandidate("immediate"),)),
     )
     result = run_training(config, tmp_path, 1)
     assert result.confirmation.is_gain

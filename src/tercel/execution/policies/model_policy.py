@@ -11,7 +11,7 @@ from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, Observer, observer
 from tercel.execution.observation_encoder import LAST
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.strategy import PolicyStrategy, base_of
 
 # Bound of vectors in `tercel.sb3_env`: Stable-Baselines3 wants one and cuts actions there; no decoder goes so far.
 BOUND: Final = 1e3
@@ -134,7 +134,7 @@ def model_strategy(
         "give one of the two",
     )
     parameters = action_parameters or {}
-    resolved_actions = action_set(actions, parameters)
+    resolved_actions = action_set(actions, parameters, base_of)
     resolved_observer = observer(observation, stack)
     refuse_if(
         hasattr(getattr(model, "policy", None), "lstm_actor")

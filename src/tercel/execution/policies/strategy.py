@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError, UnknownNameError, refuse_if
-from tercel.execution.action_sets import ActionSet, action_set
+from tercel.execution.action_sets import ActionSet, action_set, base_strategy
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, readable_forecaster
 from tercel.execution.intent import Intents
@@ -26,8 +26,9 @@ from tercel.execution.observation import (
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import CARD, PolicyPort, load_policy
 from tercel.execution.policies.onnx_policy import RecurrentPolicy
+from tercel.execution.policies.packaged_folders import folder_of, packaged_names, resolve_packaged
 from tercel.execution.strategies.market_estimates import MarketEstimates
-from tercel.execution.strategy import Shares, forecaster_of, shares
+from tercel.execution.strategy import Shares, Strategy, forecaster_of, shares
 from tercel.execution.view import View
 
 _DISCRETE = ("logits", "q")
@@ -77,7 +78,7 @@ class PolicyStrategy:
 
     def __post_init__(self) -> None:
         """Raise PolicyError for a policy that does not fit the action set or the observation."""
-        actions = action_set(self.action_set_name, self.action_parameters)
+        actions = action_set(self.action_set_name, self.action_parameters, base_of)
         refuse_if(
             self.policy.n_actions != actions.size,
             f"a policy with the {actions.size} actions of {actions.name!r}",
@@ -166,6 +167,18 @@ class PolicyStrategy:
     def expected(self, view: View) -> Shares:
         """Shares of the greedy intent, float64 (n, 6); a memory is neither read nor changed."""
         return shares(self._actions.decode(self.policy.act(self.observe(view)), view), view)
+
+
+def base_of(parameters: Mapping[str, Any]) -> Strategy:
+    """The strategy that an action set's parameters name as its ``base``: a packaged policy, or a rule (`base_strategy`).
+
+    >>> base_of({"base": "default"}).name, base_of({"base": "guarded"}).name
+    ('default', 'guarded')
+    """
+    packaged = resolve_packaged(str(parameters.get("base", "")))
+    if packaged in packaged_names():
+        return policy_strategy(folder_of(packaged))
+    return base_strategy(parameters)
 
 
 def policy_strategy(

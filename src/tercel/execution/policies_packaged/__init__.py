@@ -5,13 +5,10 @@ market row and the order row (`execution.features`) on calm episodes, whatever t
 detector compares current rows with them.
 """
 
-import math
-import re
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import UnknownNameError, suggest_name
 from tercel.execution.policies.calm_observations import (
     OBSERVATIONS,
     CalmObservations,
@@ -19,11 +16,18 @@ from tercel.execution.policies.calm_observations import (
 )
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.folder import CARD
+from tercel.execution.policies.packaged_folders import (
+    FOLDER,
+    family,
+    folder_of,
+    packaged_names,
+    resolve_packaged,
+    stem,
+)
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 
-FOLDER: Final = Path(__file__).parent
 # Behind a family's name: all its members.
 ALL: Final = "-all"
 # Folder of the figures that the policies of a family share.
@@ -45,75 +49,7 @@ __all__ = [
 ]
 
 
-def packaged_names() -> tuple[str, ...]:
-    """Names of the policies that the package ships, by family, then by training seed."""
-    folders = (path.parent.name for path in FOLDER.glob("*/card.json"))
-    return tuple(
-        sorted(folders, key=lambda name: (stem(name), int(name[len(stem(name)) + 1 :] or 0)))
-    )
-
-
-def stem(name: str) -> str:
-    """A policy's name without its training seed: what is before a final hyphen and digits.
-
-    >>> stem("default-12"), stem("default")
-    ('default', 'default')
-    """
-    return re.sub(r"-\d+$", "", name)
-
-
-def family(name: str) -> tuple[str, ...]:
-    """Names of the packaged policies of a family: its name and a seed; empty for an unknown family.
-
-    >>> DEFAULT in family("default"), family("unknown")
-    (True, ())
-    """
-    return tuple(member for member in packaged_names() if member.startswith(f"{name}-"))
-
-
-def resolve_packaged(name: str) -> str:
-    """The packaged policy that `name` means: of a family the member with the highest merit in validation, else `name` itself.
-
-    For a name without a seed that is the training seed which did best on validation episodes: so for `default`, the
-    packaged policy.
-
-    >>> resolve_packaged("default") == DEFAULT, resolve_packaged("twap_take")
-    (True, 'twap_take')
-    """
-    seeds = [
-        candidate for candidate in packaged_names() if candidate != name and stem(candidate) == name
-    ]
-    scores = {
-        candidate: read_card(FOLDER / candidate / CARD).scores.get("validation", {})
-        for candidate in seeds
-    }
-    return max(
-        seeds, key=lambda candidate: float(scores[candidate].get("merit", -math.inf)), default=name
-    )
-
-
 DEFAULT: Final = resolve_packaged("default")
-
-
-def folder_of(name: str) -> Path:
-    """Folder of the packaged policy of exactly that name; UnknownNameError for a family or an unknown one.
-
-    Raises
-    ------
-    UnknownNameError
-        No such policy; the nearest name is offered.
-    """
-    known = packaged_names()
-    if name not in known:
-        remedy = suggest_name(
-            name,
-            [*known, *map(stem, known)],
-            "take one of these" if known else "install Tercel with its data files",
-        )
-        raise UnknownNameError(
-            f"one of {', '.join(known) or 'no'} packaged policies", f"{name!r}", remedy
-        )
-    return FOLDER / name
 
 
 def load_packaged(name: str, shown_as: str = "") -> tuple[PolicyStrategy, Card]:

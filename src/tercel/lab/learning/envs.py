@@ -36,6 +36,7 @@ from tercel.execution.costs import BPS
 from tercel.execution.decoder_kernels import placement_rows
 from tercel.execution.intent import WIDTH
 from tercel.execution.observation import ObservationFunction, observer
+from tercel.execution.policies.strategy import base_of
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
@@ -167,7 +168,7 @@ class ExecutionVec(SameStepVectorEnv):
             "observation": observation,
             "stack": stack,
         }
-        self.actions = action_set(actions, action_parameters)
+        self.actions = action_set(actions, action_parameters, base_of)
         self.observer = observer(observation, stack)
         super().__init__(n, self.observer.size, action_space(self.actions))
         self.terms = terms or TrainingTerms()

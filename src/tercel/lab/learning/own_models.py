@@ -18,7 +18,7 @@ from tercel.execution.policies.graph import read_network
 from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
 from tercel.execution.policies.model_policy import statistics_of
 from tercel.execution.policies.onnx_policy import OnnxPolicy, from_onnx
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.strategy import PolicyStrategy, base_of
 
 # Clip value that leaves all observations unchanged.
 NO_CLIP: Final = float(np.finfo(np.float32).max)
@@ -126,7 +126,7 @@ def strategy_of(
     policy = policy_from(
         model,
         observer(observation, stack),
-        action_set(actions, action_parameters),
+        action_set(actions, action_parameters, base_of),
         activation,
         normalize,
     )

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import refuse_if
-from tercel.execution.action_sets import ActionSet, action_set, base_strategy
+from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.observation import COSTS, ObservationFunction, is_user_name
 from tercel.execution.policies.folder import PolicyPort
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.strategy import PolicyStrategy, base_of
 from tercel.execution.strategies import TUNABLE
 from tercel.execution.strategies.baselines import Peg, PegTouch
 from tercel.execution.strategies.guarded import Guarded
@@ -118,7 +118,7 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
 
 def actions_of(config: AgentConfig) -> ActionSet:
     """Action set of the configured policy."""
-    return action_set(config.policy.actions, action_parameters(config))
+    return action_set(config.policy.actions, action_parameters(config), base_of)
 
 
 def rule_of(config: AgentConfig) -> Strategy:
@@ -128,7 +128,7 @@ def rule_of(config: AgentConfig) -> Strategy:
     rule = config.validation.rule
     name = parameters.get("base", default) if rule in ("", BEST) else rule
     own = parameters["parameters"] if name == parameters.get("base") else {}
-    return base_strategy({"base": name, "parameters": own})
+    return base_of({"base": name, "parameters": own})
 
 
 def rule_name(config: AgentConfig) -> str:

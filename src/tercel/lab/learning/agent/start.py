@@ -17,7 +17,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.files import write_atomic
 from tercel.core.records import Record
 from tercel.core.serialization import to_jsonable
-from tercel.execution.action_sets import base_strategy
+from tercel.execution.policies.strategy import base_of
 from tercel.execution.policies.training_outcome import ValidationCheck
 from tercel.execution.strategies import NEED_ESTIMATES, TUNABLE
 from tercel.execution.strategies.guarded import Guarded
@@ -36,7 +36,7 @@ PACKAGED: Final = "default"
 
 
 @dataclass(frozen=True)
-class Candidate(Record):
+class StartCandidate(Record):
     """A strategy that a training may start from, and its cost on the episodes of the comparison.
 
     Parameters
@@ -60,18 +60,18 @@ class Candidate(Record):
     @cached_property
     def strategy(self) -> Strategy:
         """The candidate, built."""
-        return base_strategy({"base": self.name, "parameters": dict(self.parameters)})
+        return base_of({"base": self.name, "parameters": dict(self.parameters)})
 
 
 @dataclass(frozen=True)
 class Start(Record):
     """The start of a training, and the candidates that it was chosen from."""
 
-    chosen: Candidate
-    candidates: tuple[Candidate, ...]
+    chosen: StartCandidate
+    candidates: tuple[StartCandidate, ...]
 
 
-def candidates_in(market: str) -> list[Candidate]:
+def candidates_in(market: str) -> list[StartCandidate]:
     """Candidates in a market: `guarded`, the packaged policy, rules with the values tuned for the market, or generic ones.
 
     >>> [candidate.name for candidate in candidates_in("ibm")][:4]
@@ -80,15 +80,15 @@ def candidates_in(market: str) -> list[Candidate]:
     rules = [name for name in TUNABLE if name not in NEED_ESTIMATES]
     rules.insert(1, f"{rules[0]}+events")
     return [
-        Candidate(Guarded.name),
-        Candidate(PACKAGED),
-        *(Candidate(name, tuned_parameters(market, name.partition("+")[0])) for name in rules),
+        StartCandidate(Guarded.name),
+        StartCandidate(PACKAGED),
+        *(StartCandidate(name, tuned_parameters(market, name.partition("+")[0])) for name in rules),
     ]
 
 
 def choose_start(
     markets: list[TrainingMarket],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[StartCandidate],
     episodes: int = CANDIDATE_EPISODES,
 ) -> Start:
     """The cheapest of the candidates that are cheaper than the first by their interval, in all markets; else the first.
@@ -96,13 +96,13 @@ def choose_start(
     Parameters
     ----------
     markets : list of TrainingMarket
-    candidates : sequence of Candidate
+    candidates : sequence of StartCandidate
         Two or more.
     episodes : int
         Of each market in the first comparison; those that are not clearly dearer run three times as many more.
     """
     level = 1 - 0.05 / (len(candidates) - 1)
-    compared: dict[str, Candidate] = {}
+    compared: dict[str, StartCandidate] = {}
     remaining = list(candidates)
     for first, count in ((0, episodes), (episodes, 3 * episodes)):
         plans = [
