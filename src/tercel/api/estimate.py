@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import hypot
+from math import hypot, nan
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,6 +71,8 @@ class StrategyEstimate:
     name : str
     expected : Estimate
         Mean, and the interval that holds the mean cost of 90 % of days.
+    standard_error : float
+        Of the mean; NaN in closed form.
     sd, worst : float
         Standard deviation of one order; the cost that 95 % of orders stay below.
     spread, impact, timing : float
@@ -85,6 +87,7 @@ class StrategyEstimate:
 
     name: str
     expected: Estimate
+    standard_error: float
     sd: float
     worst: float
     spread: float
@@ -161,12 +164,13 @@ class OrderEstimate:
     def sentences(self) -> list[str]:
         """What it costs and on what that rests, in five sentences at most."""
         best, *others = self.strategies
-        low, high = best.expected.ci_low, best.expected.ci_high
         least = min(self.strategies, key=lambda row: row.still)
         lines = [
-            f"{best.name} costs least: {best.expected.mean:.1f} bps expected, {self.money(best.expected.mean)} of "
-            f"{format_money(self.value)} in the currency of the quotes, without fees.",
-            f"On nine days of ten such orders cost {low:.1f} to {high:.1f} bps on average; one order in twenty costs more "
+            f"{best.name} costs least: {best.expected.mean:.1f} bps expected"
+            f"{'' if self.closed_form else f', give or take {best.standard_error:.1f}'}; "
+            f"{self.money(best.expected.mean)} of {format_money(self.value)} in the currency of the quotes, without fees.",
+            f"On nine days of ten such orders cost {best.expected.ci_low:.1f} to "
+            f"{best.expected.ci_high:.1f} bps on average; one order in twenty costs more "
             f"than {best.worst:.1f} bps ({self.money(best.worst)}).",
         ]
         if others:
@@ -365,6 +369,7 @@ def _from_like_orders(costs: Mapping[str, LikeCosts]) -> list[StrategyEstimate]:
             StrategyEstimate(
                 name,
                 Estimate(found.mean, found.low, found.high),
+                found.standard_error,
                 found.sd,
                 found.worst,
                 *(
@@ -395,5 +400,7 @@ def _in_closed_form(schedules: Mapping[float, ScheduleCost]) -> list[StrategyEst
         interval = Estimate(one.mean, one.mean - half, one.mean + half)
         behind = Estimate(one.mean - cheapest, None, None)
         parts = (one.spread, one.impact, 0.0, one.mean)
-        rows.append(StrategyEstimate(name, interval, one.sd, one.mean + half, *parts, 0.0, behind))
+        rows.append(
+            StrategyEstimate(name, interval, nan, one.sd, one.mean + half, *parts, 0.0, behind)
+        )
     return rows

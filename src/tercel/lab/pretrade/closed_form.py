@@ -100,7 +100,7 @@ def _displacement(law: ImpactLaw, takes: Floats, tau: float) -> Floats:
     left = np.where(index[:, None] > index, decay[np.abs(index[:, None] - index)], 0.0)
     own = takes / law.mean_trade_lots
     before = left @ own
-    after = before + np.maximum(own, 1e-12)
+    after = before + np.maximum(own, 1e-4 * before + 1e-12)  # the difference of areas keeps digits
     return np.asarray((_area(law, after) - _area(law, before)) / (after - before), np.float64)
 
 

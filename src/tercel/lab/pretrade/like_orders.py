@@ -11,7 +11,7 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.report.formatting import format_minute
 from tercel.execution import step as kernels
-from tercel.execution.costs import BPS, Costs, displacement
+from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
 from tercel.execution.strategies import MarketEstimates
@@ -246,7 +246,8 @@ def _parts(costs: Costs, still: Costs, found: RecordedDays, fits: Bools) -> Like
     """Costs of like orders, split into their parts, and those at the other end of the impact of resting fills."""
     scale = BPS / costs.denominator
     lots = costs.lots_grid + costs.forced_lots_grid
-    moved = lots @ displacement(costs, found.mids[fits])
+    # a tape is the same with and without the order: their difference is the order's own, order by order
+    moved = (lots * own_displacement(costs, found.mids[fits])).sum(axis=1)
     return LikeCosts(
         costs.shortfall_bps,
         (costs.spread + costs.forced_spread) * scale,

@@ -1,0 +1,207 @@
+"""``python -m studies estimate``: whether estimates of orders hold on days that gave nothing to them.
+
+The first days of a symbol fix the law of impact, the sizes and what strategies know; they are not judged. Each later day is
+judged once, by the estimate of at most `DAYS` days before it. Its mean cost in a group (size, side, hour) is to lie in the
+90 % interval, and each of its orders below the 95 % worst case. What happened is the replay of the same orders on that day.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from studies.tape.flow_command import POOLED, homes_of
+from tercel import Lake, Market, Task
+from tercel.cli import print_json, print_table, say
+from tercel.core import ConfigError, Estimate, Floats
+from tercel.core.report import format_interval, format_number
+from tercel.core.stats import clustered_se, t_quantile
+from tercel.execution import Strategy
+from tercel.execution.policies import policy_strategy
+from tercel.execution.policies_packaged import folder_of
+from tercel.execution.strategies import MarketEstimates, build
+from tercel.lab.pretrade import LikeCosts, load_days, predict, run_like_orders
+from tercel.signals.flow.train import progress_steps
+
+STRATEGIES: Final = ("default", "guarded", "twap_take", "immediate")
+SCHEDULE: Final = "twap_take"
+SHARES: Final = (0.02, 0.1, 0.2)
+HOURS: Final = ("10:00", "11:00", "12:00", "13:00", "14:00")
+HORIZON: Final = "1h"
+FIRST: Final = 10
+DAYS: Final = 20
+LEAST: Final = 5
+"""Days before a judged one below which it is not estimated."""
+HEADINGS: Final = (
+    "strategy", "symbol", "% of volume", "days of groups", "in the 90 % interval, %", "orders",
+    "below the 95 % worst case, %", "expected, bps", "came, bps", "closed form, bps",
+)  # fmt: skip
+
+
+Key = tuple[str, str, float]
+"""Strategy, symbol, share of the volume."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What was judged of a strategy in a symbol at a size; dates are numbers of days, shared by symbols.
+
+    Parameters
+    ----------
+    days : float64 (n, 2)
+        Days of groups: whether the interval held, date.
+    orders : float64 (m, 4)
+        Orders: whether the worst case held, date, expected and came, bps.
+    closed_bps : tuple of float
+        Expected cost of even takes in closed form, of each hour; none of other strategies.
+    """
+
+    days: Floats
+    orders: Floats
+    closed_bps: tuple[float, ...] = ()
+
+
+def shares_held(rows: Floats) -> Estimate:
+    """Share of rows (n, 2 or more) that held, %, with its 95 % interval over dates."""
+    held, days = 100.0 * rows[:, 0], len(np.unique(rows[:, 1]))
+    mean = float(held.mean())
+    if days < LEAST:
+        return Estimate(mean, None, None)
+    half = t_quantile(0.975, days - 1) * clustered_se(held, rows[:, 1].astype(np.int64))
+    return Estimate(mean, max(mean - half, 0.0), min(mean + half, 100.0))
+
+
+def judge(costs: LikeCosts, first: int, numbers: Sequence[int]) -> Judged:
+    """Judge each day from `first` on by the estimate of the days before it; `numbers` of dates by day."""
+    days, orders = [], []
+    for day in range(first, len(numbers)):
+        before = (costs.day < day) & (costs.day >= day - DAYS)
+        if len(np.unique(costs.day[before])) < LEAST:
+            continue
+        found = predict(costs.bps[before], costs.day[before], costs.side[before])
+        now = costs.day == day
+        for side in (1, -1):
+            came = costs.bps[now & (costs.side == side)]
+            if len(came):
+                days.append((found.low <= came.mean() <= found.high, numbers[day]))
+            orders += [(cost <= found.worst, numbers[day], found.mean, cost) for cost in came]
+    return Judged(
+        np.array(days, np.float64).reshape(-1, 2), np.array(orders, np.float64).reshape(-1, 4)
+    )
+
+
+def judged_of(
+    lake: Lake, symbol: str, numbers: Mapping[str, int], step: Callable[[], None]
+) -> dict[Key, Judged]:
+    """Each strategy and size in a symbol, all hours."""
+    dates = list(lake.days(symbol))
+    first = min(FIRST, len(dates) // 2)
+    market = Market(lake=str(lake.root), symbol=symbol)
+    parts: dict[Key, list[Judged]] = defaultdict(list)
+    for hour in HOURS:
+        task = Task(quantity=1, start=hour, horizon=HORIZON)
+        days = load_days(lake, market, dates, task, learned=first)
+        mid_ticks = float(days.mids[days.plan.cluster < first, 0].mean()) / 2
+        for share in SHARES:
+            sized = days.with_quantity(max(round(share * days.estimates.expected_volume), 1))
+            made = {name: strategy_of(name, days.estimates) for name in STRATEGIES}
+            closed = sized.schedules()[0].times(1e4 / mid_ticks).mean
+            for name, costs in run_like_orders(sized, made, ends=(1.0,)).items():
+                judged = judge(costs, first, [numbers[date] for date in dates])
+                parts[name, symbol, share].append(
+                    replace(judged, closed_bps=(closed,) * (name == SCHEDULE))
+                )
+            step()
+    return {key: joined(found) for key, found in parts.items()}
+
+
+def joined(parts: Sequence[Judged]) -> Judged:
+    """Several of them as one."""
+    return Judged(
+        np.concatenate([part.days for part in parts]),
+        np.concatenate([part.orders for part in parts]),
+        tuple(bps for part in parts for bps in part.closed_bps),
+    )
+
+
+def strategy_of(name: str, estimates: MarketEstimates) -> Strategy:
+    """The packaged policy, or a rule."""
+    return (
+        policy_strategy(folder_of("default-1"), name)
+        if name == "default"
+        else build(name, estimates)
+    )
+
+
+def run(lake: Path, symbols: Sequence[str], as_json: bool) -> None:
+    """Print shares of days in the interval and of orders below the worst case, by strategy, symbol and size."""
+    homes = homes_of([lake], symbols)
+    dates = sorted({date for symbol in homes for date in homes[symbol].days(symbol)})
+    numbers = {date: number for number, date in enumerate(dates)}
+    found: dict[Key, Judged] = {}
+    with progress_steps("replay like orders", len(homes) * len(HOURS) * len(SHARES)) as step:
+        for symbol, home in homes.items():
+            if len(home.days(symbol)) < 2 * LEAST:
+                raise ConfigError(
+                    f"{2 * LEAST} days or more of each symbol",
+                    f"{len(home.days(symbol))} of {symbol}",
+                    "name others with --symbol",
+                )
+            found |= judged_of(home, symbol, numbers, step)
+    rows = []
+    for name in STRATEGIES:
+        for share in SHARES:
+            parts = {symbol: found[name, symbol, share] for symbol in homes}
+            parts[POOLED] = joined(list(parts.values()))
+            rows += [row_of(name, symbol, share, judged) for symbol, judged in parts.items()]
+    for share in (*SHARES, None):
+        every = [judged for (_, _, size), judged in found.items() if share in (None, size)]
+        rows.append(row_of("all", POOLED, share, joined(every)))
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        f"Orders of {HORIZON} from {HOURS[0]} to {HOURS[-1]} on days that gave nothing to their estimates",
+        HEADINGS,
+        [_line(row) for row in rows],
+    )
+    say(
+        "Shares have 95 % intervals over dates. What came is the replay of the same orders on the judged day."
+    )
+
+
+def row_of(name: str, symbol: str, share: float | None, judged: Judged) -> dict[str, Any]:
+    """Figures of a row."""
+    closed = judged.closed_bps if name == SCHEDULE else ()
+    return {
+        "strategy": name,
+        "symbol": symbol,
+        "share": share,
+        "groups": len(judged.days),
+        "in_interval": shares_held(judged.days).to_json(),
+        "orders": len(judged.orders),
+        "below_worst": shares_held(judged.orders).to_json(),
+        "expected_bps": float(judged.orders[:, 2].mean()),
+        "came_bps": float(judged.orders[:, 3].mean()),
+        "closed_form_bps": float(np.mean(closed)) if closed else None,
+    }
+
+
+def _line(row: dict[str, Any]) -> tuple[str, ...]:
+    shares = (
+        format_interval(Estimate.of(row[key]), digits=1) for key in ("in_interval", "below_worst")
+    )
+    inside, below = shares
+    return (
+        row["strategy"],
+        row["symbol"],
+        "all" if row["share"] is None else f"{100 * row['share']:g}",
+        f"{row['groups']:,}",
+        inside,
+        f"{row['orders']:,}",
+        below,
+        *(format_number(row[key], 1) for key in ("expected_bps", "came_bps", "closed_form_bps")),
+    )
