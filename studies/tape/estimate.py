@@ -7,7 +7,7 @@ judged once, by the estimate of at most `DAYS` days before it. Its mean cost in 
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,6 @@ STRATEGIES: Final = ("default", "guarded", "twap_take", "immediate")
 SCHEDULE: Final = "twap_take"
 SHARES: Final = (0.02, 0.1, 0.2)
 HOURS: Final = ("10:00", "11:00", "12:00", "13:00", "14:00")
-HORIZON: Final = "1h"
 FIRST: Final = 10
 DAYS: Final = 20
 LEAST: Final = 5
@@ -53,15 +52,12 @@ class Judged:
     ----------
     days : float64 (n, 2)
         Days of groups: whether the interval held, date.
-    orders : float64 (m, 4)
-        Orders: whether the worst case held, date, expected and came, bps.
-    closed_bps : tuple of float
-        Expected cost of even takes in closed form, of each hour; none of other strategies.
+    orders : float64 (m, 5)
+        Orders: whether the worst case held, date; expected, came, and what even takes cost in closed form, bps.
     """
 
     days: Floats
     orders: Floats
-    closed_bps: tuple[float, ...] = ()
 
 
 def shares_held(rows: Floats) -> Estimate:
@@ -74,8 +70,8 @@ def shares_held(rows: Floats) -> Estimate:
     return Estimate(mean, max(mean - half, 0.0), min(mean + half, 100.0))
 
 
-def judge(costs: LikeCosts, first: int, numbers: Sequence[int]) -> Judged:
-    """Judge each day from `first` on by the estimate of the days before it; `numbers` of dates by day."""
+def judge(costs: LikeCosts, first: int, numbers: Sequence[int], closed: float) -> Judged:
+    """Judge each day from `first` on by the estimate of the days before it; `numbers` of dates by day, `closed` form."""
     days, orders = [], []
     for day in range(first, len(numbers)):
         before = (costs.day < day) & (costs.day >= day - DAYS)
@@ -87,14 +83,16 @@ def judge(costs: LikeCosts, first: int, numbers: Sequence[int]) -> Judged:
             came = costs.bps[now & (costs.side == side)]
             if len(came):
                 days.append((found.low <= came.mean() <= found.high, numbers[day]))
-            orders += [(cost <= found.worst, numbers[day], found.mean, cost) for cost in came]
+            orders += [
+                (cost <= found.worst, numbers[day], found.mean, cost, closed) for cost in came
+            ]
     return Judged(
-        np.array(days, np.float64).reshape(-1, 2), np.array(orders, np.float64).reshape(-1, 4)
+        np.array(days, np.float64).reshape(-1, 2), np.array(orders, np.float64).reshape(-1, 5)
     )
 
 
 def judged_of(
-    lake: Lake, symbol: str, numbers: Mapping[str, int], step: Callable[[], None]
+    lake: Lake, symbol: str, numbers: Mapping[str, int], horizon: str, step: Callable[[], None]
 ) -> dict[Key, Judged]:
     """Each strategy and size in a symbol, all hours."""
     dates = list(lake.days(symbol))
@@ -102,7 +100,7 @@ def judged_of(
     market = Market(lake=str(lake.root), symbol=symbol)
     parts: dict[Key, list[Judged]] = defaultdict(list)
     for hour in HOURS:
-        task = Task(quantity=1, start=hour, horizon=HORIZON)
+        task = Task(quantity=1, start=hour, horizon=horizon)
         days = load_days(lake, market, dates, task, learned=first)
         mid_ticks = float(days.mids[days.plan.cluster < first, 0].mean()) / 2
         for share in SHARES:
@@ -110,10 +108,8 @@ def judged_of(
             made = {name: strategy_of(name, days.estimates) for name in STRATEGIES}
             closed = sized.schedules()[0].times(1e4 / mid_ticks).mean
             for name, costs in run_like_orders(sized, made, ends=(1.0,)).items():
-                judged = judge(costs, first, [numbers[date] for date in dates])
-                parts[name, symbol, share].append(
-                    replace(judged, closed_bps=(closed,) * (name == SCHEDULE))
-                )
+                judged = judge(costs, first, [numbers[date] for date in dates], closed)
+                parts[name, symbol, share].append(judged)
             step()
     return {key: joined(found) for key, found in parts.items()}
 
@@ -123,7 +119,6 @@ def joined(parts: Sequence[Judged]) -> Judged:
     return Judged(
         np.concatenate([part.days for part in parts]),
         np.concatenate([part.orders for part in parts]),
-        tuple(bps for part in parts for bps in part.closed_bps),
     )
 
 
@@ -136,7 +131,7 @@ def strategy_of(name: str, estimates: MarketEstimates) -> Strategy:
     )
 
 
-def run(lake: Path, symbols: Sequence[str], as_json: bool) -> None:
+def run(lake: Path, symbols: Sequence[str], horizon: str, as_json: bool) -> None:
     """Print shares of days in the interval and of orders below the worst case, by strategy, symbol and size."""
     homes = homes_of([lake], symbols)
     dates = sorted({date for symbol in homes for date in homes[symbol].days(symbol)})
@@ -150,21 +145,22 @@ def run(lake: Path, symbols: Sequence[str], as_json: bool) -> None:
                     f"{len(home.days(symbol))} of {symbol}",
                     "name others with --symbol",
                 )
-            found |= judged_of(home, symbol, numbers, step)
-    rows = []
-    for name in STRATEGIES:
-        for share in SHARES:
-            parts = {symbol: found[name, symbol, share] for symbol in homes}
-            parts[POOLED] = joined(list(parts.values()))
-            rows += [row_of(name, symbol, share, judged) for symbol, judged in parts.items()]
-    for share in (*SHARES, None):
-        every = [judged for (_, _, size), judged in found.items() if share in (None, size)]
-        rows.append(row_of("all", POOLED, share, joined(every)))
+            found |= judged_of(home, symbol, numbers, horizon, step)
+    cells = [row_of(*key, judged) for key, judged in found.items()]
+    rows = [
+        row_of(name, symbol, share, joined(of))
+        for name, symbol in (
+            *((name, POOLED) for name in STRATEGIES),
+            *((POOLED, one) for one in (*homes, POOLED)),
+        )
+        for share in (*SHARES, None)
+        if (of := _matching(found, name, symbol, share))
+    ]
     if as_json:
-        print_json(rows)
+        print_json({"table": rows, "cells": cells})
         return
     print_table(
-        f"Orders of {HORIZON} from {HOURS[0]} to {HOURS[-1]} on days that gave nothing to their estimates",
+        f"Orders of {horizon} from {HOURS[0]} to {HOURS[-1]} on days that gave nothing to their estimates",
         HEADINGS,
         [_line(row) for row in rows],
     )
@@ -173,9 +169,19 @@ def run(lake: Path, symbols: Sequence[str], as_json: bool) -> None:
     )
 
 
+def _matching(
+    found: Mapping[Key, Judged], name: str, symbol: str, share: float | None
+) -> list[Judged]:
+    """What was found of a strategy (or all), a symbol (or all) and a size (or all)."""
+    return [
+        judged
+        for (one, home, size), judged in found.items()
+        if name in (one, POOLED) and symbol in (home, POOLED) and share in (size, None)
+    ]
+
+
 def row_of(name: str, symbol: str, share: float | None, judged: Judged) -> dict[str, Any]:
     """Figures of a row."""
-    closed = judged.closed_bps if name == SCHEDULE else ()
     return {
         "strategy": name,
         "symbol": symbol,
@@ -186,7 +192,7 @@ def row_of(name: str, symbol: str, share: float | None, judged: Judged) -> dict[
         "below_worst": shares_held(judged.orders).to_json(),
         "expected_bps": float(judged.orders[:, 2].mean()),
         "came_bps": float(judged.orders[:, 3].mean()),
-        "closed_form_bps": float(np.mean(closed)) if closed else None,
+        "closed_form_bps": float(judged.orders[:, 4].mean()) if name == SCHEDULE else None,
     }
 
 
