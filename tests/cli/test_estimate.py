@@ -109,7 +109,7 @@ def test_days_of_two_venues_want_one_named(lake: Path, tmp_path: Path) -> None:
 
 def test_a_horizon_that_a_break_parts_is_refused() -> None:
     date, zone = "2030-01-02", "Asia/Shanghai"
-    opening, close = (local_ns(date, zone, hour * 3600) for hour in (9.5, 15))
+    opening, close = (local_ns(date, zone, minute * 60) for minute in (570, 900))
     instrument = Instrument(
         "SSE", "TOY", date, 0.01, timezone=zone, session_open_ns=opening, session_close_ns=close
     )

@@ -365,6 +365,10 @@ def _from_like_orders(costs: Mapping[str, LikeCosts]) -> list[StrategyEstimate]:
     rows = []
     for name, run in costs.items():
         found = predict(run.bps, run.day, run.side)
+        spread, impact, timing, still = (
+            float(day_means(part, run.day, run.side)[0].mean())
+            for part in (run.spread, run.impact, run.timing, run.still_bps)
+        )
         rows.append(
             StrategyEstimate(
                 name,
@@ -372,10 +376,10 @@ def _from_like_orders(costs: Mapping[str, LikeCosts]) -> list[StrategyEstimate]:
                 found.standard_error,
                 found.sd,
                 found.worst,
-                *(
-                    float(day_means(part, run.day, run.side)[0].mean())
-                    for part in (run.spread, run.impact, run.timing, run.still_bps)
-                ),
+                spread,
+                impact,
+                timing,
+                still,
                 float(run.unfilled.mean()),
                 Estimate(0.0, None, None),
             )
@@ -385,7 +389,7 @@ def _from_like_orders(costs: Mapping[str, LikeCosts]) -> list[StrategyEstimate]:
         more = costs[row.name].bps - best.bps
         gaps = day_means(more, best.day, best.side)[0].tolist()
         mean, half = weighted_interval(gaps, [1.0] * len(gaps), LEVEL)
-        if half is not None:
+        if mean is not None and half is not None:
             rows[number] = replace(row, behind=Estimate(mean, mean - half, mean + half))
     return rows
 
