@@ -327,7 +327,7 @@ def estimate(
     few = len(dates) < LEAST_CLUSTERS
     large = order.quantity > int(found.volumes.max())
     last = tapes.instrument(order.symbol, dates[-1], venue or None)
-    mid_ticks = float(found.mids[-1, 0]) / 2
+    mid_ticks = float(np.median(found.mids[-1])) / 2
     schedules = [one.times(BPS / mid_ticks) for one in found.schedules(few)]
     if few or large:
         rows = _in_closed_form({one.urgency: one for one in schedules})

@@ -37,6 +37,8 @@ AROUND_S: Final = (0, -1800, 1800)
 ENDS: Final = (1.0, 0.0)
 """Both ends of `passive_impact`."""
 DAY_S: Final = 86_400
+OPENING_S: Final = 60
+"""Seconds that like orders of the opening arrive after it, when both sides are quoted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +175,9 @@ def like_orders(days: Sequence[TapeDay], task: Task, curve: Sequence[float], see
         The order itself has room on no day, or a break parts it.
     """
     begin_s = clock_s(task.start)
+    if any(day.open_ns == day.instrument.clock_ns(task.start) for day in days):
+        begin_s += OPENING_S
+        task = replace(task, start=format_minute(begin_s))
     for day in days:
         refuse_if(
             _is_parted(day, task),
@@ -223,7 +228,7 @@ def run_like_orders(
 ) -> dict[str, LikeCosts]:
     """Costs of strategies on the like orders of recorded days, at both `ends` of the impact of resting fills.
 
-    Orders in which the own orders of any strategy overflowed their store are left out of all.
+    Orders that met no two-sided book, or in which own orders of any strategy overflowed their store, are left out of all.
     """
     runs: dict[str, list[Costs]] = {}
     for number, (name, strategy) in enumerate(strategies.items()):
@@ -235,7 +240,9 @@ def run_like_orders(
             runs[name] += run_strategies(source, found.task, found.plan, [strategy])
             if law is None or not runs[name][0].passive_lots.any():
                 break
-    fits = np.logical_and.reduce([one.overflow == 0 for both in runs.values() for one in both])
+    fits = np.logical_and.reduce(
+        [(one.overflow == 0) & (one.arrival_mid2 > 0) for both in runs.values() for one in both]
+    )
     return {
         name: _parts(both[0].select(fits), both[-1].select(fits), found, fits)
         for name, both in runs.items()
