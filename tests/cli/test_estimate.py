@@ -65,6 +65,9 @@ def test_few_days_and_a_large_order_are_computed_in_closed_form(lake: Path) -> N
     assert large["closed_form"] == "no recorded window traded as much"
     assert [row["name"] for row in large["strategies"]][-1] == "immediate"
     small = done(*ORDER, "--days", 3, "--lake", lake)
+    assert small["days"] == DAYS[2:]
+    dated = done(*ORDER, "--start", f"{DAYS[3]} 10:00", "--lake", lake)
+    assert dated["days"] == DAYS[:3], "days before it alone"
     assert large["strategies"][0]["expected"]["mean"] > small["strategies"][0]["expected"]["mean"]
 
 
