@@ -7,7 +7,9 @@ judged once, by the estimate of at most `DAYS` days before it. Its mean cost in 
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +25,7 @@ from tercel.execution import Strategy
 from tercel.execution.policies import policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.lab.pretrade import LikeCosts, load_days, predict, run_like_orders
+from tercel.lab.pretrade import LikeCosts, Prediction, load_days, predict, run_like_orders
 from tercel.signals.flow.train import progress_steps
 
 STRATEGIES: Final = ("default", "guarded", "twap_take", "immediate")
@@ -32,6 +34,9 @@ SHARES: Final = (0.02, 0.1, 0.2)
 HOURS: Final = ("10:00", "11:00", "12:00", "13:00", "14:00")
 FIRST: Final = 10
 DAYS: Final = 20
+FEW: Final = (1, 3)
+"""Days that a closed form rests on where it is judged."""
+BLOCK: Final = 8
 LEAST: Final = 5
 """Days before a judged one below which it is not estimated."""
 HEADINGS: Final = (
@@ -72,23 +77,54 @@ def shares_held(rows: Floats) -> Estimate:
 
 def judge(costs: LikeCosts, first: int, numbers: Sequence[int], closed: float) -> Judged:
     """Judge each day from `first` on by the estimate of the days before it; `numbers` of dates by day, `closed` form."""
-    days, orders = [], []
+    parts = []
     for day in range(first, len(numbers)):
         before = (costs.day < day) & (costs.day >= day - DAYS)
         if len(np.unique(costs.day[before])) < LEAST:
             continue
         found = predict(costs.bps[before], costs.day[before], costs.side[before])
-        now = costs.day == day
-        for side in (1, -1):
-            came = costs.bps[now & (costs.side == side)]
-            if len(came):
-                days.append((found.low <= came.mean() <= found.high, numbers[day]))
-            orders += [
-                (cost <= found.worst, numbers[day], found.mean, cost, closed) for cost in came
-            ]
+        parts.append(judge_day(costs, day, numbers[day], found, closed))
+    return joined(parts)
+
+
+def judge_day(costs: LikeCosts, day: int, number: int, found: Prediction, closed: float) -> Judged:
+    """Judge a day, of a `number` among all dates, by what was predicted."""
+    days, orders = [], []
+    for side in (1, -1):
+        came = costs.bps[(costs.day == day) & (costs.side == side)]
+        if len(came):
+            days.append((found.low <= came.mean() <= found.high, number))
+        orders += [(cost <= found.worst, number, found.mean, cost, closed) for cost in came]
     return Judged(
         np.array(days, np.float64).reshape(-1, 2), np.array(orders, np.float64).reshape(-1, 5)
     )
+
+
+def judged_by_few(
+    lake: Lake, symbol: str, numbers: Mapping[str, int], horizon: str
+) -> dict[Key, Judged]:
+    """Even takes in closed form, of one day and of three days, on the days that follow within `BLOCK`."""
+    dates = list(lake.days(symbol))
+    market = Market(lake=str(lake.root), symbol=symbol)
+    parts: dict[Key, list[Judged]] = defaultdict(list)
+    for few, at, hour in product(FEW, range(0, len(dates) - LEAST, BLOCK // 2), HOURS[::2]):
+        block = dates[at : at + BLOCK]
+        with suppress(ConfigError):  # the first days are too short
+            days = load_days(
+                lake, market, block, Task(quantity=1, start=hour, horizon=horizon), learned=few
+            )
+            mid_ticks = float(np.median(days.mids[days.plan.cluster < few])) / 2
+            for share in SHARES:
+                sized = days.with_quantity(max(round(share * days.estimates.expected_volume), 1))
+                one = sized.schedules(few=True)[0].times(1e4 / mid_ticks)
+                high = one.mean + one.half_width
+                found = Prediction(one.mean, one.mean - one.half_width, high, 0.0, one.sd, high)
+                costs = run_like_orders(sized, {SCHEDULE: build(SCHEDULE)}, ends=(1.0,))[SCHEDULE]
+                parts[f"closed form of {few}", symbol, share] += [
+                    judge_day(costs, day, numbers[block[day]], found, one.mean)
+                    for day in range(few, len(block))
+                ]
+    return {key: joined(found) for key, found in parts.items()}
 
 
 def judged_of(
@@ -137,6 +173,7 @@ def run(lake: Path, symbols: Sequence[str], horizon: str, as_json: bool) -> None
     dates = sorted({date for symbol in homes for date in homes[symbol].days(symbol)})
     numbers = {date: number for number, date in enumerate(dates)}
     found: dict[Key, Judged] = {}
+    by_few: dict[Key, Judged] = {}
     with progress_steps("replay like orders", len(homes) * len(HOURS) * len(SHARES)) as step:
         for symbol, home in homes.items():
             if len(home.days(symbol)) < 2 * LEAST:
@@ -146,6 +183,7 @@ def run(lake: Path, symbols: Sequence[str], horizon: str, as_json: bool) -> None
                     "name others with --symbol",
                 )
             found |= judged_of(home, symbol, numbers, horizon, step)
+            by_few |= judged_by_few(home, symbol, numbers, horizon)
     cells = [row_of(*key, judged) for key, judged in found.items()]
     rows = [
         row_of(name, symbol, share, joined(of))
@@ -155,6 +193,11 @@ def run(lake: Path, symbols: Sequence[str], horizon: str, as_json: bool) -> None
         )
         for share in (*SHARES, None)
         if (of := _matching(found, name, symbol, share))
+    ]
+    rows += [
+        row_of(name, symbol, None, joined(_matching(by_few, name, symbol, None)))
+        for name in (f"closed form of {few}" for few in FEW)
+        for symbol in (*homes, POOLED)
     ]
     if as_json:
         print_json({"table": rows, "cells": cells})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import hypot, nan
+from math import nan
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ from tercel.core.report.tables import plain_table
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats import weighted_interval
 from tercel.core.stats.clusters import LEAST_CLUSTERS
-from tercel.core.stats.quantiles import normal_quantile
 from tercel.execution.costs import BPS
 from tercel.execution.market import TAPE_LAW, Market
 from tercel.execution.orders import Order
@@ -46,8 +45,6 @@ SCHEDULES: Final = {"twap_take": 0.0, "almgren_chriss": 2.0, "immediate": 600.0}
 DAYS: Final = 20
 MOST_UNFILLED: Final = 0.05
 """Share of like orders that a strategy may leave lots unfilled in and still be ranked by its cost."""
-Y_HALF: Final = 0.5
-"""Half the range of the law's prefactor, 0.5 to 1.5 in markets, over its value."""
 HEADINGS: Final = (
     "strategy",
     "cost [90 % of days]",
@@ -400,7 +397,7 @@ def _in_closed_form(schedules: Mapping[float, ScheduleCost]) -> list[StrategyEst
     rows = []
     for name, urgency in SCHEDULES.items():
         one = schedules[urgency]
-        half = hypot(normal_quantile(0.5 + LEVEL / 2) * one.sd, Y_HALF * one.impact)
+        half = one.half_width
         interval = Estimate(one.mean, one.mean - half, one.mean + half)
         behind = Estimate(one.mean - cheapest, None, None)
         parts = (one.spread, one.impact, 0.0, one.mean)

@@ -8,17 +8,21 @@ sinh(kappa (T - t)) / sinh(kappa T), from even takes at kappa T = 0 to all at on
 """
 
 from dataclasses import dataclass
+from math import hypot
 from typing import Final
 
 import numpy as np
 
 from tercel.core.arrays import Floats
+from tercel.core.stats.quantiles import normal_quantile
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategies.almgren_chriss import share_left
 from tercel.market.impact.law import ImpactLaw
 
 URGENCIES: Final = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 600.0)
 """kappa T of the frontier, from even takes to all at once."""
+Y_HALF: Final = 0.5
+"""Half the range of the law's prefactor, 0.5 to 1.5 in markets, over its value."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class ScheduleCost:
     def mean(self) -> float:
         """Expected cost, ticks a lot."""
         return self.spread + self.impact
+
+    @property
+    def half_width(self) -> float:
+        """Half the 90 % interval of an order's cost: what the price does, and the doubt on the law's prefactor."""
+        return hypot(normal_quantile(0.95) * self.sd, Y_HALF * self.impact)
 
     def times(self, factor: float) -> "ScheduleCost":
         """The same in another unit."""
