@@ -411,6 +411,20 @@ def markets(
 
 
 @app.command()
+def estimate(
+    lake: Lake,
+    symbol: Symbols = "",
+    horizon: Annotated[str, typer.Option(help="Of each order: 30min, 1h.", metavar="SPAN")] = "1h",
+    as_json: AsJson = False,
+) -> None:
+    """Whether estimates of orders hold on days that gave nothing to them: intervals, worst cases, means by size."""
+    with report_errors(as_json):
+        from studies.tape import estimate as study
+
+        study.run(lake, split_commas(symbol), horizon, as_json)
+
+
+@app.command()
 def fills_forecast(
     lake: Lakes,
     symbol: Symbols = "",

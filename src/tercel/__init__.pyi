@@ -1,6 +1,8 @@
 from tercel.api.desk.desk import Desk as Desk
 from tercel.api.desk.desk import open_desk as open_desk
 from tercel.api.environment import sb3_env as sb3_env
+from tercel.api.estimate import OrderEstimate as OrderEstimate
+from tercel.api.estimate import estimate as estimate
 from tercel.api.evaluation import evaluate as evaluate
 from tercel.api.learn import Tuned as Tuned
 from tercel.api.learn import train as train
@@ -41,6 +43,7 @@ __all__ = [
     "Latency",
     "Market",
     "Order",
+    "OrderEstimate",
     "Policy",
     "Result",
     "Step",
@@ -51,6 +54,7 @@ __all__ = [
     "View",
     "__version__",
     "calibrate",
+    "estimate",
     "evaluate",
     "load_market",
     "load_policy",

@@ -18,6 +18,7 @@ from tercel.cli.commands import add, command_line
 from tercel.cli.config import config_app
 from tercel.cli.console import console_app
 from tercel.cli.data import data_app
+from tercel.cli.estimate import estimate
 from tercel.cli.gate import gate, limits_app
 from tercel.cli.interrupts import run_app
 from tercel.cli.market import market_app
@@ -57,7 +58,7 @@ def _root(
         raise typer.Exit
 
 
-add(app, run, tca, gate, kill, rearm)
+add(app, run, estimate, tca, gate, kill, rearm)
 LEFT_OUT = plugins.join(app)
 """A line for each installed package whose commands are not there, and why."""
 
