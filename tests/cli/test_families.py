@@ -19,6 +19,7 @@ from tercel.core.errors import CapacityError, ConfigError, UnknownNameError
 from tercel.core.estimate import Estimate
 from tercel.execution import policies_packaged, step as kernels
 from tercel.execution.market import Market
+from tercel.execution.policies import packaged_folders
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import load_policy, save_policy
 from tercel.execution.policies_packaged import (
@@ -135,7 +136,8 @@ def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.Monk
     figures = policies_packaged.FOLDER / "observations" / "default.json"
     for name in ("mine-10", "mine-2", "other-ibm-1"):
         member(tmp_path / name, 1, "ibm")
-    monkeypatch.setattr(policies_packaged, "FOLDER", tmp_path)
+    for module in (policies_packaged, packaged_folders):
+        monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "observations").mkdir()
     (tmp_path / "observations" / "mine.json").write_text(figures.read_text())
     assert policies_packaged.packaged_names() == ("mine-2", "mine-10", "other-ibm-1")
@@ -403,7 +405,7 @@ def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Pa
     markets = {name: Scenario(Market(name)) for name in ("sh600961", "ibm")}
     assert limit_note(policy(tmp_path / "k1", limits={}), markets["ibm"], "ibm") == ""
     assert limit_notes({name: [one] for name in markets}, markets) == [
-        "k0 was trained for 120 s decisions; here 30 s"
+        "k0 was trained for 120 s decisions; here 30 s, and for no latency that its card names; here 5 ms"
     ]
 
 

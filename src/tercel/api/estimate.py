@@ -115,6 +115,16 @@ class OrderEstimate:
         Schedules of takes by urgency in closed form, bps.
     closed_form : str
         Why the closed form stands in for like orders; "" where it does not.
+
+    >>> order = Order("2012-06-21 10:00", "AMZN", "buy", 500, "30min")
+    >>> schedule = ScheduleCost(0.0, 2.0, 1.5, 12.0)
+    >>> cost = Estimate(3.5, 1.0, 6.0)
+    >>> row = StrategyEstimate("twap_take", cost, nan, 12.0, 24.0, 2.0, 1.5, 0.0, 3.5, 0.0, cost)
+    >>> found = OrderEstimate(order, ("2012-06-20",), 0, 0.04, 110_000.0, (row,), (schedule,), "of a test")
+    >>> found.title
+    'buy 500 AMZN, 10:00 to 10:30: 4.0 % of the volume expected; bps'
+    >>> found.money(3.5)
+    '38.50'
     """
 
     order: Order
