@@ -207,7 +207,8 @@ def test_a_run_is_told_filed_shown_again_and_traded(
     assert len(lines) <= MOST_LINES + more
     gain = result["paired"]["trained"]["guarded"]["mean"]
     row = next(line for line in lines if line.startswith(" trained "))
-    assert f"{gain:+.2f} [" in row, "the difference to what it begins as stands beside its cost"
+    shown_gain = f"{gain:+.2f}" if round(gain, 2) else "0.00"
+    assert f"{shown_gain} [" in row, "the difference to what it begins as stands beside its cost"
     assert "vs guarded" in shown.stdout
     assert json.loads((folder / "result.json").read_text()) == result
     assert contents(folder / "policies") == policies
