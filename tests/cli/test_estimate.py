@@ -124,3 +124,17 @@ def test_a_horizon_that_a_break_parts_is_refused() -> None:
     assert "before the break" in told.value.remedy
     morning = like_orders([day], Task(quantity=100, start="10:30", horizon="1h"), [1e6])
     assert len(morning) == 4, "10:00 and 10:30; the break parts 11:00"
+
+
+def test_a_policy_that_learned_from_the_days_is_named(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = "Seen days: default listens to SIM, 2003-01-13; judged all the same: SIM."
+    monkeypatch.setattr(
+        "tercel.api.estimate.leak_notes",
+        lambda policies, *_: [note, "Leaks: none"] if policies else [],
+    )
+    found = done(*ORDER, "--days", 3, "--strategies", "default,guarded", "--lake", lake)
+    assert found["seen"] == "default listens to SIM, 2003-01-13"
+    alone = done(*ORDER, "--days", 3, "--strategies", "guarded", "--lake", lake)
+    assert alone["seen"] == ""

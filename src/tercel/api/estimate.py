@@ -32,7 +32,8 @@ from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import KNOWN, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.lab.evaluation.pipeline.candidates import PLACEHOLDER_ESTIMATES
+from tercel.lab.evaluation.pipeline.candidates import PLACEHOLDER_ESTIMATES, policies_of
+from tercel.lab.evaluation.pipeline.leaks import SEEN, JudgedDays, leak_notes
 from tercel.lab.pretrade.closed_form import ScheduleCost
 from tercel.lab.pretrade.like_orders import LikeCosts, load_days, run_like_orders
 from tercel.lab.pretrade.next_day import LEVEL, day_means, predict
@@ -115,6 +116,8 @@ class OrderEstimate:
         Schedules of takes by urgency in closed form, bps.
     closed_form : str
         Why the closed form stands in for like orders; "" where it does not.
+    seen : str
+        Policies that learned from the recorded days; "" if none did.
 
     >>> order = Order("2012-06-21 10:00", "AMZN", "buy", 500, "30min")
     >>> schedule = ScheduleCost(0.0, 2.0, 1.5, 12.0)
@@ -135,6 +138,7 @@ class OrderEstimate:
     strategies: tuple[StrategyEstimate, ...]
     frontier: tuple[ScheduleCost, ...]
     closed_form: str = ""
+    seen: str = ""
 
     @property
     def title(self) -> str:
@@ -199,7 +203,8 @@ class OrderEstimate:
             f"If resting fills moved no price (passive 0), {least.name} would cost least, {least.still:.1f} bps; nobody has "
             "measured what they move.",
             f"From {format_count(self.like_orders, 'like order')} on {format_count(len(self.days), 'day')}, {self.days[0]} "
-            f"to {self.days[-1]}: this one, bought and sold, at its hour and half an hour before and after it.",
+            f"to {self.days[-1]}: this one, bought and sold, at its hour and half an hour before and after it"
+            f"{f'; {self.seen}, so its row says nothing of other days' if self.seen else ''}.",
         ]
 
     def figure(self) -> Figure:
@@ -352,7 +357,16 @@ def estimate(
         f"there are fewer than {LEAST_CLUSTERS} days"
         if few
         else "no recorded window traded as much" * large,
+        _seen_by(names, order.symbol, dates, tapes),
     )
+
+
+def _seen_by(names: Sequence[str], symbol: str, dates: Sequence[str], lake: Lake) -> str:
+    """Which of the named policies learned from recorded days, as text; "" if none did."""
+    policies = policies_of([name for name in names if name.partition("+")[0] not in KNOWN])
+    judged = JudgedDays(symbol, tuple(dates), made_of=tuple(lake.real_dates(symbol, dates)))
+    seen = [note for note in leak_notes(policies, judged, True) if note.startswith(SEEN)]
+    return "; ".join(note.removeprefix(f"{SEEN}: ").partition("; judged")[0] for note in seen)
 
 
 def _strategy_of(name: str, estimates: MarketEstimates) -> Strategy:

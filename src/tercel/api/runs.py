@@ -357,7 +357,7 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
         )
     if run.quick:
         say(
-            f"a quick run: {decisions:,} decisions test the pipeline; training starts from {SHIPPED} and is too short to beat it"
+            f"a quick run: {decisions:,} decisions test the pipeline, and are too few to learn from"
         )
     with progress(now=True) as display, Pool(len(jobs)) as pool:
         bars = {

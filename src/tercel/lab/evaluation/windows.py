@@ -133,7 +133,7 @@ def tape_plan(
                 raise ConfigError(
                     f"an order of at most a day's volume, {sum(curve):,.0f} lots",
                     f"{quantity:,} lots",
-                    "make it smaller: `share=`, `quantity=`, or the quantity in a list of orders",
+                    "make the order smaller",
                 )
             sides = (
                 [task.side]

@@ -254,11 +254,11 @@ def refuse_leaks(
         note
         for scenario in scenarios
         if scenario.market.on_tape
-        for note in _check_leaks(policies, judged_days(scenario), allowed)
+        for note in leak_notes(policies, judged_days(scenario), allowed)
     ]
 
 
-def _check_leaks(
+def leak_notes(
     policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | None
 ) -> Iterator[str]:
     """Sentences on the seen days of policies; raises for judged days that were seen, unless `allowed`."""
