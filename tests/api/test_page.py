@@ -29,7 +29,9 @@ LEAVES: dict[str, Callable[[dict[str, Any]], bool]] = {
         and Path("mine/card.json").is_file()
     ),
     "own work": lambda names: (
-        names["own"].card.observation.endswith(":features") and len(names["obs"]) == 50
+        names["own"].name == "own"
+        and (names["own"].card.is_start or names["own"].card.observation.endswith(":features"))
+        and len(names["obs"]) == 50
     ),
     "desk": lambda names: (
         names["desk"].parent(names["order"].id).lots == 150 and Path("desk.html").is_file()
