@@ -105,12 +105,16 @@ def test_the_start_is_the_cheapest_that_is_cheaper_by_its_interval(market):
         assert compared[name].low < gains.mean() < compared[name].high
 
 
-def test_a_training_that_finds_nothing_better_returns_its_start(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "chosen",
+    [StartCandidate("twap_repeg", {"ahead": 0.2, "behind": 0.1}), StartCandidate("default")],
+    ids=lambda chosen: chosen.name,
+)
+def test_a_training_that_finds_nothing_better_returns_its_start(tmp_path, monkeypatch, chosen):
     config = recipe(policy={"actions": "override", "base": "best", "observation": "v2"})
-    chosen = StartCandidate("twap_repeg", {"ahead": 0.2, "behind": 0.1})
     monkeypatch.setattr(starts, "choose_start", lambda *_: Start(chosen, (chosen,)))
     result = run_training(config, tmp_path, 1)
-    assert result.rule == "twap_repeg"
+    assert result.rule == chosen.name
     assert not result.confirmation.is_gain
     assert result.best["gain"] == 0.0
     card = read_card(tmp_path / "policy" / "card.json")
@@ -168,6 +172,13 @@ def test_a_training_that_beats_its_start_says_by_how_much_on_other_episodes(
     assert (
         "cheaper than its start, immediate, on 64 other episodes" in result.confirmation.sentence(3)
     )
+
+
+def test_the_packaged_policy_is_no_candidate_on_days_of_a_symbol_that_it_learned_from() -> None:
+    elsewhere = [candidate.name for candidate in starts.candidates_in("msft", "MSFT")]
+    assert elsewhere == [candidate.name for candidate in starts.candidates_in("msft")]
+    seen = [candidate.name for candidate in starts.candidates_in("ibm resampled", "IBM")]
+    assert [name for name in elsewhere if name != "default"] == seen
 
 
 def test_best_is_no_base_of_actions_that_move_the_numbers_of_one_rule():

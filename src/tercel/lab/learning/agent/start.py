@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +23,8 @@ from tercel.execution.strategies import NEED_ESTIMATES, TUNABLE
 from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategies.tuned_values import tuned_parameters
 from tercel.execution.strategy import Strategy
+from tercel.lab.evaluation.pipeline.candidates import policies_of
+from tercel.lab.evaluation.pipeline.leaks import seen_days_of
 from tercel.lab.learning.agent.config import BEST, AgentConfig
 from tercel.lab.learning.agent.market import TrainingMarket
 from tercel.lab.learning.agent.validation import Validator
@@ -57,10 +59,15 @@ class StartCandidate(Record):
     low: float = 0.0
     high: float = 0.0
 
+    @property
+    def base(self) -> dict[str, Any]:
+        """The candidate as the base of an action set: what its parameters name it by."""
+        return {"base": self.name, "parameters": dict(self.parameters)}
+
     @cached_property
     def strategy(self) -> Strategy:
         """The candidate, built."""
-        return base_of({"base": self.name, "parameters": dict(self.parameters)})
+        return base_of(self.base)
 
 
 @dataclass(frozen=True)
@@ -71,17 +78,20 @@ class Start(Record):
     candidates: tuple[StartCandidate, ...]
 
 
-def candidates_in(market: str) -> list[StartCandidate]:
+def candidates_in(market: str, symbol: str = "") -> list[StartCandidate]:
     """Candidates in a market: `guarded`, the packaged policy, rules with the values tuned for the market, or generic ones.
+
+    On recorded days of a `symbol` that the packaged policy learned from, it is no candidate: it would win by what it has seen.
 
     >>> [candidate.name for candidate in candidates_in("ibm")][:4]
     ['guarded', 'default', 'twap_repeg', 'twap_repeg+events']
     """
     rules = [name for name in TUNABLE if name not in NEED_ESTIMATES]
     rules.insert(1, f"{rules[0]}+events")
+    seen = {days.symbol for policy in policies_of([PACKAGED]) for days in seen_days_of(policy)}
     return [
         StartCandidate(Guarded.name),
-        StartCandidate(PACKAGED),
+        *([] if symbol in seen else [StartCandidate(PACKAGED)]),
         *(StartCandidate(name, tuned_parameters(market, name.partition("+")[0])) for name in rules),
     ]
 
@@ -145,7 +155,7 @@ def start_of(config: AgentConfig, folder: Path, markets: list[TrainingMarket]) -
             raise ConfigError(
                 "the start of a training", f"{path}: {error}", "train in another folder"
             ) from None
-    candidates = candidates_in(markets[0].name)
+    candidates = candidates_in(markets[0].name, str(markets[0].facts.get("symbol", "")))
     start = choose_start(markets, candidates, min(CANDIDATE_EPISODES, config.validation.episodes))
     write_atomic(path, json.dumps(to_jsonable(start), indent=1) + "\n")
     return start
@@ -155,5 +165,5 @@ def with_start(config: AgentConfig, start: Start) -> AgentConfig:
     """Configuration whose base is the start, where it names the best."""
     if config.policy.base != BEST:
         return config
-    chosen = {"base": start.chosen.name, "parameters": dict(start.chosen.parameters)}
-    return config.model_copy(update={"policy": config.policy.model_copy(update=chosen)})
+    policy = config.policy.model_copy(update=start.chosen.base)
+    return config.model_copy(update={"policy": policy})

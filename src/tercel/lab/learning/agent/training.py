@@ -30,7 +30,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.serialization import to_jsonable
-from tercel.execution.action_sets import action_set
+from tercel.execution.decoders import OVERRIDE_LABELS
 from tercel.execution.observation import observer
 from tercel.execution.policies.calm_observations import OBSERVATIONS
 from tercel.execution.policies.card import Card, read_card
@@ -337,15 +337,14 @@ class Training:
         )
         if self.confirmation.is_gain:
             return
-        parameters = {"base": start.chosen.name, "parameters": dict(start.chosen.parameters)}
-        policy = rule_policy(action_set("override", parameters).size, START_OBSERVATION)
+        policy = rule_policy(len(OVERRIDE_LABELS), START_OBSERVATION)
         card = replace(
             self.card(self.best or {}),
             observes=observer(START_OBSERVATION).entries,
             actions="override",
             n_actions=policy.n_actions,
             head=policy.head,
-            action_parameters=parameters,
+            action_parameters=start.chosen.base,
             observation=START_OBSERVATION,
             stack=1,
             frames=0,
