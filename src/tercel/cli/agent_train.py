@@ -271,10 +271,10 @@ def train(
 
 def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
     """Print the result of a training; write a desk file that trades its policy, and print how to run that."""
-    from tercel.lab.learning.agent.report import unlearned_sentence
+    from tercel.lab.learning.agent.report import outcome_sentence
 
     best = result.look("best")
-    unlearned_text = unlearned_sentence(result)
+    outcome_text = outcome_sentence(result)
     gain_text = (
         ""
         if best is None
@@ -283,10 +283,10 @@ def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
             f"{best.se:.2f} (one s.e., validation, best of {result.looks} validation checks)"
         )
     )
-    say(f"{run.config.name}: {unlearned_text or gain_text}")
+    say(f"{run.config.name}: {outcome_text or gain_text}")
     say(f"policy   {result.policy}")
     say(f"report   {report}")
-    if not unlearned_text:
+    if best is not None and best.frames:
         say(f"judge it with `tercel agent evaluate {run.folder}`")
     say("trade it:")
     say(run.write_desk_file())

@@ -49,6 +49,8 @@ class Confirmation:
     gain, low, high : float
         Saving, bps, with its 95 % interval.
     episodes : int
+    is_named : bool
+        Whether the training was told its start by name: then the policy is kept without a gain, too.
     """
 
     start: str
@@ -57,6 +59,7 @@ class Confirmation:
     low: float
     high: float
     episodes: int
+    is_named: bool = False
 
     @property
     def is_gain(self) -> bool:
@@ -70,9 +73,11 @@ class Confirmation:
         kept: the checkpoint after 4,096 decisions, 0.50 [0.25, 0.75] bps cheaper than its start, guarded, on 800 other episodes.
         """
         saving = f"{self.gain:.2f} [{self.low:.2f}, {self.high:.2f}] bps"
+        after = f"the checkpoint after {self.frames:,.0f} decisions"
         if self.is_gain:
-            after = f"the checkpoint after {self.frames:,.0f} decisions"
             return f"kept: {after}, {saving} cheaper than its start, {self.start}, on {self.episodes:,} other episodes."
+        if self.is_named:
+            return f"kept: {after}. It saves {saving} on {self.start}, on {self.episodes:,} other episodes: no gain is shown."
         if not self.low < self.high:
             return f"kept: the start, {self.start}. None of {checks - 1} checkpoints was cheaper in validation."
         best = f"The best of {checks - 1} checkpoints saves {saving} on it on {self.episodes:,} other episodes"

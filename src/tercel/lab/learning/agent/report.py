@@ -55,7 +55,7 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
         ),
         Section("Configuration", facts=flatten(config.model_dump()), folded=True),
     ]
-    outcome = unlearned_sentence(result)
+    outcome = outcome_sentence(result)
     if best is not None and not outcome:
         outcome = (
             f"The selected policy costs {best.is_bps:.2f} bps where {rule} costs {best.rule_bps:.2f}: a gain of "
@@ -82,12 +82,14 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
     return path
 
 
-def unlearned_sentence(result: TrainingResult) -> str:
-    """Sentence that nothing was learned and the start policy is selected; empty if a checkpoint is selected."""
+def outcome_sentence(result: TrainingResult) -> str:
+    """Sentence on which policy is kept, by its gain on other episodes; without these (risk aversion) only that nothing was
+    learned, and empty if a checkpoint is selected.
+    """
     best = result.look("best")
     start = result.look("start")
     if result.confirmation is not None:
-        return "" if result.confirmation.is_gain else result.confirmation.sentence(result.looks)
+        return result.confirmation.sentence(result.looks)
     if best is None or start is None or best.frames > 0:
         return ""
     reference = (

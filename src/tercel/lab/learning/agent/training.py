@@ -60,7 +60,7 @@ from tercel.lab.learning.agent.run_folder import (
     UPDATES_A_CHECKPOINT,
     TrainingResult,
 )
-from tercel.lab.learning.agent.start import Start, start_of, with_start
+from tercel.lab.learning.agent.start import start_of, with_start
 from tercel.lab.learning.agent.validation import Validator
 from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.lab.learning.metrics import MetricsLog
@@ -210,7 +210,7 @@ class Training:
     @property
     def best(self) -> Metrics | None:
         """Metrics of the check at which the selected policy was saved, of the start where it was kept; None before the first."""
-        if self.confirmation is not None and not self.confirmation.is_gain:
+        if self.start is not None and self.confirmation and not self.confirmation.is_gain:
             first = self.checks.rows[0]
             start_bps = first["rule_bps"]
             return dict.fromkeys(first, 0.0) | {"is_bps": start_bps, "rule_bps": start_bps}
@@ -319,23 +319,25 @@ class Training:
             facts |= {"trained on": days} if days else {}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
-    def _confirm(self, start: Start) -> None:
-        """Hold the selected policy against the start on episodes that chose nothing; unless it is cheaper by its interval, the
-        start is the policy.
+    def _confirm(self) -> None:
+        """Hold the selected policy against the start, or the rule that was named, on episodes that chose nothing; unless it is
+        cheaper by its interval, the start is the policy.
         """
+        start = self.start
         episodes = [replace(market, plan=market.confirmation) for market in self.markets]
-        row = Validator(episodes, start.chosen.strategy).check(self._selected_strategy(), 0)
+        row = Validator(episodes, self.rule).check(self._selected_strategy(), 0)
         check = msgspec.convert(row, ValidationCheck)
         low, high = check.interval()
         self.confirmation = Confirmation(
-            start=start.chosen.name,
+            start=rule_name(self.config) if start is None else start.chosen.name,
             frames=read_card(self.folder / POLICY / CARD).frames,
             gain=check.gain,
             low=low,
             high=high,
             episodes=sum(len(market.confirmation) for market in self.markets),
+            is_named=start is None,
         )
-        if self.confirmation.is_gain:
+        if start is None or self.confirmation.is_gain:
             return
         policy = rule_policy(len(OVERRIDE_LABELS), START_OBSERVATION)
         card = replace(
@@ -389,8 +391,9 @@ class Training:
 
     def finish(self, done: bool) -> TrainingResult:
         """Write and return the result of the training; `done`: whether all its frames are taken."""
-        if done and self.start is not None and not self.config.reward.risk_aversion:
-            self._confirm(self.start)
+        learned = self.start is not None or (self.best or {}).get("frames", 0.0) > 0.0
+        if done and learned and not self.config.reward.risk_aversion:
+            self._confirm()
         self._write_counts()
         if done:
             self._observe()
