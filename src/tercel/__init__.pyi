@@ -4,6 +4,8 @@ from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.estimate import OrderEstimate as OrderEstimate
 from tercel.api.estimate import estimate as estimate
 from tercel.api.evaluation import evaluate as evaluate
+from tercel.api.fit import fit as fit
+from tercel.api.fit_report import Fit as Fit
 from tercel.api.learn import Tuned as Tuned
 from tercel.api.learn import train as train
 from tercel.api.learn import tune as tune
@@ -38,6 +40,7 @@ __all__ = [
     "Desk",
     "Episode",
     "Fees",
+    "Fit",
     "Intent",
     "Lake",
     "Latency",
@@ -56,6 +59,7 @@ __all__ = [
     "calibrate",
     "estimate",
     "evaluate",
+    "fit",
     "load_market",
     "load_policy",
     "model_strategy",

@@ -9,6 +9,7 @@ import typer
 
 from tercel.cli.agent_convert import convert, export
 from tercel.cli.agent_evaluate import evaluate
+from tercel.cli.agent_fit import fit
 from tercel.cli.agent_list import list_
 from tercel.cli.agent_show import show
 from tercel.cli.agent_train import train, tune
@@ -112,6 +113,7 @@ add(
     agent_app,
     train,
     tune,
+    fit,
     evaluate,
     list_,
     show,

@@ -22,7 +22,6 @@ from tercel.desk.engine.forecasts import PACKAGED, model_of
 from tercel.desk.engine.order_arrivals import names_to_trade
 from tercel.desk.engine.runtime import check_desk
 from tercel.execution.foresight.forecaster import packaged_forecasters
-from tercel.execution.market import Market
 from tercel.execution.observation import is_user_name
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.folder import CARD
@@ -97,7 +96,8 @@ def read_config_and_text(path: Path | None, settings: Mapping[str, Any]) -> tupl
     else:
         raw = override_tables(read_toml(path, HELP, "a desk file"), settings)
         text = path.read_text(encoding="utf-8")
-    config = _read(_with_instruments(raw, path), str(path or DEMO))
+    folder = Path() if path is None else path.parent
+    config = _read(_with_market_files(_with_instruments(raw, path), folder), str(path or DEMO))
     config = config if path is None else _resolve_paths(config, path.parent)
     return config, "".join(
         f"# changed: {key} = {value!r}\n" for key, value in settings.items()
@@ -142,6 +142,22 @@ def _with_instruments(raw: Tables, path: Path | None) -> Tables:
     return {**raw, "instrument": [{"name": name} for name in names]}
 
 
+def _with_market_files(raw: Tables, folder: Path) -> Tables:
+    """The tables of a desk file with markets that are files in its folder by their paths: a market's own path is the shell's."""
+    instruments = raw.get("instrument")
+    if not isinstance(instruments, list):
+        return raw
+    return {
+        **raw,
+        "instrument": [
+            {**row, "market": str(folder / row["market"])}
+            if isinstance(row, dict) and (folder / str(row.get("market", "."))).is_file()
+            else row
+            for row in instruments
+        ],
+    }
+
+
 def _resolve_paths(config: DeskConfig, folder: Path) -> DeskConfig:
     """The configuration with paths of models, policies, markets and targets relative to the folder of its file."""
     signals = config.signals
@@ -153,22 +169,18 @@ def _resolve_paths(config: DeskConfig, folder: Path) -> DeskConfig:
     if signals.flow != OFF and signals.flow not in packaged_forecasters():
         paths["flow"] = str(folder / signals.flow)
     sections = {
-        "instrument": tuple(
-            _resolve_market(instrument, folder) for instrument in config.instrument
-        ),
+        "instrument": tuple(_resolve_rules(instrument, folder) for instrument in config.instrument),
         "agent": tuple(_resolve_policies(agent, folder) for agent in config.agent),
     }
     return config.model_copy(update={"signals": signals.model_copy(update=paths), **sections})
 
 
-def _resolve_market(section: InstrumentSection, folder: Path) -> InstrumentSection:
-    """The instrument's section with the paths of its market and its rules resolved, where they are files in the folder."""
-    file = folder / section.market.preset
-    update: dict[str, object] = {"market": Market(str(file))} if file.is_file() else {}
+def _resolve_rules(section: InstrumentSection, folder: Path) -> InstrumentSection:
+    """The instrument's section with the path of its rules resolved, where they are a file in the folder."""
     if section.rules:
         load_rules(section.rules, folder)  # refuses what is none
-    update |= {"rules": str(folder / section.rules)} if section.rules.endswith(".toml") else {}
-    return section.model_copy(update=update)
+    is_file = section.rules.endswith(".toml")
+    return section.model_copy(update={"rules": str(folder / section.rules)} if is_file else {})
 
 
 def _resolve_policies(section: AgentSection, folder: Path) -> AgentSection:
@@ -257,7 +269,7 @@ def write_desk_file(
     recorded : RecordedMarket, optional
         Recorded days of its training, if any: one of them is replayed.
     preset : Path, optional
-        Market file to trade in, if any: calibrated to these days, or the user's own.
+        Market file to trade in, or by which the volume of recorded days is expected: calibrated to these, or the user's own.
     """
     card = read_card(policy / CARD)
     file = folder / FILE
@@ -279,7 +291,7 @@ def write_desk_file(
             if is_inside
             else str(preset.resolve())
         )
-    elif recorded is not None:
+    if recorded is not None:
         lake = Lake(Path(recorded.lake))
         name = recorded.symbol
         warmup_s = 60.0

@@ -157,6 +157,7 @@ def recalibrate(
     out: Path,
     until: str = "",
     waiting: Callable[[str, Sequence[str]], float] | None = None,
+    dates: Sequence[str] = (),
 ) -> Recalibration:
     """Update the slopes of some symbols by the days of a lake, in their order, and save the forecaster with them in `out`.
 
@@ -169,6 +170,8 @@ def recalibrate(
     waiting : callable, optional
         Cost of waiting in a symbol by some days of the lake, over half the spread; measured on the latest
         `WAITING_DAYS` up to the last that a slope knows.
+    dates : sequence of str
+        Days of the lake that are read at all; all if none is named.
 
     Raises
     ------
@@ -177,7 +180,8 @@ def recalibrate(
     """
     rows: dict[str, dict[str, Any]] = dict(model.card.get(TABLE, {}))
     days_by_symbol = {
-        symbol: _retained_and_fresh_days(model, lake, symbol, until) for symbol in symbols
+        symbol: _retained_and_fresh_days(model, symbol, _days_of(lake, symbol, dates), until)
+        for symbol in symbols
     }
     with progress_steps(
         "reading days", sum(len(fresh) for _, fresh in days_by_symbol.values())
@@ -191,7 +195,7 @@ def recalibrate(
             slope_days = [*retained, *fresh]
             rows[symbol] = {"days": slope_days, "sums": sums}
             if waiting is not None:
-                past = [date for date in lake.days(symbol) if date <= slope_days[-1]]
+                past = [date for date in _days_of(lake, symbol, dates) if date <= slope_days[-1]]
                 rows[symbol][WAITING] = waiting(symbol, past[-WAITING_DAYS:])
             for n, h in enumerate(HORIZONS):
                 slope_sums = reduce(
@@ -206,31 +210,35 @@ def recalibrate(
     return Recalibration(out, saved.id, reported)
 
 
+def _days_of(lake: Lake, symbol: str, dates: Sequence[str]) -> list[str]:
+    """Recorded days of a symbol, those of `dates` alone where any is named."""
+    return [date for date in lake.days(symbol) if not dates or date in dates]
+
+
 def _retained_and_fresh_days(
-    model: Forecaster, lake: Lake, symbol: str, until: str
+    model: Forecaster, symbol: str, recorded: Sequence[str], until: str
 ) -> tuple[list[str], list[str]]:
-    """Days whose sums a slope already has and keeps (to `until`), and days of the lake to add, none trained on; raises
+    """Days whose sums a slope already has and keeps (to `until`), and recorded days to add, none trained on; raises
     DataError without either, or for one to add that is before the last kept.
     """
     row = model.facts.recalibrated.get(symbol)
     trained = model.trained_on(symbol)
     slope_days = row.days if row else ()
     retained, dates = (
-        [date for date in days if date <= (until or date)]
-        for days in (slope_days, lake.days(symbol))
+        [date for date in days if date <= (until or date)] for days in (slope_days, recorded)
     )
     fresh = [date for date in dates if date not in {*retained, *trained}]
     refuse_if(
         not retained and not fresh,
         f"days of {symbol} that {model.id} was not trained on",
-        f"none in {lake.root}{until and ' until ' + until}",
+        f"none of {len(recorded)} recorded{until and ' until ' + until}",
         "import other days",
         DataError,
     )
     if retained and fresh and fresh[0] < retained[-1]:
         raise DataError(
             f"days of {symbol} after {retained[-1]}",
-            f"{fresh[0]} in {lake.root}, none of the {len(slope_days)} on the {CARD} of {model.id}",
+            f"{fresh[0]} in the lake, none of the {len(slope_days)} on the {CARD} of {model.id}",
             f"go back with `until={fresh[0]}`, then on without it",
         )
     return retained, fresh

@@ -167,3 +167,10 @@ def with_start(config: AgentConfig, start: Start) -> AgentConfig:
         return config
     policy = config.policy.model_copy(update=start.chosen.base)
     return config.model_copy(update={"policy": policy})
+
+
+def best_rule(start: Start) -> StartCandidate:
+    """The best of the candidates that are rules: cheaper than `guarded` by its interval, else `guarded` itself."""
+    rules = [candidate for candidate in start.candidates if candidate.name != PACKAGED]
+    better = [rule for rule in rules if rule.low > 0.0]
+    return max(better, key=lambda rule: rule.gain, default=rules[0])

@@ -1,0 +1,17 @@
+from tercel.lab.fitting.blocks import Block as Block
+from tercel.lab.fitting.blocks import BlockCosts as BlockCosts
+from tercel.lab.fitting.blocks import blocks_of as blocks_of
+from tercel.lab.fitting.blocks import judge_block as judge_block
+from tercel.lab.fitting.gains import StageGain as StageGain
+from tercel.lab.fitting.gains import kept_stage as kept_stage
+from tercel.lab.fitting.gains import stage_gains as stage_gains
+
+__all__ = [
+    "Block",
+    "BlockCosts",
+    "StageGain",
+    "blocks_of",
+    "judge_block",
+    "kept_stage",
+    "stage_gains",
+]
