@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.errors import refuse_if, split_commas
+from tercel.core.errors import UnknownNameError, refuse_if, split_commas, suggest_name
 from tercel.core.estimate import Estimate
 from tercel.core.report import palette
 from tercel.core.report.formatting import (
@@ -118,6 +118,8 @@ class OrderEstimate:
         Why the closed form stands in for like orders; "" where it does not.
     seen : str
         Policies that learned from the recorded days; "" if none did.
+    left_out : tuple of str
+        Strategies that were asked for and that the closed form says nothing of.
 
     >>> order = Order("2012-06-21 10:00", "AMZN", "buy", 500, "30min")
     >>> schedule = ScheduleCost(0.0, 2.0, 1.5, 12.0)
@@ -139,6 +141,7 @@ class OrderEstimate:
     frontier: tuple[ScheduleCost, ...]
     closed_form: str = ""
     seen: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -193,10 +196,11 @@ class OrderEstimate:
                 f"It saves {format_interval(gap, digits=1)} bps on {others[0].name}, on the same orders{open_text}."
             )
         if self.closed_form:
+            names = ", ".join(self.left_out)
             return [
                 *lines,
                 f"All is computed in closed form, for takes alone, as {self.closed_form}; its interval holds the doubt on "
-                "the law of impact.",
+                f"the law of impact.{f' It says nothing of {names}.' if names else ''}",
             ]
         return [
             *lines,
@@ -358,6 +362,7 @@ def estimate(
         if few
         else "no recorded window traded as much" * large,
         _seen_by(names, order.symbol, dates, tapes),
+        tuple(name for name in names if (few or large) and name not in SCHEDULES),
     )
 
 
@@ -373,7 +378,11 @@ def _strategy_of(name: str, estimates: MarketEstimates) -> Strategy:
     """The rule or policy of a name; raises for an unknown one."""
     if name.split("+", maxsplit=1)[0] in KNOWN:
         return build(name, estimates)
-    return policy_strategy(resolve_policy(name), name)
+    try:
+        return policy_strategy(resolve_policy(name), name)
+    except UnknownNameError as error:
+        expected = f"rules, such as guarded or twap_take, or {error.expected}"
+        raise UnknownNameError(expected, error.received, suggest_name(name, KNOWN)) from None
 
 
 def _rank(row: StrategyEstimate) -> tuple[bool, float]:
