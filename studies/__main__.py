@@ -310,24 +310,6 @@ def ways(
 
 
 @app.command()
-def learners(
-    lake: Lakes,
-    symbol: Symbols = "",
-    bound: Bounds = "strict,undercut",
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A smoke run: tests the pipeline, not the learners.")
-    ] = False,
-    seed: Seed = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Evolution strategy, PPO, fitted Q and one step of improvement from the shipped weights, on a symbol unseen."""
-    with report_errors(as_json):
-        from studies.tape import learners_command as command
-
-        command.run(lake, split_commas(symbol), split_commas(bound), quick, seed, as_json)
-
-
-@app.command()
 def flow(
     lake: Lakes,
     symbol: Symbols = "",

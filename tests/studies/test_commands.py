@@ -12,7 +12,7 @@ pytestmark = pytest.mark.release
 
 runner = CliRunner()
 COMMANDS = (
-    "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "learners", "markets", "regimes",
+    "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "markets", "regimes",
     "worth alpha", "worth posture", "signals", "costs",
 )  # fmt: skip
 

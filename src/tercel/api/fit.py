@@ -111,7 +111,8 @@ class _Fitting:
         forecaster = find_forecaster(DEFAULT)
         model = folder / "forecaster"
         if not (model / FORECASTER_CARD).exists():
-            symbol, tape = self.scenario.market.symbol, Lake(self.scenario.market.lake)
+            symbol = self.scenario.market.symbol
+            tape = Lake(self.scenario.market.lake)
             if {*block.fit} <= {*forecaster.trained_on(symbol)}:
                 self._with_waiting(forecaster, block, model)
             else:
@@ -130,7 +131,7 @@ class _Fitting:
     def _with_waiting(self, forecaster: Forecaster, block: Block, folder: Path) -> Path:
         """Save a forecaster with what waiting costs on the days of a fit, its forecasts as they are; the folder."""
         slope = asdict(Slope(1.0, speaks=True))
-        row: dict[str, Any] = {"days": [], "sums": [], WAITING: self.waiting(block)}
+        row: dict[str, object] = {"days": [], "sums": [], WAITING: self.waiting(block)}
         table = {self.scenario.market.symbol: row | {str(h): slope for h in HORIZONS}}
         save(folder, replace(forecaster, card={**forecaster.card, TABLE: table}))
         return folder
@@ -201,7 +202,8 @@ class _Fitting:
     def keep(self, kept: str, gains: Sequence[StageGain], block: Block, folder: Path) -> None:
         """Fit the kept stage to all days and save its policy, for the orders of the fit, with what it observes there."""
         network, card = _load(getattr(self, kept)(block, folder / "whole"))
-        task, symbol = self.scenario.task, self.scenario.market.symbol
+        task = self.scenario.task
+        symbol = self.scenario.market.symbol
         markets = [symbol.lower(), str((folder / MARKET_FILE).resolve())]
         card = replace(
             card,
@@ -346,7 +348,7 @@ def _check_days(lake: Lake, symbol: str) -> None:
         )
 
 
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
+def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings of a fit into its folder; ConfigError if it holds something else."""
     file = folder / FIT_FILE
     if file.exists():

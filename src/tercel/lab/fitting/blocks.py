@@ -147,7 +147,8 @@ def judge_block(
     strategies : mapping of name to Strategy
     seed : int
     """
-    terms, task = scenario.market, scenario.task
+    terms = scenario.market
+    task = scenario.task
     lake = Lake(terms.lake)
     recorded = [lake.read(terms.symbol, date) for date in block.fit]
     source, days = replay(lake, terms.symbol, block.judged, queue=terms.queue, bound=terms.bound)

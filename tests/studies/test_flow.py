@@ -1,17 +1,14 @@
-"""`python -m studies learners`: pairs add up to the digit, choices are the best of all, the command runs through."""
+"""`python -m studies flow`: terms of impact, gains under each assumption, what is left of a late forecast."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 from tests.studies.typed import printed, refused
 
-from studies.tape import flow, learners
+from studies.tape import flow
 from tercel.execution.policies import PolicyStrategy
-from tercel.execution.strategies import build
-from tercel.lab.evaluation import run_strategies
 from tercel.market.flow.registry import load
 from tercel.market.simulator.days import simulated_session
 from tercel.market.tape import Instrument, Lake
@@ -25,7 +22,7 @@ SHIPPED = "flow-2"
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Two symbols of three simulated days, an hour each."""
-    made, market = Lake(tmp_path_factory.mktemp("learners") / "lake"), load("csco-santa-fe")
+    made, market = Lake(tmp_path_factory.mktemp("flow") / "lake"), load("csco-santa-fe")
     for number, (symbol, date) in enumerate(
         (one, date) for one in ("AAA", "BBB") for date in DATES
     ):
@@ -38,12 +35,6 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return made
 
 
-@pytest.fixture
-def of(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> learners.Domain:
-    monkeypatch.setattr(flow, "FIRST", 1)
-    return learners.Domain(flow.ground(lake, "AAA", "strict"), flow.policy_of(SHIPPED))
-
-
 def test_days_of_a_study_have_the_terms_of_impact_that_were_asked_for(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,75 +44,6 @@ def test_days_of_a_study_have_the_terms_of_impact_that_were_asked_for(
         for terms in ({}, {"passive_impact": 0.5, "impact_scale": 2.0})
     )
     assert half == plain.scaled(2.0, 0.5)
-
-
-def cost(of: learners.Domain, name: str = "") -> np.ndarray:
-    """Bps of each order, by the package's own loop."""
-    strategy = build(name) if name else of.start
-    [found] = run_strategies(
-        of.market.judged, of.market.task, of.market.plan, [strategy], run_out=False
-    )
-    return 1e4 * found.shortfall / found.denominator
-
-
-def test_pairs_add_up_to_what_is_saved(
-    of: learners.Domain, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert of.rival[:, -1] == pytest.approx(cost(of, "guarded"))
-    saved = (cost(of, "guarded") - cost(of)) / of.unit
-    monkeypatch.setattr(learners, "EXPLORED", 0.0)
-    env = learners.PairedVec(of, 8)
-    env.reset(seed=3)
-    orders = env.rows.copy()
-    seen = learners.logged(learners.SideBySide([env]), 8 * 1_000, of.start.policy, 3)
-    assert seen.to_go[:8] == pytest.approx(saved[orders], abs=1e-6)
-    assert np.bincount(orders).max() > 1  # an order that is drawn twice
-
-
-def test_the_policys_own_choice_saves_nothing_to_the_digit(of: learners.Domain) -> None:
-    same = learners.advantages(of, 2, np.random.default_rng(1), lambda own, rng: own.copy())
-    assert len(same.gain) == 2 * len(of.rival)
-    assert (same.gain == 0).all()
-    assert (same.changed == 0).all()
-    other = learners.advantages(of, 2, np.random.default_rng(1))
-    assert (other.gain != 0).any()
-    assert (other.changed[:, 0] == other.bands.sum(axis=1)).all()
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 2.0]))
-def test_the_best_of_all_choices_is_taken_where_it_beats_the_own(seed: int, caution: float) -> None:
-    rng = np.random.default_rng(seed)
-    start = flow.policy_of(SHIPPED).policy
-    obs = rng.normal(size=(6, 6)).astype(np.float32)
-    obs[0, learners.KNOWN[0]] = 0.0
-    weights, root = rng.normal(size=56), 0.3 * rng.normal(size=(56, 56))
-    found = learners.Choosing(start, weights, caution * root).act(obs)
-    own = learners.chosen(start.act(obs))
-    for row, scores, mine in zip(obs, found, own, strict=True):
-        phi = [1.0, *row.astype(float)]
-        phi += [phi[i] * phi[j] for i in range(1, 7) for j in range(i, 7)]
-        best, wanted = 0.0, mine
-        for choice in learners.CHOICES if row[learners.KNOWN].all() else ():
-            x = np.kron(choice - mine, phi)
-            low = float(x @ weights - caution * np.linalg.norm(x @ root))
-            if low > best:
-                best, wanted = low, choice
-        assert learners.chosen(scores[None])[0].tolist() == wanted.tolist()
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_no_choice_is_drawn_that_is_the_own(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    own = learners.CHOICES[rng.integers(3, size=40)]
-    assert (learners.drawn(own, rng) != own).any(axis=1).all()
-
-
-def test_what_a_choice_is_worth_is_found_again() -> None:
-    rng = np.random.default_rng(1)
-    x, true = rng.normal(size=(4_000, 5)), np.arange(5.0)
-    weights, root = learners.least_squares(x, x @ true + rng.normal(size=4_000), 1e-6)
-    assert weights == pytest.approx(true, abs=0.1)
-    assert np.linalg.norm(root, axis=1) == pytest.approx(4_000**-0.5, rel=0.1)
 
 
 @pytest.fixture
@@ -186,13 +108,3 @@ def test_a_late_order_meets_what_is_left_of_a_steady_move(monkeypatch: pytest.Mo
     day = FlowDay("AAA", "2020-01-02", 0.01, 0, bid, bid + 2, at, foreseen + 3.0, one, one)
     for late_s in (1, 5, 30):
         assert flow.share_left([day], "any", late_s) == pytest.approx(1.0 - late_s / 30)
-
-
-@pytest.mark.usefixtures("shipped_forecaster")
-def test_the_command_prints_every_learner(lake: Lake) -> None:
-    typed = ["learners", "--lake", str(lake.root), "--bound", "strict", "--quick"]
-    rows = printed(*typed)["strict"]
-    assert [row["learner"] for row in rows] == [name for name in learners.ROWS for _ in range(3)]
-    assert [row["left_out"] for row in rows[:3]] == ["AAA", "BBB", "all"]
-    assert rows[2]["orders"] == rows[0]["orders"] + rows[1]["orders"]
-    assert "two symbols of 3 days or more" in refused(*typed, "--symbol", "AAA")
