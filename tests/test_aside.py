@@ -205,9 +205,9 @@ plugins.entry_points = lambda group: []
 from guards.program import commands
 print(*(words for words, _ in commands()), sep="\\n")
 """
-MOST_COMMANDS = 80
+MOST_COMMANDS = 81
 """Commands of the package alone. Whoever takes one away lowers the number; nobody raises it in passing. Last
-taken away: `agent sweep`; last added: `data import` of Shanghai, Shenzhen, Tardis, Binance's archive (2) and futures of SHFE."""
+taken away: `agent sweep`; last added: `agent fit`, which issue 79 asks for."""
 
 
 def test_the_package_alone_has_few_commands() -> None:

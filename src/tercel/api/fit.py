@@ -51,7 +51,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.calm_observations import observe_plans
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.fitting.blocks import Block, BlockCosts, blocks_of, judge_block
+from tercel.lab.fitting.blocks import BlockCosts, DayBlock, blocks_of, judge_block
 from tercel.lab.fitting.gains import PLACEBO, RULE, StageGain, kept_stage, stage_gains
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import build_training_markets
@@ -86,14 +86,14 @@ class _Fitting:
     frames: int
     show: bool
 
-    def config(self, algorithm: str, block: Block, values: Mapping[str, Any]) -> AgentConfig:
+    def config(self, algorithm: str, block: DayBlock, values: Mapping[str, Any]) -> AgentConfig:
         """Configuration of a training on the days of a fit, which validates on other windows of them."""
         scenario = self.scenario.in_market(days=block.judged)
         frames = self.frames if algorithm == "ppo" else min(WEIGHT_FRAMES, self.frames)
         days = {"market.train_days": list(block.fit)}
         return recipe_config(scenario, algorithm, frames, algorithm, days | dict(values))
 
-    def waiting(self, block: Block) -> float:
+    def waiting(self, block: DayBlock) -> float:
         """What waiting costs on the days of a fit, a ratio to the half spread."""
         [market] = build_training_markets(self.config("ppo", block, {}))
         measured = market.training.waiting
@@ -105,7 +105,7 @@ class _Fitting:
         run.train(progress=self.show)
         return folder / POLICY
 
-    def shipped(self, block: Block, folder: Path) -> Path:
+    def shipped(self, block: DayBlock, folder: Path) -> Path:
         """The packaged agent, its forecasts and costs calibrated on the days of a fit, but those that it learned from."""
         policy, card = _load(folder_of(PACKAGED))
         forecaster = find_forecaster(DEFAULT)
@@ -128,7 +128,7 @@ class _Fitting:
         save_policy(folder / POLICY, policy, _told_by(card, model))
         return folder / POLICY
 
-    def _with_waiting(self, forecaster: Forecaster, block: Block, folder: Path) -> Path:
+    def _with_waiting(self, forecaster: Forecaster, block: DayBlock, folder: Path) -> Path:
         """Save a forecaster with what waiting costs on the days of a fit, its forecasts as they are; the folder."""
         slope = asdict(Slope(1.0, speaks=True))
         row: dict[str, object] = {"days": [], "sums": [], WAITING: self.waiting(block)}
@@ -136,7 +136,7 @@ class _Fitting:
         save(folder, replace(forecaster, card={**forecaster.card, TABLE: table}))
         return folder
 
-    def fitted(self, block: Block, folder: Path) -> Path:
+    def fitted(self, block: DayBlock, folder: Path) -> Path:
         """The packaged agent with a forecaster of the days of a fit, and with weights that were moved on the later of them.
 
         Forecasts of days that a forecaster learned from are better than those to come, so the weights are moved on later
@@ -159,7 +159,7 @@ class _Fitting:
             "learner.start": start,
             "validation.rule": Guarded.name,
         }
-        later = Block(block.number, block.fit[cut:], block.judged)
+        later = DayBlock(block.number, block.fit[cut:], block.judged)
         found = self.train(self.config("es", later, values), folder / "weights")
         policy, card = _load(found)
         told = self._with_waiting(load(whole), block, folder / "calibrated")
@@ -173,11 +173,11 @@ class _Fitting:
             train_forecaster(Lake(market.lake), [market.symbol], folder, self.seed, dates=dates)
         return folder
 
-    def trained(self, block: Block, folder: Path) -> Path:
+    def trained(self, block: DayBlock, folder: Path) -> Path:
         """A policy that learned on the days of a fit when to deviate from the best strategy there."""
         return self.train(self.config("ppo", block, {}), folder)
 
-    def judge(self, block: Block, folder: Path, step: Callable[[str], None]) -> BlockCosts:
+    def judge(self, block: DayBlock, folder: Path, step: Callable[[str], None]) -> BlockCosts:
         """Costs of all stages on the judged days of a block, read if they are there."""
         file = folder / "costs.npz"
         if not file.exists():
@@ -199,7 +199,7 @@ class _Fitting:
             judge_block(markets[0], self.scenario, block, strategies, self.seed).save(file)
         return BlockCosts.load(file)
 
-    def keep(self, kept: str, gains: Sequence[StageGain], block: Block, folder: Path) -> None:
+    def keep(self, kept: str, gains: Sequence[StageGain], block: DayBlock, folder: Path) -> None:
         """Fit the kept stage to all days and save its policy, for the orders of the fit, with what it observes there."""
         network, card = _load(getattr(self, kept)(block, folder / "whole"))
         task = self.scenario.task
@@ -278,7 +278,14 @@ def fit(
 
     >>> fit("IBM", lake="lake", out="fitted")  # doctest: +SKIP
     """
+    refuse_if(
+        not Path(lake).is_dir(),
+        "the folder of a lake",
+        f"{lake}, which is none",
+        f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`",
+    )
     tape = Lake(lake)
+    symbol = tape.match_case(symbol)
     dates = tape.days(symbol)
     _check_days(tape, symbol)
     market = Market(lake=str(Path(lake).resolve()), symbol=symbol)
@@ -308,10 +315,10 @@ def fit(
         gains = stage_gains(whole, seen)
         kept = kept_stage(gains, len(dates))
         bar.update(row, completed=STEPS * len(blocks), now=f"fit {kept} to all days")
-        fitting.keep(kept, gains, Block(0, tuple(dates), ()), folder)
+        fitting.keep(kept, gains, DayBlock(0, tuple(dates), ()), folder)
         recorded = RecordedMarket(market.lake, symbol)
-        expected = _own_market(folder, recorded, dates)
-        command = write_desk_file(folder, folder / POLICY, recorded, expected)
+        volume_market = _own_market(folder, recorded, dates)
+        command = write_desk_file(folder, folder / POLICY, recorded, volume_market)
         found = Fit(
             symbol, scenario.task, tuple(dates), len(whole.day), tuple(gains), kept, command
         )

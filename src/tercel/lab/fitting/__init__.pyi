@@ -1,4 +1,4 @@
-from tercel.lab.fitting.blocks import Block as Block
+from tercel.lab.fitting.blocks import DayBlock as DayBlock
 from tercel.lab.fitting.blocks import BlockCosts as BlockCosts
 from tercel.lab.fitting.blocks import blocks_of as blocks_of
 from tercel.lab.fitting.blocks import judge_block as judge_block
@@ -7,8 +7,8 @@ from tercel.lab.fitting.gains import kept_stage as kept_stage
 from tercel.lab.fitting.gains import stage_gains as stage_gains
 
 __all__ = [
-    "Block",
     "BlockCosts",
+    "DayBlock",
     "StageGain",
     "blocks_of",
     "judge_block",

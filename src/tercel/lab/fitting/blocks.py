@@ -27,7 +27,7 @@ ENDS: Final = (1.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Block:
+class DayBlock:
     """A block of days that is judged, and the days that its fit sees.
 
     Parameters
@@ -43,7 +43,7 @@ class Block:
     judged: tuple[str, ...]
 
 
-def blocks_of(dates: Sequence[str], count: int = BLOCKS) -> list[Block]:
+def blocks_of(dates: Sequence[str], count: int = BLOCKS) -> list[DayBlock]:
     """Blocks of recorded days in time order, of nearly equal length.
 
     Raises
@@ -62,7 +62,7 @@ def blocks_of(dates: Sequence[str], count: int = BLOCKS) -> list[Block]:
     )
     parts = np.array_split(np.array(dates), count)
     return [
-        Block(
+        DayBlock(
             number,
             tuple(str(date) for other in parts if other is not part for date in other),
             tuple(str(date) for date in part),
@@ -128,7 +128,7 @@ class BlockCosts:
 def judge_block(
     market: TrainingMarket,
     scenario: Scenario,
-    block: Block,
+    block: DayBlock,
     strategies: Mapping[str, Strategy],
     seed: int,
 ) -> BlockCosts:
@@ -143,7 +143,7 @@ def judge_block(
         The market of the fit.
     scenario : Scenario
         Lake, symbol and task.
-    block : Block
+    block : DayBlock
     strategies : mapping of name to Strategy
     seed : int
     """
