@@ -28,6 +28,7 @@ def fitted(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_every_day_is_judged_once_and_the_folder_trades(fitted: Path) -> None:
     found = json.loads((fitted / "fit.json").read_text())["result"]
     assert found["days"] == DAYS
@@ -45,6 +46,7 @@ def test_every_day_is_judged_once_and_the_folder_trades(fitted: Path) -> None:
     assert desk.instrument[0].market.preset == str(fitted / "market.json")
 
 
+@pytest.mark.long
 def test_a_stopped_fit_continues_to_the_same_figures(fitted: Path, lake: Path) -> None:
     before = json.loads((fitted / "fit.json").read_text())["result"]
     shutil.rmtree(fitted / "blocks" / "3")
