@@ -109,7 +109,8 @@ def test_the_front_page_compares_strategies_on_recorded_ticks(
 ) -> None:
     page = ROOT / "README.md"
     asked = [one for one in typed(page.read_text(encoding="utf-8")) if "AMZN" in one]
-    shown = [one for one in asked if one.split()[1] != "estimate"]  # of more days than the sample has
+    # an estimate needs more days than the sample has
+    shown = [one for one in asked if one.split()[1] != "estimate"]
     assert [one.split()[1:3] for one in shown] == [["data", "import"], ["agent", "evaluate"]]
     gathered(shared_data / "lobster-zips-20120621", tmp_path, [shown[0].split()[4]])
     session = execute.Session(tmp_path, page)

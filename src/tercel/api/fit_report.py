@@ -58,7 +58,7 @@ class Fit:
     >>> found = Fit("IBM", Task(), ("2003-01-13", "2003-01-14"), 48, (stage,), "shipped", "tercel trade run desk.toml")
     >>> print(*found.sentences()[:2], sep="\\n")
     The packaged agent is kept: 2 days are fewer than 30, so no claim can be made.
-    A gain of 0.7 bps is the smallest that so many days would show.
+    The smallest true gain that so many days show in four cases of five is 0.7 bps.
     """
 
     symbol: str
@@ -89,7 +89,7 @@ class Fit:
                 _format_gain(stage.still),
                 _format_gain(stage.added),
                 "-" if stage.placebo is None else _format_gain(stage.placebo),
-                format_number(stage.detectable, 2),
+                format_number(stage.detectable or None, 2),
             ]
             for stage in self.stages
         ]
@@ -106,21 +106,22 @@ class Fit:
                 "move no price"
             )
         else:
-            reason = "no stage is cheaper than the best rule by its interval whatever resting fills do to the price"
+            reason = "no stage that had not seen these days saves by its interval under both assumptions on resting fills"
         best = max(self.stages, key=lambda stage: stage.gain.mean)
         seen = [stage.name for stage in self.stages if stage.is_seen]
         name = "packaged agent" if self.kept == "shipped" else f"{self.kept} agent"
+        least = max(stage.detectable for stage in self.stages)
         lines = [
             f"The {name} is kept: {reason}.",
-            f"A gain of {max(stage.detectable for stage in self.stages):.1f} bps is the smallest that so many days would show.",
+            f"The smallest true gain that so many days show in four cases of five is {least:.1f} bps.",
         ]
         if seen:
             lines.append(
-                "* The packaged agent learned from some of these days, so its row is no evidence."
+                "* The packaged agent learned from some of these days: its saving may be overstated, and is no evidence."
             )
         if best.placebo is not None and not few:
             lines.append(
-                f"Told the forecasts of another day, {best.name} saves {best.placebo.mean:.2f} bps less."
+                f"With the forecasts of another day, {best.name} saves {best.placebo.mean:.2f} bps less."
             )
         task = self.task
         lines.append(
@@ -176,7 +177,7 @@ class Fit:
                 plain_table(HEADINGS, self.rows()),
                 [self.figure()],
             ),
-            Section("The stages", [METHOD], stages),
+            Section("The stages", [METHOD, f"Trade the kept agent: {self.command}"], stages),
         ]
         return render_page(f"Fit: {self.title}", self.sentences()[0], sections)
 
@@ -184,7 +185,8 @@ class Fit:
 METHOD: Final = (
     "Days lie in three blocks in time order; each is judged once, by stages that were fitted to the other two. The best rule is "
     "the cheapest of the tuned rules on those two. Adds: what a stage saves on the one above it. The simplest stage that is "
-    "cheaper than the best rule in both columns is kept, fitted to all days."
+    "cheaper than the best rule in both columns is kept, otherwise the packaged agent; it is fitted to all days. A stage that "
+    "saves exactly 0 returned that rule."
 )
 
 
