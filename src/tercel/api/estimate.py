@@ -315,14 +315,8 @@ def estimate(
     >>> [row.name for row in found.strategies], found.closed_form
     (['twap_take', 'almgren_chriss', 'immediate'], 'there are fewer than 5 days')
     """
-    refuse_if(
-        not Path(lake).is_dir(),
-        "the folder of a lake",
-        f"{lake}, which is none",
-        f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`",
-    )
+    tapes = Lake.existing(lake)
     refuse_if(days < 1, "a day or more", f"`days={days}`", "such as `days=20`")
-    tapes = Lake(Path(lake))
     order = Order(start, tapes.match_case(symbol), side, quantity, horizon)  # type: ignore[arg-type]
     known = tapes.days(order.symbol, venue or None)
     dates = [date for date in known if not order.date or date < order.date][-days:]

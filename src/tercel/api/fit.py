@@ -26,6 +26,7 @@ from tercel.core.files import write_atomic
 from tercel.core.locks import LOCK, folder_lock
 from tercel.core.progress import progress as bars
 from tercel.core.serialization import to_jsonable
+from tercel.execution.cost_scores import COST_LABELS
 from tercel.execution.foresight.forecast_kernels import HORIZONS
 from tercel.execution.foresight.forecaster import (
     CARD as FORECASTER_CARD,
@@ -52,13 +53,21 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.calm_observations import observe_plans
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.fitting.blocks import BlockCosts, DayBlock, blocks_of, judge_block
-from tercel.lab.fitting.gains import PLACEBO, RULE, StageGain, kept_stage, stage_gains
+from tercel.lab.fitting.gains import (
+    FORECASTING,
+    PLACEBO,
+    RULE,
+    STAGES,
+    StageGain,
+    kept_stage,
+    stage_gains,
+)
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.market import build_training_markets
+from tercel.lab.learning.agent.market import TrainingMarket, build_training_markets
 from tercel.lab.learning.agent.recipes import recipe_config
 from tercel.lab.learning.agent.run_folder import POLICY, differences
 from tercel.lab.learning.agent.start import best_rule, start_of
-from tercel.market.tape import Lake
+from tercel.market.tape import Instrument, Lake
 from tercel.signals.flow.recalibrate import recalibrate
 from tercel.signals.flow.train import FORWARD, train as train_forecaster
 
@@ -93,11 +102,15 @@ class _Fitting:
         days = {"market.train_days": list(block.fit)}
         return recipe_config(scenario, algorithm, frames, algorithm, days | dict(values))
 
-    def waiting(self, block: DayBlock) -> float:
-        """What waiting costs on the days of a fit, a ratio to the half spread."""
+    def market(self, block: DayBlock) -> TrainingMarket:
+        """The market of the days of a fit, with its law of impact and what waiting costs there."""
         [market] = build_training_markets(self.config("ppo", block, {}))
-        measured = market.training.waiting
-        return 0.0 if measured is None else float(measured.value)
+        return market
+
+    def policy(self, name: str, block: DayBlock, market: TrainingMarket, folder: Path) -> Path:
+        """Folder of the policy of a stage, fitted to the days of a block."""
+        stages = dict(zip(STAGES, (self.shipped, self.fitted, self.trained), strict=True))
+        return stages[name](block, market, folder)
 
     def train(self, config: AgentConfig, folder: Path) -> Path:
         """Train a policy in a folder, or continue there; the folder of the policy."""
@@ -105,7 +118,7 @@ class _Fitting:
         run.train(progress=self.show)
         return folder / POLICY
 
-    def shipped(self, block: DayBlock, folder: Path) -> Path:
+    def shipped(self, block: DayBlock, market: TrainingMarket, folder: Path) -> Path:
         """The packaged agent, its forecasts and costs calibrated on the days of a fit, but those that it learned from."""
         policy, card = _load(folder_of(PACKAGED))
         forecaster = find_forecaster(DEFAULT)
@@ -114,29 +127,28 @@ class _Fitting:
             symbol = self.scenario.market.symbol
             tape = Lake(self.scenario.market.lake)
             if {*block.fit} <= {*forecaster.trained_on(symbol)}:
-                self._with_waiting(forecaster, block, model)
+                self._with_waiting(forecaster, market, model)
             else:
-                waiting = self.waiting(block)
                 recalibrate(
                     forecaster,
                     tape,
                     [symbol],
                     model,
-                    waiting=lambda *_: waiting,
+                    waiting=lambda *_: _waiting_in(market),
                     dates=block.fit,
                 )
         save_policy(folder / POLICY, policy, _told_by(card, model))
         return folder / POLICY
 
-    def _with_waiting(self, forecaster: Forecaster, block: DayBlock, folder: Path) -> Path:
+    def _with_waiting(self, forecaster: Forecaster, market: TrainingMarket, folder: Path) -> Path:
         """Save a forecaster with what waiting costs on the days of a fit, its forecasts as they are; the folder."""
         slope = asdict(Slope(1.0, speaks=True))
-        row: dict[str, object] = {"days": [], "sums": [], WAITING: self.waiting(block)}
+        row: dict[str, object] = {"days": [], "sums": [], WAITING: _waiting_in(market)}
         table = {self.scenario.market.symbol: row | {str(h): slope for h in HORIZONS}}
         save(folder, replace(forecaster, card={**forecaster.card, TABLE: table}))
         return folder
 
-    def fitted(self, block: DayBlock, folder: Path) -> Path:
+    def fitted(self, block: DayBlock, market: TrainingMarket, folder: Path) -> Path:
         """The packaged agent with a forecaster of the days of a fit, and with weights that were moved on the later of them.
 
         Forecasts of days that a forecaster learned from are better than those to come, so the weights are moved on later
@@ -149,10 +161,11 @@ class _Fitting:
         )
         policy, card = _load(folder_of(PACKAGED))
         [(weights, constants)] = policy.layers
-        labels = ("take", "wait")
         start = {
             label: dict(zip(card.observes, column.tolist(), strict=True)) | {"constant": constant}
-            for label, column, constant in zip(labels, weights.T, constants.tolist(), strict=True)
+            for label, column, constant in zip(
+                COST_LABELS, weights.T, constants.tolist(), strict=True
+            )
         }
         values = {
             "policy.flow": str(early.resolve()),
@@ -162,7 +175,7 @@ class _Fitting:
         later = DayBlock(block.number, block.fit[cut:], block.judged)
         found = self.train(self.config("es", later, values), folder / "weights")
         policy, card = _load(found)
-        told = self._with_waiting(load(whole), block, folder / "calibrated")
+        told = self._with_waiting(load(whole), market, folder / "calibrated")
         save_policy(folder / POLICY, policy, _told_by(card, told))
         return folder / POLICY
 
@@ -173,7 +186,7 @@ class _Fitting:
             train_forecaster(Lake(market.lake), [market.symbol], folder, self.seed, dates=dates)
         return folder
 
-    def trained(self, block: DayBlock, folder: Path) -> Path:
+    def trained(self, block: DayBlock, market: TrainingMarket, folder: Path) -> Path:
         """A policy that learned on the days of a fit when to deviate from the best strategy there."""
         return self.train(self.config("ppo", block, {}), folder)
 
@@ -182,26 +195,25 @@ class _Fitting:
         file = folder / "costs.npz"
         if not file.exists():
             config = self.config("ppo", block, {})
-            markets = build_training_markets(config)
+            market = self.market(block)
             (folder / "trained").mkdir(parents=True, exist_ok=True)
             step("compare rules")
-            rule = best_rule(start_of(config, folder / "trained", markets))
+            rule = best_rule(start_of(config, folder / "trained", [market]))
             policies: dict[str, Strategy] = {}
-            for name in ("shipped", "fitted", "trained"):
+            for name in STAGES:
                 step(f"fit {name}")
-                policies[name] = policy_strategy(getattr(self, name)(block, folder / name), name)
-            told = {
-                f"{name}{PLACEBO}": PlaceboForecast(policies[name])
-                for name in ("shipped", "fitted")
-            }
+                policy = self.policy(name, block, market, folder / name)
+                policies[name] = policy_strategy(policy, name)
+            told = {f"{name}{PLACEBO}": PlaceboForecast(policies[name]) for name in FORECASTING}
             step("judge")
             strategies = {RULE: rule.strategy, **policies, **told}
-            judge_block(markets[0], self.scenario, block, strategies, self.seed).save(file)
+            judge_block(market, self.scenario, block, strategies, self.seed).save(file)
         return BlockCosts.load(file)
 
     def keep(self, kept: str, gains: Sequence[StageGain], block: DayBlock, folder: Path) -> None:
         """Fit the kept stage to all days and save its policy, for the orders of the fit, with what it observes there."""
-        network, card = _load(getattr(self, kept)(block, folder / "whole"))
+        market = self.market(block)
+        network, card = _load(self.policy(kept, block, market, folder / "whole"))
         task = self.scenario.task
         symbol = self.scenario.market.symbol
         markets = [symbol.lower(), str((folder / MARKET_FILE).resolve())]
@@ -213,7 +225,6 @@ class _Fitting:
             scores=card.scores | {"fit": to_jsonable(gains)},
         )
         save_policy(folder / POLICY, network, card)
-        [market] = build_training_markets(self.config("ppo", block, {}))
         plans = [(market.validation, market.task, market.plan)]
         strategy = policy_strategy(folder / POLICY, kept)
         observed = observe_plans(plans, strategy, symbol, f"fit of {symbol}, seed {self.seed}")
@@ -224,6 +235,12 @@ def _load(folder: Path) -> tuple[MlpPolicy, Card]:
     """The policy and card of a folder, of weights in arrays, as all stages have them."""
     policy, card = load_policy(folder)
     return cast(MlpPolicy, policy), card
+
+
+def _waiting_in(market: TrainingMarket) -> float:
+    """What waiting costs in a market, a ratio to the half spread; 0 where it is not measured."""
+    measured = market.training.waiting
+    return 0.0 if measured is None else float(measured.value)
 
 
 def _told_by(card: Card, model: Path) -> Card:
@@ -278,22 +295,17 @@ def fit(
 
     >>> fit("IBM", lake="lake", out="fitted")  # doctest: +SKIP
     """
-    refuse_if(
-        not Path(lake).is_dir(),
-        "the folder of a lake",
-        f"{lake}, which is none",
-        f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`",
-    )
-    tape = Lake(lake)
+    tape = Lake.existing(lake)
     symbol = tape.match_case(symbol)
     dates = tape.days(symbol)
-    _check_days(tape, symbol)
+    recorded_days = [day for day in tape.list() if day.symbol == symbol]
+    _refuse_mixed(recorded_days)
     market = Market(lake=str(Path(lake).resolve()), symbol=symbol)
     scenario = trainable_scenario(market, task or Task(latency=LATENCY))
     fitting = _Fitting(scenario, seed, frames, progress)
     folder = Path(out)
     blocks = blocks_of(dates)
-    hashes = {day.date: day.content_hash for day in tape.list() if day.symbol == symbol}
+    hashes = {day.date: day.content_hash for day in recorded_days}
     settings = {"symbol": symbol, "lake": market.lake, "days": hashes, "seed": seed}
     settings |= {"frames": frames, "task": scenario.to_dict()["task"]}
     folder.mkdir(parents=True, exist_ok=True)
@@ -310,7 +322,7 @@ def fit(
 
             costs.append(fitting.judge(block, folder / "blocks" / str(block.number), step))
         known = {*find_forecaster(DEFAULT).trained_on(symbol)}
-        seen = {"shipped"} if known & {*dates} else set[str]()
+        seen = {STAGES[0]} if known & {*dates} else set[str]()
         whole = BlockCosts.concatenate(costs)
         gains = stage_gains(whole, seen)
         kept = kept_stage(gains, len(dates))
@@ -332,24 +344,24 @@ def fit(
 def _own_market(folder: Path, recorded: RecordedMarket, dates: Sequence[str]) -> Path | None:
     """A market calibrated on the last of the days, by which a desk expects its volume; None of days that calibrate none."""
     file = folder / MARKET_FILE
-    arguments = (recorded.lake, recorded.symbol, dates[-VOLUME_DAYS:])
+    name = recorded.symbol.lower()
+    last = dates[-VOLUME_DAYS:]
     if not file.exists():
         with suppress(TercelError):
-            calibrate(*arguments, held_out=[], name=recorded.symbol.lower(), out=file)
+            calibrate(recorded.lake, recorded.symbol, last, held_out=[], name=name, out=file)
     return file if file.exists() else None
 
 
-def _check_days(lake: Lake, symbol: str) -> None:
-    """Raise TapeError unless all days are of one venue and one tick."""
-    days = [day for day in lake.list() if day.symbol == symbol]
+def _refuse_mixed(days: Sequence[Instrument]) -> None:
+    """Raise TapeError unless the days of a symbol are of one venue and one tick."""
     for label, values in (
         ("venue", sorted({day.venue for day in days})),
         ("tick", sorted({str(day.tick) for day in days})),
     ):
         refuse_if(
             len(values) > 1,
-            f"days of {symbol} of one {label}",
-            f"{' and '.join(values)} in {lake.root}",
+            f"days of {days[0].symbol} of one {label}",
+            " and ".join(values),
             "import each into a lake of its own",
             TapeError,
         )

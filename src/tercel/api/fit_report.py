@@ -110,10 +110,10 @@ class Fit:
         best = max(self.stages, key=lambda stage: stage.gain.mean)
         seen = [stage.name for stage in self.stages if stage.is_seen]
         name = "packaged agent" if self.kept == "shipped" else f"{self.kept} agent"
-        least = max(stage.detectable for stage in self.stages)
+        detectable = max(stage.detectable for stage in self.stages)
         lines = [
             f"The {name} is kept: {reason}.",
-            f"The smallest true gain that so many days show in four cases of five is {least:.1f} bps.",
+            f"The smallest true gain that so many days show in four cases of five is {detectable:.1f} bps.",
         ]
         if seen:
             lines.append(

@@ -1,6 +1,5 @@
 """`tercel agent fit`: an agent fitted to one's own days, and what each stage of the fit adds."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -43,11 +42,12 @@ class FitAgent(JsonRequest):
 def fit(request: FitAgent) -> None:
     """Fit an agent to your own days: forecasts, costs, weights, a policy; keep the simplest whose gain is shown."""
     import tercel as tc
+    from tercel.execution.market import latency_of
 
     task = tc.Task(
         share=request.share,
         horizon=request.horizon,
-        latency=tc.Latency("constant", math.ceil(request.latency * 1e6)),
+        latency=latency_of(request.latency, "latency"),
     )
     found = tc.fit(
         request.symbol,

@@ -96,8 +96,8 @@ def read_config_and_text(path: Path | None, settings: Mapping[str, Any]) -> tupl
     else:
         raw = override_tables(read_toml(path, HELP, "a desk file"), settings)
         text = path.read_text(encoding="utf-8")
-    folder = Path() if path is None else path.parent
-    config = _read(_with_market_files(_with_instruments(raw, path), folder), str(path or DEMO))
+        raw = _with_market_files(_with_instruments(raw, path), path.parent)
+    config = _read(raw, str(path or DEMO))
     config = config if path is None else _resolve_paths(config, path.parent)
     return config, "".join(
         f"# changed: {key} = {value!r}\n" for key, value in settings.items()
@@ -124,15 +124,10 @@ def _read(raw: Mapping[str, Any], name: str) -> DeskConfig:
     return config
 
 
-def _with_instruments(raw: Tables, path: Path | None) -> Tables:
+def _with_instruments(raw: Tables, path: Path) -> Tables:
     """The tables of a desk file; where it names no instrument, with those of its file of targets."""
     signals = raw.get("signals")
-    if (
-        path is None
-        or "instrument" in raw
-        or not isinstance(signals, dict)
-        or signals.get("orders") != "targets"
-    ):
+    if "instrument" in raw or not isinstance(signals, dict) or signals.get("orders") != "targets":
         return raw
     names = names_to_trade(
         path.parent / str(signals.get("targets", "")),

@@ -302,14 +302,8 @@ def own_costs(
         f"{quote_age_s}",
         "such as `quote_age=60`",
     )
-    refuse_if(
-        not Path(lake).is_dir(),
-        "the folder of a lake",
-        f"{lake}, which is none",
-        f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`",
-    )
+    tapes = Lake.existing(lake, below_zero=True)
     columns = fills_map(map)
-    tapes = Lake(Path(lake), below_zero=True)
     below_zero = any(day.price_origin for day in tapes.list())
     requested = {} if orders is None else read_orders(Path(orders), columns, below_zero)
     file = read_fill_file(Path(fills), columns, below_zero)

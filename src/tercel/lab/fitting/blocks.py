@@ -15,15 +15,12 @@ from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tape_split import Split
 from tercel.lab.evaluation.windows import placebo_plan, tape_plan
 from tercel.lab.learning.agent.market import TrainingMarket
+from tercel.lab.pretrade.like_orders import ENDS
 from tercel.market.simulator.source import with_impact
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
 
 BLOCKS: Final = 3
-LEAST_DAYS: Final = 2 * BLOCKS
-"""Days below which there is nothing to fit on or to judge."""
-ENDS: Final = (1.0, 0.0)
-"""Both ends of what is not known of resting fills: they move the price as takes do, or not at all."""
 
 
 @dataclass(frozen=True)

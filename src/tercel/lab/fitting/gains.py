@@ -4,9 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Ints
 from tercel.core.estimate import Estimate
 from tercel.core.records import Record
 from tercel.core.stats import clustered_se, detectable_gain, t_quantile
@@ -14,6 +12,8 @@ from tercel.lab.fitting.blocks import BlockCosts
 
 STAGES: Final = ("shipped", "fitted", "trained")
 """The simplest first: the packaged agent, the same fitted to these days, a policy trained on them."""
+FORECASTING: Final = STAGES[:2]
+"""Those that are told by a forecaster."""
 RULE: Final = "rule"
 PLACEBO: Final = " placebo"
 """Behind a stage's name: the same, told the forecasts of another day."""
@@ -67,6 +67,7 @@ class StageGain(Record):
 def stage_gains(costs: BlockCosts, seen: Collection[str] = ()) -> list[StageGain]:
     """What each stage saves, from the costs of all blocks; `seen` names the stages that learned from judged days.
 
+    >>> import numpy as np
     >>> day = np.repeat([f"2020-01-{n:02}" for n in range(1, 31)], 4)
     >>> rule = 10.0 + np.sin(np.arange(120.0))
     >>> bps = np.stack([np.stack([rule - saved] * 2) for saved in (0.0, 0.1, 1.0 + 0.01 * np.cos(rule), -1.0)])
@@ -76,7 +77,7 @@ def stage_gains(costs: BlockCosts, seen: Collection[str] = ()) -> list[StageGain
     """
     rule = costs.of(RULE)
     still_rule = costs.of(RULE, 1)
-    days = len(np.unique(costs.day))
+    labels = costs.clusters
     gains = []
     for before, name in zip((RULE, *STAGES), STAGES, strict=False):
         saved = rule - costs.of(name)
@@ -85,14 +86,14 @@ def stage_gains(costs: BlockCosts, seen: Collection[str] = ()) -> list[StageGain
             StageGain(
                 name=name,
                 cost=float(costs.of(name).mean()),
-                gain=_over_days(saved, costs),
-                still=_over_days(still_rule - costs.of(name, 1), costs),
-                placebo=_over_days(costs.of(placebo) - costs.of(name), costs)
+                gain=_over_days(saved, labels),
+                still=_over_days(still_rule - costs.of(name, 1), labels),
+                placebo=_over_days(costs.of(placebo) - costs.of(name), labels)
                 if placebo in costs.names
                 else None,
-                added=_over_days(costs.of(before) - costs.of(name), costs),
+                added=_over_days(costs.of(before) - costs.of(name), labels),
                 detectable=detectable_gain(
-                    clustered_se(saved, costs.clusters), days - 1, level=LEVEL
+                    clustered_se(saved, labels), int(labels.max()), level=LEVEL
                 ),
                 unfilled=float(costs.unfilled[costs.names.index(name)].mean()),
                 is_seen=name in seen,
@@ -101,9 +102,8 @@ def stage_gains(costs: BlockCosts, seen: Collection[str] = ()) -> list[StageGain
     return gains
 
 
-def _over_days(saved: Floats, costs: BlockCosts) -> Estimate:
+def _over_days(saved: Floats, labels: Ints) -> Estimate:
     """Mean of what orders save, with its interval of `LEVEL`; days are independent, orders of a day are not."""
-    labels = costs.clusters
     half = t_quantile(0.5 + LEVEL / 2, int(labels.max())) * clustered_se(saved, labels)
     mean = float(saved.mean())
     return Estimate(mean, mean - half, mean + half)

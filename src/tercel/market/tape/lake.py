@@ -21,7 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from tercel.core.errors import LakeConflictError, TapeError, nearest_names
+from tercel.core.errors import LakeConflictError, TapeError, nearest_names, refuse_if
 from tercel.core.locks import file_lock
 from tercel.core.progress import say
 from tercel.core.renamed import refuse_former_names
@@ -83,6 +83,23 @@ class Lake:
         self.root = Path(root)
         self.below_zero = below_zero
         self._internal = self.root / ".tercel"
+
+    @classmethod
+    def existing(cls, root: str | Path, below_zero: bool = False) -> Lake:
+        """The lake in a folder that is there.
+
+        Raises
+        ------
+        ConfigError
+            There is no such folder.
+        """
+        refuse_if(
+            not Path(root).is_dir(),
+            "the folder of a lake",
+            f"{root}, which is none",
+            f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={root}`",
+        )
+        return cls(root, below_zero)
 
     def folder(self, venue: str, symbol: str, date: str) -> Path:
         """Path of a day's folder (it need not exist)."""

@@ -134,9 +134,14 @@ def choose_start(
         remaining = [
             candidate for candidate in remaining if not compared[candidate.name].high < 0.0
         ]
-    better = [compared[c.name] for c in remaining if compared[c.name].low > 0.0]
-    chosen = max(better, key=lambda candidate: candidate.gain, default=compared[candidates[0].name])
-    return Start(chosen, tuple(compared.values()))
+    results = tuple(compared.values())
+    return Start(_cheapest(results), results)
+
+
+def _cheapest(results: Sequence[StartCandidate]) -> StartCandidate:
+    """The candidate that saves most of those that are cheaper than the first by their interval; else the first."""
+    better = [candidate for candidate in results if candidate.low > 0.0]
+    return max(better, key=lambda candidate: candidate.gain, default=results[0])
 
 
 def start_of(config: AgentConfig, folder: Path, markets: list[TrainingMarket]) -> Start:
@@ -171,6 +176,4 @@ def with_start(config: AgentConfig, start: Start) -> AgentConfig:
 
 def best_rule(start: Start) -> StartCandidate:
     """The best of the candidates that are rules: cheaper than `guarded` by its interval, else `guarded` itself."""
-    rules = [candidate for candidate in start.candidates if candidate.name != PACKAGED]
-    better = [rule for rule in rules if rule.low > 0.0]
-    return max(better, key=lambda rule: rule.gain, default=rules[0])
+    return _cheapest([candidate for candidate in start.candidates if candidate.name != PACKAGED])
