@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from tercel.core.arrays import AnyArray
 from tercel.core.errors import ConfigError, refuse_if
-from tercel.execution.intent import TAKE, Intents
-from tercel.execution.strategy import finish_intents
+from tercel.execution.decoder_kernels import catch_up_rows
+from tercel.execution.intent import Intents
 from tercel.execution.view import View
 
 
@@ -34,6 +32,7 @@ class CatchUp:
     ConfigError
         Anything but 0 <= resume <= late <= 1.
 
+    >>> from tercel.execution.intent import TAKE
     >>> from tercel.execution.strategy import ladder
     >>> from tercel.execution.probe_views import view_of
     >>> view = view_of(qty0=100, left=[70, 80], decision=30, decisions=60, far1=500)
@@ -55,14 +54,8 @@ class CatchUp:
     def apply(self, intents: Intents, view: View) -> Intents:
         """Increase takes in place, and return the intents, int32 (n, 10), where an order is behind by more than `late`
         times the root of its share of time left."""
-        time_left = view.decisions_left / view.decisions
-        narrow = np.sqrt(time_left)
-        behind = view.left / np.maximum(view.qty0, 1) - time_left
-        lots = np.floor((behind - self.resume * narrow) * view.qty0)
-        lots = np.minimum(lots, view.far_depth[:, 0])
-        late = (behind > self.late * narrow) & view.tradable
-        intents[:, TAKE] = np.where(late, np.maximum(intents[:, TAKE], lots), intents[:, TAKE])
-        return finish_intents(intents, view)
+        catch_up_rows(view.x, view.m, self.late, self.resume, intents)
+        return intents
 
 
 def add_guard(

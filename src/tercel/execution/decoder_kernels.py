@@ -41,15 +41,19 @@ def round_lots(x: Longs, intents: Packed) -> None:
     """Round the rungs of intents, int32 (n, 10), in place, so that they differ from resting lots by whole grains, within the
     lots left after the take."""
     for row in range(intents.shape[0]):
-        budget = max(x[row, c.LEFT], 0) - intents[row, it.TAKE]
-        room = budget
-        for j in range(it.K):
-            column = it.REST0 + j
-            lots = round_rung_lots(
-                intents[row, column], x[row, c.REST0 + j], x[row, c.QTY0], budget // 4
-            )
-            intents[row, column] = min(lots, room)
-            room -= intents[row, column]
+        round_row(x[row], intents[row])
+
+
+@kernel
+def round_row(x: Longs, intent: Packed) -> None:
+    """Round the rungs of one intent as :func:`round_lots` does."""
+    budget = max(x[c.LEFT], 0) - intent[it.TAKE]
+    room = budget
+    for rung in range(it.K):
+        column = it.REST0 + rung
+        lots = round_rung_lots(intent[column], x[c.REST0 + rung], x[c.QTY0], budget // 4)
+        intent[column] = min(lots, room)
+        room -= intent[column]
 
 
 @kernel
@@ -82,6 +86,60 @@ def begin_row(x: Longs, m: Longs, intent: Packed) -> bool:
         return True
     hold_row(x, intent)
     return False
+
+
+@kernel
+def finish_rows(x: Longs, m: Longs, intents: Packed) -> None:
+    """Finish intents, int32 (n, 10), in place: hold where the market is not tradable, cut lots to those left, the take last."""
+    for row in range(intents.shape[0]):
+        if not is_tradable(m[row]):
+            begin_row(x[row], m[row], intents[row])
+            continue
+        room = max(x[row, c.LEFT], 0)
+        for column in range(it.WIDTH):
+            if column == it.TAKE or column >= it.REST0:
+                intents[row, column] = min(max(intents[row, column], 0), room)
+                room -= intents[row, column]
+
+
+@kernel
+def catch_up_rows(x: Longs, m: Longs, late: float, resume: float, intents: Packed) -> None:
+    """Increase the takes of intents, int32 (n, 10), in place, where an order is late; see `execution.catch_up`."""
+    for row in range(intents.shape[0]):
+        time_left = max(x[row, c.DECISIONS] - x[row, c.DECISION], 1) / x[row, c.DECISIONS]
+        narrow = np.sqrt(time_left)
+        behind = x[row, c.LEFT] / max(x[row, c.QTY0], 1) - time_left
+        if is_tradable(m[row]) and behind > late * narrow:
+            lots = np.floor((behind - resume * narrow) * x[row, c.QTY0])
+            take = min(lots, float(m[row, c.FAR1]))
+            intents[row, it.TAKE] = int(max(take, float(intents[row, it.TAKE])))
+    finish_rows(x, m, intents)
+
+
+@kernel
+def keep_touch_rows(x: Longs, m: Longs, intents: Packed) -> None:
+    """Change intents, int32 (n, 10), in place, at decisions between scheduled ones: lots at the touch or inside stay, up to
+    the lots wanted in all; other changes are whole grains."""
+    for row in range(intents.shape[0]):
+        intent = intents[row]
+        passed = x[row, c.HORIZON_NS] - x[row, c.TIME_LEFT_NS]
+        if passed == x[row, c.DECISION] * x[row, c.HORIZON_NS] // max(x[row, c.DECISIONS], 1):
+            continue
+        best = m[row, c.TOUCH] + x[row, c.SIDE] * (1 + x[row, c.UNDERCUT])
+        on_ladder = intent[it.ANCHOR] == best and intent[it.STEP] == 1
+        room = 0
+        for rung in range(it.K):
+            room += intent[it.REST0 + rung]
+        inside = min(x[row, c.REST0 + it.IMPROVE], room) if on_ladder else 0
+        at_touch = min(x[row, c.REST0 + it.AT_TOUCH], room - inside) if on_ladder else 0
+        room -= inside + at_touch
+        for rung in range(it.K):
+            column = it.REST0 + rung
+            stays = inside if rung == it.IMPROVE else at_touch if rung == it.AT_TOUCH else 0
+            growth = min(max(intent[column] - stays, 0), room)
+            room -= growth
+            intent[column] = stays + growth
+        round_row(x[row], intent)
 
 
 @kernel

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Ints
 from tercel.execution import intent
+from tercel.execution.decoder_kernels import finish_rows
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
 
@@ -136,7 +137,5 @@ def hold(view: View) -> Intents:
 
 def finish_intents(intents: Intents, view: View) -> Intents:
     """Finish `intents` in place, and return them: hold where the market is not tradable, cut lots to those left."""
-    closed = ~view.tradable
-    if closed.any():
-        intents[closed] = hold(view)[closed]
-    return intent.clip(intents, view.left)
+    finish_rows(view.x, view.m, intents)
+    return intents

@@ -5,11 +5,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from tercel.core.arrays import Ints
 from tercel.core.errors import refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.decoder_kernels import round_lots
-from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, STEP, Intents, K
+from tercel.execution.decoder_kernels import keep_touch_rows
+from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy, Wrapper
 from tercel.execution.view import View
 
@@ -70,7 +69,7 @@ def between_slices(intents: Intents, view: View) -> Intents:
     """Change intents in place, and return them, at decisions between scheduled ones: lots at the touch or inside stay, other
     changes are whole grains.
 
-    >>> from tercel.execution.intent import ladder
+    >>> from tercel.execution.intent import REST0, ladder
     >>> from tercel.execution.probe_views import view_of
     >>> view = view_of(qty0=240, left=240, decisions=10, decision=1, time_left_ns=95, horizon_ns=100, rest1=50)
     >>> wanted = ladder(view.side, view.touch)
@@ -78,21 +77,5 @@ def between_slices(intents: Intents, view: View) -> Intents:
     >>> between_slices(wanted, view)[:, REST0 : REST0 + 2].tolist()
     [[30, 50]]
     """
-    between = ~view.on_schedule
-    if between.any():
-        rows = intents[between]
-        wanted = rows[:, REST0:].astype(np.int64)
-        on_ladder = (rows[:, ANCHOR] == (view.touch + view.side)[between]) & (rows[:, STEP] == 1)
-        at_best = on_ladder[:, None] & (np.arange(K) <= AT_TOUCH)
-        resting = _first_lots(np.where(at_best, view.rest[between], 0), wanted.sum(axis=1))
-        growth = _first_lots(np.maximum(wanted - resting, 0), (wanted - resting).sum(axis=1))
-        rows[:, REST0:] = resting + growth
-        round_lots(np.ascontiguousarray(view.x[between]), rows)
-        intents[between] = rows
+    keep_touch_rows(view.x, view.m, intents)
     return intents
-
-
-def _first_lots(lots: Ints, most: Ints) -> Ints:
-    """Lots of rows (n, K) cut so that a row's sum is at most `most` (n,), the last columns first."""
-    so_far: Ints = np.diff(np.minimum(np.cumsum(lots, axis=1), most[:, None]), axis=1, prepend=0)
-    return so_far

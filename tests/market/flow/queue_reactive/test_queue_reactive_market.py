@@ -2,7 +2,7 @@
 
 import numpy as np
 from hypothesis import given, settings, strategies as st
-from tests.market.flow.queue_reactive.made import made
+from tests.market.flow.queue_reactive.made import PilotFactors, made
 
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
@@ -75,6 +75,14 @@ def test_random_tables_make_a_sound_book(
     assert np.isfinite(
         [real(k, at) for at in (q.MEAN_SLOW, q.MEAN_FAST, q.SIGN_FLOW, q.PACE)]
     ).all()
+
+
+def test_a_minute_without_events_passes() -> None:
+    """Its activity is 0, of which a power below 0 is infinite: waits were no numbers, and time stood still."""
+    preset = made(3, minutes=((0.0, 1.0, 0.0),) * 60, knobs=PilotFactors(swing=-0.2))
+    b, k, flow = first_world(preset, 3)
+    run_free(b, k, flow, NO_TAPE, 60 * NS_PER_SECOND)
+    assert real(k, q.PACE) == 0.2
 
 
 def test_what_is_kept_of_a_side_is_what_stands_there() -> None:

@@ -4,6 +4,7 @@ All mids here are in half-ticks.
 """
 
 import math
+from typing import Final
 
 from tercel.core.exponential import exp
 from tercel.core.jit import Floats, Longs, kernel
@@ -219,6 +220,10 @@ def _note_emptied(state: Longs, now: int, side: int, which: int, cell: int) -> N
     state[which + 2 + column] = now
 
 
+QUIETEST: Final = 1e-6
+"""Least activity of a minute, in means."""
+
+
 @kernel
 def next_minute(state: Longs, flow: Floats, now: int) -> None:
     """Load the activity of the next minute: the next one of its block, or the first of a newly drawn block."""
@@ -238,6 +243,7 @@ def next_minute(state: Longs, flow: Floats, now: int) -> None:
     season = flow[q.SEASON + min(int(time_of_day * q.SEASONS / session), q.SEASONS - 1)]
     activity = season * flow[row]
     m.activity = class_of(flow, q.ACTIVITY_EDGES, q.ACTIVITIES - 1, activity)
+    activity = max(activity, QUIETEST)  # a power below 0 of a minute without events is infinite
     pace = activity / flow[q.ACTIVITY_MEAN + m.activity] * activity ** flow[q.SWING]
     m.pace = min(max(pace, 0.2), 5.0)
     m.markets = flow[row + 1]
