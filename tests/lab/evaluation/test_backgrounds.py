@@ -169,18 +169,24 @@ def test_shared_markets_take_no_regime_from_outside() -> None:
 # -- environments ------------------------------------------------------------------------------------------------------
 
 
-def environments() -> tuple[ExecutionVec, ExecutionVec]:
-    """An environment of a pool, and one of the same episodes that shares nothing."""
+def environments(pool: int) -> tuple[ExecutionVec, ExecutionVec]:
+    """An environment of a pool (0: of new episodes), and one of the same episodes that shares nothing."""
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
     source = reactive(load("sh600961"), 2)
-    sampler = pooled(bank_sampler(task, task.lots(load("sh600961").volume_per_s), 2), 6)
+    sampler = bank_sampler(task, task.lots(load("sh600961").volume_per_s), 2)
+    sampler = pooled(sampler, pool) if pool else sampler
     return ExecutionVec(source, task, sampler, 8, terms=TrainingTerms(share=True)), ExecutionVec(
         source, task, sampler, 8
     )
 
 
-def test_a_pool_pays_what_it_paid_and_goes_on_from_a_state() -> None:
-    one, other = environments()
+@pytest.mark.parametrize(("pool", "megabytes"), [(6, 64), (0, 64), (0, 0.05)])
+def test_episodes_pay_what_they_paid_and_go_on_from_a_state(
+    pool: int, megabytes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the store is too small for all, so that it forgets what no market follows any more."""
+    monkeypatch.setattr("tercel.lab.learning.envs.BACKGROUNDS_MB", megabytes)
+    one, other = environments(pool)
     rng, states = np.random.default_rng(0), []
     assert np.array_equal(one.reset(seed=3)[0], other.reset(seed=3)[0])
     actions = rng.integers(0, one.actions.size, (60, 8))
@@ -192,7 +198,9 @@ def test_a_pool_pays_what_it_paid_and_goes_on_from_a_state() -> None:
             assert np.array_equal(a, b)
         if n in (13, 14):
             states.append((n, one.state()))
-    for fresh in environments():
+    assert one.backgrounds is not None
+    assert one.backgrounds.rows[0].any()
+    for fresh in environments(pool):
         for n, state in states:
             fresh.restore(state)
             for action, expected in zip(actions[n + 1 :], paid[n + 1 :], strict=True):

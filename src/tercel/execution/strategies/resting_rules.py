@@ -23,9 +23,10 @@ from typing import ClassVar, Final
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.jit import Floats
-from tercel.execution.decoder_kernels import ROUNDING_PARTS
-from tercel.execution.intent import ANCHOR, AT_TOUCH, IMPROVE, REST0, TAKE, Intents, K
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.execution import columns as c
+from tercel.execution.decoder_kernels import ROUNDING_PARTS, begin_row, finish_rows
+from tercel.execution.intent import ANCHOR, AT_TOUCH, IMPROVE, REST0, TAKE, WIDTH, Intents, K
 from tercel.execution.strategies.baselines import lots_of, shares_done
 from tercel.execution.strategies.tunable import Layout, Tunable, sigmoid
 from tercel.execution.strategy import finish_intents, hold, ladder
@@ -142,20 +143,49 @@ class TwapRepeg(_Passive):
 
     def decide(self, view: View) -> Intents:
         """Intents that rest the lots missing to the line at and behind the touch, a tick inside a wide spread instead."""
-        due, target = self._line(view)
-        intents = rest_ahead(
-            due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view
+        intents = np.empty((view.n, WIDTH), np.int32)
+        inside_lots = np.exp(self.value("inside_lots"))
+        behind = np.broadcast_to(self._behind_by_spread(view), view.n).copy()
+        rest_missing(
+            view.x, view.m, self._line(view)[1], behind, self.value("inside"), inside_lots, intents
         )
-        spread = view.spread
-        inside = (spread > 1) & (spread * self.value("inside") >= 1)
-        most = np.maximum(
-            np.exp(self.value("inside_lots")) * view.own_depth.mean(axis=1),
-            -(-view.qty0 // ROUNDING_PARTS),
-        )
-        displayed = np.minimum(np.clip(target - view.done, 0, view.left), most).astype(np.int64)
-        intents[inside, REST0:] = 0
-        intents[inside, REST0 + IMPROVE] = displayed[inside]
-        return finish_intents(intents, view)
+        return intents
+
+
+@kernel
+def rest_missing(
+    x: Longs,
+    m: Longs,
+    target: Longs,
+    behind: Floats,
+    inside: Floats,
+    inside_lots: Floats,
+    intents: Packed,
+) -> None:
+    """Write intents, int32 (n, 10), that rest the lots missing to `target` (n,) at the touch, a share `behind` (n,) of them a
+    tick behind; where a tick is at most a share `inside` of the spread, up to `inside_lots` mean levels a tick inside.
+
+    `inside` and `inside_lots` have one value for all markets, or one for each.
+    """
+    for row in range(intents.shape[0]):
+        if not begin_row(x[row], m[row], intents[row]):
+            continue
+        left = x[row, c.LEFT]
+        side = x[row, c.SIDE]
+        missing = min(max(target[row] - x[row, c.QTY0] + left, 0), left)
+        spread = (m[row, c.FAR] - m[row, c.TOUCH]) * side - x[row, c.UNDERCUT]
+        if spread > 1 and spread * inside[row % inside.shape[0]] >= 1.0:
+            depth = 0
+            for level in range(c.LEVELS):
+                depth += m[row, c.OWN1 + level]
+            most = inside_lots[row % inside_lots.shape[0]] * (depth / c.LEVELS)
+            grain = -(-x[row, c.QTY0] // ROUNDING_PARTS)
+            intents[row, REST0 + IMPROVE] = int(min(float(missing), max(most, float(grain))))
+        else:
+            back = int(np.floor(behind[row] * missing + 0.5))
+            intents[row, REST0 + AT_TOUCH] = missing - back
+            intents[row, REST0 + AT_TOUCH + 1] = back
+    finish_rows(x, m, intents)
 
 
 @dataclass(frozen=True, eq=False)

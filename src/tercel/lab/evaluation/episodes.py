@@ -229,6 +229,8 @@ class Episodes:
                 f"a plan of {len(plan)}",
                 "take as many as there are markets",
             )
+        if self._backgrounds is not None:
+            self._backgrounds.leave(self.states, markets)
         kernels.begin_batch(
             self.books,
             self.states,

@@ -50,6 +50,8 @@ from tercel.lab.learning.rewards import Reward, Step, rewards_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
+# Memory for public events that markets share, MB: some hundred half hours.
+BACKGROUNDS_MB = 64
 # Seeds that are drawn when none is given.
 SEEDS = 2**31
 
@@ -68,8 +70,8 @@ class TrainingTerms:
     unit : float
         Ticks per lot that count as a reward of 1.
     share : bool
-        Episodes come again, as those of a pool do: what the public does in one is simulated once
-        (:meth:`Episodes.share`). The results are the same bytes.
+        Episodes come again, as those of a pool do, or in pairs of a buy and a sell: what the public does in one is
+        simulated once (`Backgrounds`). The results are the same bytes.
     copy : bool
         Whether an environment returns new arrays; if not, its own, valid until the next call.
     autoreset_mode : AutoresetMode
@@ -181,7 +183,9 @@ class ExecutionVec(SameStepVectorEnv):
         rival = self.terms.rival
         self._twins = None if rival is None else _episodes_for(rival, source, task, n)
         self._rival_costs = np.zeros(n)
-        self.backgrounds = Backgrounds() if self.terms.share else None
+        self.backgrounds = (
+            Backgrounds(BACKGROUNDS_MB, evicts=True) if self.terms.share else None
+        )
         self._share_backgrounds()
         # Of every market the seed and the number of its next episode, where each has a seed of its own.
         self.seeds: Sequence[list[int]] = ()
@@ -477,7 +481,7 @@ class ExecutionVec(SameStepVectorEnv):
         if self.actions.base is not None:
             self.episodes.follow(self.actions.base)  # forecasts are no part of the state
         if "ahead" in state:
-            self.backgrounds = self.backgrounds or Backgrounds()
+            self.backgrounds = self.backgrounds or Backgrounds(BACKGROUNDS_MB, evicts=True)
             self._share_backgrounds()
             self.backgrounds.restore_rows_ahead(self.episodes.states, state["ahead"])
         self.seed, self.started, self._ended = (

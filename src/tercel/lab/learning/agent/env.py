@@ -44,7 +44,9 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             market.task,
             market.sampler,
             edges[i + 1] - edges[i],
-            terms=TrainingTerms(config.task.ranges, rival, unit_of(config, market), copy=False),
+            terms=TrainingTerms(
+                config.task.ranges, rival, unit_of(config, market), share=True, copy=False
+            ),
             actions=config.policy.actions,
             weights=reward_of(config),
             action_parameters=action_parameters(config),
