@@ -10,7 +10,7 @@ import pytest
 from tests.waiting import until
 
 from tercel.core import jit, kernel_keys
-from tercel.core.jit import kernel, parallel_kernel, prange
+from tercel.core.jit import allocating_kernel, kernel
 
 pytestmark = pytest.mark.skipif(not jit.JIT, reason="interpreted")
 
@@ -52,9 +52,9 @@ def add_more(a: np.ndarray, n: int) -> None:
     add_to(a, 100)
 
 
-@parallel_kernel
+@allocating_kernel
 def add_rows(a: np.ndarray) -> None:
-    for i in prange(a.shape[0]):
+    for i in range(a.shape[0]):
         add_twice(a[i], i)
 
 

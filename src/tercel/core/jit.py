@@ -41,19 +41,6 @@ Bytes = NDArray[np.uint8] | NDArray[np.int8]
 JIT = os.environ.get("TERCEL_JIT", "1") != "0"
 
 
-if JIT:
-
-    def __getattr__(name: str) -> Any:
-        """`prange` is Numba's, imported when a parallel kernel's module asks for it."""
-        if name == "prange":
-            from numba import prange
-
-            return prange
-        raise AttributeError(name)
-else:
-    prange = range
-
-
 def _widen_type(kind: Any) -> Any:
     """The type that an argument is compiled for: signed integers as int64, floats as float64, other types as they are.
 
@@ -226,18 +213,6 @@ def _link_kernel(function: F, compiler_name: str) -> Any:
 def allocating_kernel(function: F) -> F:
     """As :func:`kernel`, for functions that create arrays."""
     return _by_numba(function)
-
-
-def parallel_kernel(function: F) -> F:
-    """As :func:`allocating_kernel`, with `prange` loops spread over threads.
-
-    Waiting threads look for work a few microseconds long and then sleep. Those of GNU OpenMP look on for milliseconds
-    by default, which on busy cores made two threads 20 x slower than one; sleeping at once made them 1.5 x as fast on
-    idle ones instead of 1.9 x. The wish is read when Numba first starts its threads; values already set stay.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    return _by_numba(function, parallel=True)
 
 
 def _by_numba(function: F, **options: Any) -> F:

@@ -58,7 +58,7 @@ class Translated(JITCodeLibrary):
         return self._shared_module
 
     def _get_module_for_linking(self) -> Any:
-        """The LLVM module with everything it calls, for a kernel compiled by Numba itself (`parallel_kernel`)."""
+        """The LLVM module with everything it calls, for a kernel compiled by Numba itself (`allocating_kernel`)."""
         module = self.standalone_module().clone()
         own_functions = {
             function.name for function in module.functions if not function.is_declaration

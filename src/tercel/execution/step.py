@@ -1,12 +1,12 @@
 """Compiled steps of a batch of episodes: warm up, arrive, observe, reconcile, advance, close.
 
-One market is two packed arrays; a batch stacks them. The same per-market functions serve the batch, one thread or
-many, and (fed from a record instead of a flow) the live driver.
+One market is two packed arrays; a batch stacks them. The same per-market functions serve the batch and (fed
+from a record instead of a flow) the live driver.
 """
 
 from typing import Any
 
-from tercel.core.jit import Floats, Longs, Packed, PackedRows, Rows, kernel, parallel_kernel, prange
+from tercel.core.jit import Floats, Longs, Packed, PackedRows, Rows, kernel
 from tercel.core.price_limit import LIMIT_PARTS
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
@@ -349,23 +349,6 @@ def act_batch(
 ) -> None:
     """One decision in every market with a running episode, on one thread; fills `reward_terms` (rewards), `x`, `m` and `draw`."""
     for i in range(bs.shape[0]):
-        act_at(bs, ks, flow, tape, intents, reward_terms, x, m, draw, i)
-
-
-@parallel_kernel
-def act_batch_threads(
-    bs: Packed,
-    ks: Longs,
-    flow: Floats,
-    tape: Longs,
-    intents: Packed,
-    reward_terms: Longs,
-    x: Longs,
-    m: Longs,
-    draw: Floats,
-) -> None:
-    """`act_batch` on several threads, with the same results: each market has its own random streams."""
-    for i in prange(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, reward_terms, x, m, draw, i)
 
 

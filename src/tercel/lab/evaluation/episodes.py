@@ -8,6 +8,9 @@ costs = episodes.costs()
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -120,12 +123,9 @@ class Episodes:
         self._teller: ForecastWriter | None = None
         self._outlook: Ints | None = None
         self._placebo_outlooks: Ints | None = None
-        self._act: Callable[..., None] = kernels.act_batch
-        if threads > 1:
-            from numba import set_num_threads
-
-            set_num_threads(threads)
-            self._act = kernels.act_batch_threads
+        edges = np.linspace(0, n, min(threads, n) + 1).astype(int)
+        self._parts = [slice(*pair) for pair in pairwise(edges.tolist())]
+        self._threads = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
 
     def vary_worlds(self, horizon_ns: Ints, decisions: Ints, latency_ns: Ints) -> None:
         """Give each prepared world a horizon, a number of decisions and a constant order latency, int64 (worlds,) each.
@@ -372,19 +372,27 @@ class Episodes:
                 f"{received[0]} of shape {received[1]}",
                 "make them with execution.intent.empty(n)",
             )
-        self._act(
-            self.books,
-            self.states,
-            self.source.flow,
-            self._tape,
-            np.ascontiguousarray(intents),
-            self.reward_terms,
-            self._x,
-            self._m,
-            self._draw,
-        )
+        intents = np.ascontiguousarray(intents)
+        if self._threads is None:
+            self._act(intents, self._parts[0])
+        else:
+            list(self._threads.map(partial(self._act, intents), self._parts))
         self._write_guidance()
         self._write_outlook()
+
+    def _act(self, intents: Intents, part: slice) -> None:
+        """Apply the intents of some of the markets, and advance them; without the interpreter's lock."""
+        kernels.act_batch(
+            self.books[part],
+            self.states[part],
+            self.source.flow,
+            self._tape,
+            intents[part],
+            self.reward_terms[part],
+            self._x[part],
+            self._m[part],
+            self._draw[part],
+        )
 
     def fills(self, market: int) -> Ints:
         """Own fills logged in a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced; at most

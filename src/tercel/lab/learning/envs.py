@@ -183,9 +183,7 @@ class ExecutionVec(SameStepVectorEnv):
         rival = self.terms.rival
         self._twins = None if rival is None else _episodes_for(rival, source, task, n)
         self._rival_costs = np.zeros(n)
-        self.backgrounds = (
-            Backgrounds(BACKGROUNDS_MB, evicts=True) if self.terms.share else None
-        )
+        self.backgrounds = Backgrounds(BACKGROUNDS_MB, evicts=True) if self.terms.share else None
         self._share_backgrounds()
         # Of every market the seed and the number of its next episode, where each has a seed of its own.
         self.seeds: Sequence[list[int]] = ()
