@@ -530,6 +530,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/parents/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Order
+         * @description What a parent order that arrives now would cost on the recorded days of a lake, by strategy; takes half a minute.
+         */
+        post: operations["estimate_order_api_parents_estimate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/parents/{id}/amend": {
         parameters: {
             query?: never;
@@ -1618,6 +1638,22 @@ export interface components {
             desk: string;
             /** Agent */
             agent?: string | null;
+        };
+        /**
+         * EstimatedOrder
+         * @description What an order will cost by recorded days: a table of strategies, what it says, a picture of cost against risk (SVG).
+         */
+        EstimatedOrder: {
+            /** Title */
+            title: string;
+            /** Headings */
+            headings: string[];
+            /** Rows */
+            rows: string[][];
+            /** Sentences */
+            sentences: string[];
+            /** Picture */
+            picture: string;
         };
         /**
          * ExposurePart
@@ -2923,6 +2959,7 @@ export type DeskReport = components['schemas']['DeskReport'];
 export type DeskRow = components['schemas']['DeskRow'];
 export type Done = components['schemas']['Done'];
 export type EndPostureBody = components['schemas']['EndPostureBody'];
+export type EstimatedOrder = components['schemas']['EstimatedOrder'];
 export type ExposurePart = components['schemas']['ExposurePart'];
 export type ForecastRow = components['schemas']['ForecastRow'];
 export type Freshness = components['schemas']['Freshness'];
@@ -4092,6 +4129,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuotedCosts"];
+                };
+            };
+            /** @description no session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    estimate_order_api_parents_estimate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuoteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimatedOrder"];
                 };
             };
             /** @description no session */

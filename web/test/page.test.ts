@@ -129,6 +129,23 @@ describe("acts", () => {
     const sent = { instrument: "CSCO", side: "buy", qty: 1000, minutes: 30, reason: "the client asks" };
     expect(there.asked).toEqual([["parents", { desk: "today", ...sent }]]);
   });
+  test("an order is estimated from recorded days, or the page says why not", async () => {
+    await show(at("orders"));
+    await fill("Quantity", "1,000", "main");
+    await fill("Reason", "the client asks", "main");
+    await press("What will it cost?");
+    await says(".quote", "no limit of the desk speaks against it");
+    await press("Estimate from recorded days");
+    await says(".quote", "4.0 % of the volume expected");
+    expect(tidy(text("[aria-label=Estimate]"))).toContain("guarded 2.1 [-1.5, 5.7] 0 %");
+    expect(text(".quote")).toContain("guarded costs least");
+    expect(every(".quote img").length).toBe(1);
+    delete there.told["parents/estimate"];
+    await fill("Quantity", "2,000", "main");
+    await press("What will it cost?");
+    await press("Estimate from recorded days");
+    await says(".quote", "Expected a lake; got none. To go on: --lake.");
+  });
   test("an order without a figure says why", async () => {
     const quote = there.told["parents/quote"];
     quote.value = null;

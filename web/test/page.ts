@@ -62,7 +62,10 @@ export class Console {
       return [200, this.told[`me ${this.role}`]];
     }
     if (headers["x-csrf"] !== "token") return [403, {}];
-    if (path === "parents/quote") return [200, this.told[path]];
+    if (path === "parents/quote" || path === "parents/estimate")
+      return this.told[path]
+        ? [200, this.told[path]]
+        : [409, { expected: "a lake", received: "none", remedy: "--lake" }];
     this.asked.push([path, asked]);
     if (path === "kill") {
       const scope = asked.scope === "agent" ? asked.name : "all";

@@ -88,6 +88,10 @@ def console(
             help="An identity provider: issuer, client_id, secret_file.", metavar="FILE.toml"
         ),
     ] = None,
+    lake: Annotated[
+        Path | None,
+        typer.Option(help="Recorded days from which orders are estimated.", metavar="DIR"),
+    ] = None,
 ) -> None:
     """Serve the page where people monitor and overrule desks; loopback only, each person by name."""
     import_optional("fastapi", "trade")
@@ -105,7 +109,7 @@ def console(
 
         provider = load_provider(oidc, time.monotonic)
     connected = connect_desks(folders, time.time_ns, time.monotonic)
-    app = create_app(connected, users, time.monotonic, token=token, provider=provider)
+    app = create_app(connected, users, time.monotonic, token=token, provider=provider, lake=lake)
     folder_names = ", ".join(map(str, folders))
     say(
         f"console of {folder_names}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)"

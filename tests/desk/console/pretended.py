@@ -347,6 +347,16 @@ def create_app() -> FastAPI:
         ]
         return {"value": 30_012.0, "by_strategy": rows, "against": []}
 
+    @app.post("/api/parents/estimate")
+    async def estimate() -> dict[str, Any]:
+        return {
+            "title": "buy 1,000 CSCO, 10:00 to 10:30: 4.0 % of the volume expected; bps",
+            "headings": ["strategy", "cost [90 % of days]", "unfilled"],
+            "rows": [["guarded", "2.1 [-1.5, 5.7]", "0 %"], ["twap_take", "4.0 [0.3, 7.7]", "0 %"]],
+            "sentences": ["guarded costs least: 2.1 bps expected, give or take 0.2."],
+            "picture": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+        }
+
     @app.post("/api/{what:path}")
     async def act(what: str) -> dict[str, list[str]]:
         return {"done": [f"today: {what}"], "not_done": []}

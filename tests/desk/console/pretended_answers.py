@@ -39,8 +39,8 @@ def answers() -> str:
         ).json()
     for path in PATHS:
         found[path.partition("?")[0]] = _short(client.get(f"/api/{path}").json())
-    quote = client.post("/api/parents/quote", json={})
-    found["parents/quote"] = quote.json()
+    for path in ("parents/quote", "parents/estimate"):
+        found[path] = client.post(f"/api/{path}", json={}).json()
     lines = (
         f"{json.dumps(path)}: {json.dumps(told, separators=(',', ':'))}"
         for path, told in found.items()

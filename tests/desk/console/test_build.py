@@ -17,7 +17,7 @@ from tercel.core.report.palette import COLOURS
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB, PAGES = ROOT / "web", ROOT / "src" / "tercel" / "core" / "pages"
-MOST_LINES, MOST_BYTES = {".ts": 4380, ".css": 250}, 600_000
+MOST_LINES, MOST_BYTES = {".ts": 4400, ".css": 250}, 600_000
 
 
 def own_sources() -> list[Path]:

@@ -8,7 +8,7 @@ import { bad, Do, field, Input, Menu, typed, useMay, verb, type Values } from ".
 import { acts, figure, Listed, prose, Table, words } from "../parts/table";
 import { WhyButton } from "../parts/why";
 import { names, parents as parentRows, type Parent } from "../rows";
-import type { ListingPart, OrderPart, QuotedCost, QuotedCosts } from "../schema";
+import type { EstimatedOrder, ListingPart, OrderPart, QuotedCost, QuotedCosts } from "../schema";
 import { use, usePast, useView, type Page } from "../store";
 import { AskDealers, OpenRequests, PastRequests } from "./quotes";
 
@@ -137,7 +137,7 @@ const Whose = ({ p }: { p: Parent }) => (
   </>
 );
 
-function Costing({ quote }: { quote: QuotedCosts }) {
+function Costing({ quote, about }: { quote: QuotedCosts; about: Body<"/api/parents/estimate", "post"> }) {
   const currency = quote.by_strategy[0]?.currency;
   return (
     <div class="quote mt-3 grid gap-2" role="status">
@@ -180,7 +180,31 @@ function Costing({ quote }: { quote: QuotedCosts }) {
         The mean cost of each agent's finished parents, whatever their sizes and times: there is no figure before the
         first is over. The interval says how sure the mean is, not how this order ends.
       </p>
+      <FromDays about={about} />
     </div>
+  );
+}
+/** What like orders cost on recorded days: asked for alone, as it takes half a minute. */
+function FromDays({ about }: { about: Body<"/api/parents/estimate", "post"> }) {
+  const [found, put] = useState<Partial<EstimatedOrder>>({});
+  const ask = (): void => {
+    put({ title: "Like orders are replayed on recorded days: half a minute." });
+    send("/api/parents/estimate", {}, about)
+      .then(put)
+      .catch((error: Error) => put({ title: error.message }));
+  };
+  const { title, headings = [], rows = [], sentences = [], picture } = found;
+  if (!title) return <Button say="Estimate from recorded days" kind="small" on={ask} />;
+  const cells = headings.map((head, i) => (i ? figure : words)<string[]>(head, (row) => row[i]));
+  return (
+    <>
+      <p role="status">{title}</p>
+      {picture && <Table label="Estimate" rows={rows} id={(row) => row[0]!} empty="" columns={cells} />}
+      <List all={sentences} />
+      {picture && (
+        <img class="bg-white" alt="cost against risk" src={`data:image/svg+xml,${encodeURIComponent(picture)}`} />
+      )}
+    </>
   );
 }
 
@@ -237,7 +261,7 @@ function Submit({ page }: { page: Page }) {
             {fresh.wrong}
           </Say>
         )}
-        {fresh && !fresh.wrong && <Costing quote={fresh.is} />}
+        {fresh && !fresh.wrong && <Costing key={of} quote={fresh.is} about={about} />}
         <div class="menu">
           <Soft>{not || (fresh ? "" : "What it will cost is asked for first.")}</Soft>
           {fresh && <Button say="Change it" kind="" on={() => quoted(null)} />}

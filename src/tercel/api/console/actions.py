@@ -11,7 +11,7 @@ from fastapi import FastAPI, Path, Request
 
 from tercel.api.console import models
 from tercel.api.console.connected import ConnectedDesk, Desks
-from tercel.api.console.cost_estimates import estimate_costs
+from tercel.api.console.cost_estimates import RecordedCosts, estimate_costs
 from tercel.api.console.desk_commands import (
     accept_quote,
     agent_by_share,
@@ -39,7 +39,7 @@ def operator_name(request: Request) -> str:
     return visit.by
 
 
-def add_action_routes(app: FastAPI, desks: Desks) -> None:
+def add_action_routes(app: FastAPI, desks: Desks, recorded: RecordedCosts) -> None:
     """Add to the app the routes of actions that one person takes alone."""
 
     @app.post("/api/kill", name="kill", **needs("kill"))
@@ -69,6 +69,11 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
     def ask_costs(payload: models.QuoteBody) -> models.QuotedCosts:
         """Cost estimates of a parent order, by strategy, and the limits that it would break; nothing is sent."""
         return estimate_costs(desks.ready_desk(payload.desk), payload)
+
+    @app.post("/api/parents/estimate", **needs("submit"))
+    def estimate_order(payload: models.QuoteBody) -> models.EstimatedOrder:
+        """What a parent order that arrives now would cost on the recorded days of a lake, by strategy; takes half a minute."""
+        return recorded.estimate(desks.ready_desk(payload.desk), payload)
 
     @app.post("/api/parents/{id:path}/amend", **needs("amend"))
     def amend(request: Request, id: Id, payload: models.AmendBody) -> Done:

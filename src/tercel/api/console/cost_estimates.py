@@ -1,15 +1,26 @@
-"""Cost estimates of a parent order before it is sent, by agent from its past costs, with the limits that it would breach."""
+"""Cost estimates of a parent order before it is sent: by agent from its past costs, and from recorded days of a lake."""
 
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Lock
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tercel.api.console.connected import ConnectedDesk
-from tercel.api.console.models import QuoteBody, QuotedCost, QuotedCosts
+from tercel.api.console.guard import HttpError
+from tercel.api.console.models import EstimatedOrder, QuoteBody, QuotedCost, QuotedCosts
+from tercel.core.errors import TercelError
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.console.agent_state import Agent
 from tercel.desk.console.model_report import Interval
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal.bodies import HoldEntry
 from tercel.desk.trading.tca.shortfall import BPS
+from tercel.market.tape import Lake
 
 
 def estimate_costs(served: ConnectedDesk, payload: QuoteBody) -> QuotedCosts:
@@ -41,6 +52,70 @@ def estimate_costs(served: ConnectedDesk, payload: QuoteBody) -> QuotedCosts:
         return QuotedCosts(value=value, by_strategy=rows, against=against)
 
     return served.follower.query(costs)
+
+
+class RecordedCosts:
+    """Estimates of `tercel estimate` from a lake's recorded days, one at a time, each in a process of its own.
+
+    A kill does not wait for it, and what it loads leaves with it.
+
+    Parameters
+    ----------
+    lake : Path, optional
+
+    Raises
+    ------
+    ConfigError
+        No lake is there.
+    """
+
+    def __init__(self, lake: Path | None) -> None:
+        self._lake = None if lake is None else Lake.existing(lake)
+        self._one = Lock()
+
+    def estimate(self, served: ConnectedDesk, payload: QuoteBody) -> EstimatedOrder:
+        """Estimate an order that arrives now, by the desk's clock; 409 without a lake, 422 for what the estimate refuses,
+        429 while another is computed."""
+        if self._lake is None:
+            raise HttpError(
+                409, "a lake of recorded days", "none", "start `tercel console` with --lake DIR"
+            )
+        lots = served.lots(payload.instrument, payload.qty)
+        now_ns = served.follower.query(lambda state: state.ns)
+        if not self._one.acquire(blocking=False):
+            raise HttpError(429, "one estimate at a time", "a second", "wait until it is there")
+        try:
+            order = (self._lake, payload.instrument, payload.side, lots, payload.minutes)
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                return EstimatedOrder(**process.submit(_estimate_now, *order, now_ns).result())
+        except TercelError as error:
+            raise HttpError(422, error.expected, error.received, error.remedy) from None
+        except BrokenProcessPool:
+            raise HttpError(
+                503, "an estimate", "its process was ended", "look at the machine's memory"
+            ) from None
+        finally:
+            self._one.release()
+
+
+def _estimate_now(
+    lake: Lake, symbol: str, side: str, lots: int, minutes: float, now_ns: int
+) -> dict[str, Any]:
+    """Fields of an `EstimatedOrder` that arrives at `now_ns`."""
+    from tercel.api.estimate import estimate
+
+    symbol = lake.match_case(symbol)
+    zone = ZoneInfo(lake.instrument(symbol, lake.days(symbol)[-1]).timezone)
+    now = datetime.fromtimestamp(now_ns / NS_PER_SECOND, UTC).astimezone(zone)
+    start = f"{now:%Y-%m-%d %H:%M}"
+    found = estimate(symbol, side, lots, lake=lake.root, start=start, horizon=minutes * 60)
+    return {
+        "title": found.title,
+        "headings": list(found.headings),
+        "rows": found.rows(),
+        "sentences": found.sentences(),
+        "picture": found.figure().svg,
+    }
 
 
 def _order_value(state: DeskState, payload: QuoteBody, listing: Mapping[str, Any]) -> float | None:

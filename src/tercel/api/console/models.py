@@ -316,3 +316,13 @@ class QuotedCosts(BaseModel):
     value: float | None
     by_strategy: list[QuotedCost]
     against: list[str]
+
+
+class EstimatedOrder(BaseModel):
+    """What an order will cost by recorded days: a table of strategies, what it says, a picture of cost against risk (SVG)."""
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
+    sentences: list[str]
+    picture: str

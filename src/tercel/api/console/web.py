@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import h11
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tercel.api.console.actions import add_action_routes
 from tercel.api.console.connected import ConnectedDesk, Desks, connect_desks
+from tercel.api.console.cost_estimates import RecordedCosts
 from tercel.api.console.guard import (
     LOOPBACK_HOSTS,
     GuardedRoute,
@@ -128,6 +130,7 @@ def create_app(
     token: str | None = None,
     provider: "IdentityProvider | None" = None,
     hosts: Iterable[str] = LOOPBACK_HOSTS,
+    lake: Path | None = None,
 ) -> FastAPI:
     """The console's web application: all routes for some desks, behind one guard.
 
@@ -145,6 +148,8 @@ def create_app(
         Identity provider; people whom it names log in without a password.
     hosts : iterable of str
         Accepted host names.
+    lake : Path, optional
+        Recorded days from which orders are estimated.
     """
 
     @asynccontextmanager
@@ -177,7 +182,7 @@ def create_app(
         add_provider_routes(app, app.state.sessions, provider)
     add_user_routes(app, people)
     add_read_routes(app, desks)
-    add_action_routes(app, desks)
+    add_action_routes(app, desks, RecordedCosts(lake))
     add_two_person_routes(app, desks)
     add_page_routes(app)
     app.add_middleware(HttpGuard, hosts=hosts)
