@@ -22,6 +22,7 @@ from tercel.api.fit_report import Fit
 from tercel.api.learn import TrainingRun, trainable_scenario
 from tercel.api.market import calibrate
 from tercel.core.errors import ConfigError, TapeError, TercelError, refuse_if
+from tercel.core.extras import import_optional
 from tercel.core.files import write_atomic
 from tercel.core.locks import LOCK, folder_lock
 from tercel.core.progress import progress as bars
@@ -295,6 +296,7 @@ def fit(
 
     >>> fit("IBM", lake="lake", out="fitted")  # doctest: +SKIP
     """
+    import_optional("lightgbm")
     tape = Lake.existing(lake)
     symbol = tape.match_case(symbol)
     dates = tape.days(symbol)

@@ -237,9 +237,12 @@ def _progress_bar(
         )
 
         def on_row(row: Metrics, best: Metrics | None) -> None:
-            """Advance the bar to a row of metrics; show the best validation cost so far."""
-            gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""
-            display.update(bar, completed=row["frames"], now=gain)
+            """Advance the bar to a row of metrics; show decisions a second and the best validation cost so far."""
+            gain = f", best {best['gain']:+.2f} bps on the rule" if best else ""
+            speed = display.tasks[bar].speed or 0.0
+            display.update(
+                bar, completed=row["frames"], now=f"{speed:,.0f} decisions a second{gain}"
+            )
 
         yield on_row
 
