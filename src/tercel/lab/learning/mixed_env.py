@@ -1,8 +1,6 @@
 """`MixedVec`: vector environments of several markets as one, each with its own slots and reward unit."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +19,7 @@ class MixedVec(SameStepVectorEnv):
     ----------
     parts : sequence of ExecutionVec
     names : sequence of str
-        Of the markets of the parts, for their metrics.
+        Of the parts, for their metrics.
 
     Raises
     ------
@@ -42,8 +40,6 @@ class MixedVec(SameStepVectorEnv):
         super().__init__(int(edges[-1]), first.observer.size, first.single_action_space)
         self.parts = tuple(parts)
         self.names = tuple(names)
-        # The compiled loops of the parts run without the interpreter's lock.
-        self._threads = ThreadPoolExecutor(os.cpu_count())
         self.slices = [slice(a, b) for a, b in pairwise(edges.tolist())]
 
     def reset(
@@ -62,8 +58,9 @@ class MixedVec(SameStepVectorEnv):
         """Act in all parts: observations, rewards, terminated, truncated, and `info` with costs and `is_bps` of all slots
         alone.
         """
-        shares = [actions[slots] for slots in self.slices]
-        results = list(self._threads.map(ExecutionVec.step, self.parts, shares))
+        results = [
+            part.step(actions[slots]) for part, slots in zip(self.parts, self.slices, strict=True)
+        ]
         obs, rewards, done = (np.concatenate([result[j] for result in results]) for j in range(3))
         info = {
             name: np.concatenate([result[4][name] for result in results])
@@ -77,16 +74,14 @@ class MixedVec(SameStepVectorEnv):
             part.progress(frames)
 
     def take_metrics(self) -> dict[str, float]:
-        """Means over the parts, weighted by their slots (NaN if one has none); of several markets also `is_bps` of each."""
+        """Means over the parts, weighted by their slots (NaN if one part has none); with several parts also `is_bps` of each."""
         rows = [part.take_metrics() for part in self.parts]
-        slots = np.array([part.num_envs for part in self.parts], float)
-        mean = {name: float(np.average([r[name] for r in rows], weights=slots)) for name in rows[0]}
-        markets = dict.fromkeys(self.names)
-        if len(markets) > 1:
-            costs, names = np.array([row["is_bps"] for row in rows]), np.array(self.names)
-            for market in markets:
-                ours = names == market
-                mean[f"is_bps_{market}"] = float(np.average(costs[ours], weights=slots[ours]))
+        weights = np.array([part.num_envs for part in self.parts], float) / self.num_envs
+        mean = {name: float(np.dot(weights, [row[name] for row in rows])) for name in rows[0]}
+        if len(rows) > 1:
+            mean |= {
+                f"is_bps_{name}": row["is_bps"] for name, row in zip(self.names, rows, strict=True)
+            }
         return mean
 
     def state(self) -> State:

@@ -1,13 +1,11 @@
 """Training environment of a configuration: slots of markets, split by weight, each with its unit of reward."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 from tercel.core.entry_points import load_from_distribution
 from tercel.core.errors import refuse_if
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
 from tercel.lab.learning.agent.arena import TrainingArena
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import TrainingMarket
@@ -21,8 +19,6 @@ from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.lab.learning.mixed_env import MixedVec
 
 MakeEnv = Callable[[AgentConfig], Any]
-HALVED_FROM: Final = 32
-"""Slots of a market from which it is worked in two halves, each on a core of its own."""
 CLUSTERS: Final = "tercel.clusters"
 
 
@@ -31,30 +27,25 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     markets.
     """
     slots = config.learner.markets
+    reward = config.reward
     refuse_if(
         slots < len(markets),
         f"a slot for each of {len(markets)} markets",
         f"{slots}",
         "raise learner.markets",
     )
-    shares = [1.0] if config.on_tape else config.market.shares
-    split = [
-        (market, n)
-        for market, (first, end) in zip(markets, pairwise(slot_edges(slots, shares)), strict=True)
-        for n in halves(end - first)
-    ]
+    rival = None
+    if reward.against:
+        rival = rule_of(config) if reward.against == "base" else build(reward.against)
+    edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
         ExecutionVec(
             market.training,
             market.task,
             market.sampler,
-            n,
+            edges[i + 1] - edges[i],
             terms=TrainingTerms(
-                config.task.ranges,
-                _rival_of(config),
-                unit_of(config, market),
-                share=True,
-                copy=False,
+                config.task.ranges, rival, unit_of(config, market), share=True, copy=False
             ),
             actions=config.policy.actions,
             weights=reward_of(config),
@@ -62,17 +53,9 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             observation=observation_of(config),
             stack=config.policy.stack,
         )
-        for market, n in split
+        for i, market in enumerate(markets)
     ]
-    return MixedVec(parts, [market.label for market, _ in split])
-
-
-def _rival_of(config: AgentConfig) -> Strategy | None:
-    """Strategy that works the same episodes for a paired reward, one for each thread."""
-    against = config.reward.against
-    if not against:
-        return None
-    return rule_of(config) if against == "base" else build(against)
+    return MixedVec(parts, [market.label for market in markets])
 
 
 def learning_env(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec | TrainingArena:
@@ -96,18 +79,6 @@ def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:
     for i in range(1, len(edges)):
         edges[i] = min(max(edges[i], edges[i - 1] + 1), slots - (len(weights) - i))
     return edges
-
-
-def halves(slots: int) -> list[int]:
-    """Split the slots of a market where they are many; an even first half keeps a buy and its sell together.
-
-    >>> halves(64), halves(50), halves(20)
-    ([32, 32], [24, 26], [20])
-    """
-    if slots < HALVED_FROM:
-        return [slots]
-    first = slots // 4 * 2
-    return [first, slots - first]
 
 
 def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
