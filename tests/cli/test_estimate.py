@@ -1,6 +1,7 @@
 """`tercel estimate`: the table, the object, the page and what is refused; breaks of a day."""
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.cli.command import done, refused, shown, tercel
 
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
+from tercel.lab.evaluation.pipeline.leaks import SeenDays
 from tercel.lab.pretrade.like_orders import like_orders
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.simulator.tape_source import TapeDay
@@ -129,12 +131,9 @@ def test_a_horizon_that_a_break_parts_is_refused() -> None:
 def test_a_policy_that_learned_from_the_days_is_named(
     lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note = "Seen days: default listens to SIM, 2003-01-13; judged all the same: SIM."
-    monkeypatch.setattr(
-        "tercel.api.estimate.leak_notes",
-        lambda policies, *_: [note, "Leaks: none"] if policies else [],
-    )
+    seen = SeenDays("SIM", DAYS[0], DAYS[0], math.inf, 1.0, "was trained on it")
+    monkeypatch.setattr("tercel.api.estimate.seen_days_of", lambda _policy: [seen])
     found = done(*ORDER, "--days", 3, "--strategies", "default,guarded", "--lake", lake)
-    assert found["seen"] == "default listens to SIM, 2003-01-13"
+    assert found["seen"] == "default learned from some of these days"
     alone = done(*ORDER, "--days", 3, "--strategies", "guarded", "--lake", lake)
     assert alone["seen"] == ""

@@ -208,7 +208,8 @@ class _Fitting:
             told = {f"{name}{PLACEBO}": PlaceboForecast(policies[name]) for name in FORECASTING}
             step("judge")
             strategies = {RULE: rule.strategy, **policies, **told}
-            judge_block(market, self.scenario, block, strategies, self.seed).save(file)
+            costs = judge_block(market, self.scenario, block, strategies, self.seed)
+            replace(costs, rules=(rule.name,)).save(file)
         return BlockCosts.load(file)
 
     def keep(self, kept: str, gains: Sequence[StageGain], block: DayBlock, folder: Path) -> None:
@@ -266,7 +267,7 @@ def fit(
     forecaster and weights of these days; a policy trained on them as :func:`tercel.train` does. Days lie in three blocks in
     time order. The stages are fitted to two blocks and judged on the third, each in turn, against the rule that was best on
     the two. A gain is shown where its interval is above 0 both if resting fills move the price as takes do and if they move
-    nothing. If none is shown, or days are fewer than 30, the packaged agent is kept.
+    nothing. If none is shown, or days are fewer than 30, the shipped agent is kept.
 
     Parameters
     ----------
@@ -334,7 +335,14 @@ def fit(
         volume_market = _own_market(folder, recorded, dates)
         command = write_desk_file(folder, folder / POLICY, recorded, volume_market)
         found = Fit(
-            symbol, scenario.task, tuple(dates), len(whole.day), tuple(gains), kept, command
+            symbol,
+            scenario.task,
+            tuple(dates),
+            len(whole.day),
+            tuple(gains),
+            kept,
+            command,
+            whole.rules,
         )
         write_atomic(
             folder / FIT_FILE, json.dumps(settings | {"result": found.to_json()}, indent=1) + "\n"

@@ -26,10 +26,11 @@ HEADINGS: Final = (
     "adds",
     "forecast is worth",
     "smallest gain to show",
+    "unfilled lots",
 )
 DESCRIPTIONS: Final = {
-    "shipped": "the packaged agent, its costs calibrated on these days",
-    "fitted": "the packaged agent with a forecaster and weights of these days",
+    "shipped": "the agent `default` that comes with Tercel, its costs calibrated on these days",
+    "fitted": "the same with a forecaster and weights of these days",
     "trained": "a policy trained on these days",
 }
 
@@ -52,12 +53,14 @@ class Fit:
         Name of the stage that the policy in the folder is.
     command : str
         The command that trades it.
+    rules : tuple of str
+        The best rule of each block of days.
 
     >>> none = Estimate(0.1, -0.4, 0.6)
     >>> stage = StageGain("shipped", 9.9, none, none, None, none, 0.7, 0.0)
     >>> found = Fit("IBM", Task(), ("2003-01-13", "2003-01-14"), 48, (stage,), "shipped", "tercel trade run desk.toml")
     >>> print(*found.sentences()[:2], sep="\\n")
-    The packaged agent is kept: 2 days are fewer than 30, so no claim can be made.
+    The shipped agent is kept: 2 days are fewer than 30, so no claim can be made.
     The smallest true gain that so many days show in four cases of five is 0.7 bps.
     """
 
@@ -68,6 +71,7 @@ class Fit:
     stages: tuple[StageGain, ...]
     kept: str
     command: str
+    rules: tuple[str, ...] = ()
 
     headings = HEADINGS
 
@@ -90,6 +94,7 @@ class Fit:
                 _format_gain(stage.added),
                 "-" if stage.placebo is None else _format_gain(stage.placebo),
                 format_number(stage.detectable or None, 2),
+                format_percent(stage.unfilled, 1),
             ]
             for stage in self.stages
         ]
@@ -109,15 +114,14 @@ class Fit:
             reason = "no stage that had not seen these days saves by its interval under both assumptions on resting fills"
         best = max(self.stages, key=lambda stage: stage.gain.mean)
         seen = [stage.name for stage in self.stages if stage.is_seen]
-        name = "packaged agent" if self.kept == "shipped" else f"{self.kept} agent"
         detectable = max(stage.detectable for stage in self.stages)
         lines = [
-            f"The {name} is kept: {reason}.",
+            f"The {self.kept} agent is kept: {reason}.",
             f"The smallest true gain that so many days show in four cases of five is {detectable:.1f} bps.",
         ]
         if seen:
             lines.append(
-                "* The packaged agent learned from some of these days: its saving may be overstated, and is no evidence."
+                "* The shipped agent learned from some of these days: its saving may be overstated, and is no evidence."
             )
         if best.placebo is not None and not few:
             lines.append(
@@ -177,7 +181,15 @@ class Fit:
                 plain_table(HEADINGS, self.rows()),
                 [self.figure()],
             ),
-            Section("The stages", [METHOD, f"Trade the kept agent: {self.command}"], stages),
+            Section(
+                "The stages",
+                [
+                    METHOD,
+                    f"Best rules, block by block: {', '.join(self.rules)}.",
+                    f"Trade the kept agent: {self.command}",
+                ],
+                stages,
+            ),
         ]
         return render_page(f"Fit: {self.title}", self.sentences()[0], sections)
 
@@ -185,7 +197,7 @@ class Fit:
 METHOD: Final = (
     "Days lie in three blocks in time order; each is judged once, by stages that were fitted to the other two. The best rule is "
     "the cheapest of the tuned rules on those two. Adds: what a stage saves on the one above it. The simplest stage that is "
-    "cheaper than the best rule in both columns is kept, otherwise the packaged agent; it is fitted to all days. A stage that "
+    "cheaper than the best rule in both columns is kept, otherwise the shipped agent; it is fitted to all days. A stage that "
     "saves exactly 0 returned that rule."
 )
 

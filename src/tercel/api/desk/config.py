@@ -40,7 +40,7 @@ ROUNDS: Final = 2
 SHARE: Final = 0.10
 """Default order size, as a share of a round's volume, for a card without one."""
 TEXT: Final = """\
-# The agent of this training at a desk: {command}
+# A desk of this agent: {command}
 # Every key is in the packaged desk's file, which tercel trade run shows.
 # Another [[agent]], such as strategy = "twap_take", shares the orders.
 
@@ -57,7 +57,7 @@ market = {market}                # by which its volume is expected
 [[agent]]
 name = "trained"
 strategy = "policy:{policy}"
-alpha = false                  # it was trained without forecasts
+alpha = false                  # it forecasts for itself, or not at all
 
 [order_arrivals]
 side = "random"

@@ -82,12 +82,15 @@ class BlockCosts:
         Lots that found no counterparty, a share of the order.
     day : str (n,)
         Date of each order.
+    rules : tuple of str
+        The best rule of each block.
     """
 
     names: tuple[str, ...]
     bps: Floats
     unfilled: Floats
     day: np.ndarray
+    rules: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Save the costs in a file that appears whole or not at all."""
@@ -99,9 +102,8 @@ class BlockCosts:
     def load(cls, path: Path) -> "BlockCosts":
         """Load the costs of a block from its file."""
         with np.load(path) as stored:
-            return cls(
-                tuple(map(str, stored["names"])), stored["bps"], stored["unfilled"], stored["day"]
-            )
+            names, rules = (tuple(map(str, stored[name])) for name in ("names", "rules"))
+            return cls(names, stored["bps"], stored["unfilled"], stored["day"], rules)
 
     @classmethod
     def concatenate(cls, parts: Sequence["BlockCosts"]) -> "BlockCosts":
@@ -110,7 +112,8 @@ class BlockCosts:
             np.concatenate([getattr(part, name) for part in parts], axis=-1)
             for name in ("bps", "unfilled", "day")
         )
-        return cls(parts[0].names, bps, unfilled, day)
+        rules = tuple(rule for part in parts for rule in part.rules)
+        return cls(parts[0].names, bps, unfilled, day, rules)
 
     def of(self, name: str, end: int = 0) -> Floats:
         """Cost of each order of a strategy at an end (its place in `ENDS`), bps, float64 (n,)."""
