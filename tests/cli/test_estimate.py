@@ -131,7 +131,7 @@ def test_a_horizon_that_a_break_parts_is_refused() -> None:
 def test_a_policy_that_learned_from_the_days_is_named(
     lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = SeenDays("SIM", DAYS[0], DAYS[0], math.inf, 1.0, "was trained on it")
+    seen = SeenDays("SIM", DAYS[-1], DAYS[-1], math.inf, 1.0, "was trained on it")
     monkeypatch.setattr("tercel.api.estimate.seen_days_of", lambda _policy: [seen])
     found = done(*ORDER, "--days", 3, "--strategies", "default,guarded", "--lake", lake)
     assert found["seen"] == "default learned from some of these days"

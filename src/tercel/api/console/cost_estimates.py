@@ -87,7 +87,7 @@ class RecordedCosts:
         try:
             order = (self._lake, payload.instrument, payload.side, lots, payload.minutes)
             with ProcessPoolExecutor(1, get_context("spawn")) as process:
-                return EstimatedOrder(**process.submit(_estimate_now, *order, now_ns).result())
+                return process.submit(_estimate_now, *order, now_ns).result()
         except TercelError as error:
             raise HttpError(422, error.expected, error.received, error.remedy) from None
         except BrokenProcessPool:
@@ -100,8 +100,8 @@ class RecordedCosts:
 
 def _estimate_now(
     lake: Lake, symbol: str, side: str, lots: int, minutes: float, now_ns: int
-) -> dict[str, Any]:
-    """Fields of an `EstimatedOrder` that arrives at `now_ns`."""
+) -> EstimatedOrder:
+    """Estimate an order that arrives at `now_ns`."""
     from tercel.api.estimate import estimate
 
     symbol = lake.match_case(symbol)
@@ -109,13 +109,13 @@ def _estimate_now(
     now = datetime.fromtimestamp(now_ns / NS_PER_SECOND, UTC).astimezone(zone)
     start = f"{now:%Y-%m-%d %H:%M}"
     found = estimate(symbol, side, lots, lake=lake.root, start=start, horizon=minutes * 60)
-    return {
-        "title": found.title,
-        "headings": list(found.headings),
-        "rows": found.rows(),
-        "sentences": found.sentences(),
-        "picture": found.figure().svg,
-    }
+    return EstimatedOrder(
+        title=found.title,
+        headings=[*found.headings],
+        rows=found.rows(),
+        sentences=found.sentences(),
+        picture=found.figure().svg,
+    )
 
 
 def _order_value(state: DeskState, payload: QuoteBody, listing: Mapping[str, Any]) -> float | None:
