@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 from tests.cli.command import done, refused, shown, tercel
 
 from tercel.core.errors import ConfigError
+from tercel.execution.market import Market
+from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.pipeline.leaks import SeenDays
-from tercel.lab.pretrade.like_orders import like_orders
+from tercel.lab.pretrade.like_orders import like_orders, load_days, run_like_orders
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.simulator.tape_source import TapeDay
-from tercel.market.tape import Instrument
+from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.local_times import local_ns
 
 DAYS = [f"2003-01-{day}" for day in (13, 14, 15, 16, 17)]
@@ -98,6 +101,7 @@ def test_orders_that_no_day_could_hold_are_refused(lake: Path, tmp_path: Path) -
         tercel("estimate", "SIM", "buy", 10**8, *ORDER[4:], "--lake", lake),
         "an order of at most a day's volume",
     )
+    refused(tercel("estimate", "SIM", "buy", 10**12, *ORDER[4:], "--lake", lake), "at most 2,147")
     refused(tercel("estimate", "SIM", "hold", 60, *ORDER[4:], "--lake", lake), "a side: buy, sell")
     refused(tercel("estimate", "SIM", "buy", 0, *ORDER[4:], "--lake", lake), "a quantity")
     refused(tercel(*ORDER, "--lake", tmp_path / "none"), "the folder of a lake")
@@ -110,6 +114,20 @@ def test_days_of_two_venues_want_one_named(lake: Path, tmp_path: Path) -> None:
     for file in (tmp_path / "venue=OTHER").rglob("instrument.json"):
         file.write_text(file.read_text().replace('"TEST"', '"OTHER"'))
     refused(tercel(*ORDER, "--lake", tmp_path), "name the venue")
+    named = (*ORDER, "--strategies", "twap_take", "--lake", tmp_path, "--venue")
+    assert done(*named, "OTHER")["strategies"] == done(*named, "TEST")["strategies"]
+    refused(tercel(*named, "THIRD"), "take one of OTHER, TEST")
+
+
+def test_a_mid_beside_a_price_far_off_prices_no_order(lake: Path) -> None:
+    task = Task(quantity=60, start="10:00", horizon="300")
+    found = load_days(Lake(lake), Market(lake=str(lake), symbol="SIM"), DAYS, task)
+    mids = found.mids.copy()
+    mids[[0, 1, 2], 0] = [7 * mids[0, 0], mids[1, 0] // 2, 0]
+    costs = run_like_orders(
+        replace(found, mids=mids), {"twap_take": build("twap_take", found.estimates)}
+    )
+    assert len(costs["twap_take"].bps) == len(found.plan) - 3
 
 
 def test_a_horizon_that_a_break_parts_is_refused() -> None:

@@ -355,15 +355,17 @@ def estimate(
         f"there are fewer than {LEAST_CLUSTERS} days"
         if few
         else "no recorded window traded as much" * large,
-        _seen_by(names, order.symbol, dates, tapes),
+        _seen_by(names, order.symbol, dates, tapes, venue or None),
         tuple(name for name in names if (few or large) and name not in SCHEDULES),
     )
 
 
-def _seen_by(names: Sequence[str], symbol: str, dates: Sequence[str], lake: Lake) -> str:
+def _seen_by(
+    names: Sequence[str], symbol: str, dates: Sequence[str], lake: Lake, venue: str | None
+) -> str:
     """Which of the named policies learned from recorded days, as text; "" if none did."""
     policies = policies_of([name for name in names if name.partition("+")[0] not in KNOWN])
-    judged = JudgedDays(symbol, tuple(dates), made_of=tuple(lake.real_dates(symbol, dates)))
+    judged = JudgedDays(symbol, tuple(dates), made_of=tuple(lake.real_dates(symbol, dates, venue)))
     seen = [one.key for one in policies if any(map(judged.overlaps, seen_days_of(one)))]
     return f"{', '.join(seen)} learned from some of these days" if seen else ""
 

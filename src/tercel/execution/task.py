@@ -38,17 +38,17 @@ _PART: Final = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|min|m|h)")
 
 
 def seconds_of(span: float | str) -> float:
-    """A span of time in seconds: a number, or text such as ``30min``, ``2h``, ``90s``, ``1h30min``; ConfigError for other text.
+    """A span of time in seconds: a number, or text such as ``30min``, ``2h``, ``90``, ``1h30min``; ConfigError for other text.
 
     Raises
     ------
     ConfigError
         Text that is no span.
 
-    >>> seconds_of(90), seconds_of("30min"), seconds_of("1h30min")
-    (90.0, 1800.0, 5400.0)
+    >>> seconds_of(90), seconds_of("90"), seconds_of("1h30min")
+    (90.0, 90.0, 5400.0)
     """
-    if not isinstance(span, str):
+    if not isinstance(span, str) or span.isdecimal():
         return float(span)
     parts = _PART.findall(span)
     refuse_if(
@@ -293,7 +293,7 @@ class Task:
             (
                 self.share is None and not _is_count(self.quantity, 1, 2**31 - 1),
                 "quantity",
-                "a whole number of lots, at least 1",
+                "a whole number of lots, at least 1 and at most 2,147,483,647",
                 "such as 500",
             ),
             (

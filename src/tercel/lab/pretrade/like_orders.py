@@ -153,8 +153,10 @@ def load_days(
     plan = like_orders(days, task, curve, seed)
     any_time = replace(task, start="")
     training = tape_plan(days[:learned], any_time, curve, every_ns=TRAINING_STEP_NS, seed=seed)
-    known = plan.take(np.flatnonzero(plan.cluster < len(recorded)))
     mids, volumes = _without_orders(source, task, plan)
+    known = plan.cluster < len(recorded)
+    sound = known & _is_usual(mids).all(axis=1)
+    known = plan.take(np.flatnonzero(sound if sound.any() else known))
     return RecordedDays(
         with_waiting(replace(source, fees=market.fees), any_time, tape_sampler(training)),
         law,
@@ -220,6 +222,16 @@ def _without_orders(source: Source, task: Task, plan: Plan) -> tuple[Ints, Ints]
     return np.concatenate(mids), np.concatenate(volumes)
 
 
+def _is_usual(mids: Ints) -> Bools:
+    """Whether mids are within a third of the median of their window, bool (n, G); 0, or one beside a price far off, is not.
+
+    >>> _is_usual(np.array([[15_600, 15_610, 0, 107_800, 7_900, 15_590]])).tolist()
+    [[True, True, False, False, False, True]]
+    """
+    usual = np.median(mids, axis=1, keepdims=True)
+    return np.asarray(np.abs(mids - usual) < usual / 3)
+
+
 def run_like_orders(
     found: RecordedDays,
     strategies: Mapping[str, Strategy],
@@ -228,7 +240,8 @@ def run_like_orders(
 ) -> dict[str, LikeCosts]:
     """Costs of strategies on the like orders of recorded days, at both `ends` of the impact of resting fills.
 
-    Orders that met no two-sided book, or in which own orders of any strategy overflowed their store, are left out of all.
+    Orders that met no two-sided book or one whose mid is a third off that of their window (one side is no price), or in
+    which own orders of any strategy overflowed their store, are left out of all.
     """
     runs: dict[str, list[Costs]] = {}
     for number, (name, strategy) in enumerate(strategies.items()):
@@ -241,7 +254,8 @@ def run_like_orders(
             if law is None or not runs[name][0].passive_lots.any():
                 break
     fits = np.logical_and.reduce(
-        [(one.overflow == 0) & (one.arrival_mid2 > 0) for both in runs.values() for one in both]
+        [_is_usual(found.mids)[:, 0]]
+        + [(one.overflow == 0) & (one.arrival_mid2 > 0) for both in runs.values() for one in both]
     )
     return {
         name: _parts(both[0].select(fits), both[-1].select(fits), found, fits)

@@ -302,10 +302,18 @@ class Lake:
         Raises
         ------
         TapeError
-            When the lake does not know the symbol.
+            When the lake does not know the symbol, or not at that venue.
         """
         days = [i for i in self.list() if i.symbol == symbol and venue in (None, i.venue)]
         if not days:
+            venues = sorted({i.venue for i in self.list() if i.symbol == symbol})
+            refuse_if(
+                bool(venues),
+                f"a venue of {symbol} in the lake {self.root}",
+                repr(venue),
+                f"take one of {', '.join(venues)}",
+                TapeError,
+            )
             raise self._unknown_symbol(symbol)
         for instrument in days:
             self.check_prices(instrument)
