@@ -55,9 +55,12 @@ HEADINGS: Final = (
     "impact",
     "timing",
     "passive 0",
-    "unfilled",
+    "orders unfilled",
     "money",
 )
+LARGE_SHARE: Final = 0.3
+"""Share of the volume above which impact laws were fitted to few orders."""
+LARGE: Final = ", fitted to smaller orders than this"
 
 
 @dataclass(frozen=True)
@@ -181,8 +184,9 @@ class OrderEstimate:
         least = min(self.strategies, key=lambda row: row.still)
         lines = [
             f"{best.name} costs least: {best.expected.mean:.1f} bps expected"
-            f"{'' if self.closed_form else f', give or take {best.standard_error:.1f}'}; "
-            f"{self.money(best.expected.mean)} of {format_money(self.value)} in the currency of the quotes, without fees.",
+            f"{'' if self.closed_form else f' (sampling error {best.standard_error:.1f})'}, of which {best.impact:.1f} "
+            f"are impact by an assumed law{LARGE * (self.share > LARGE_SHARE)}; {self.money(best.expected.mean)} of "
+            f"{format_money(self.value)} in the currency of the quotes, without fees.",
             f"On nine days of ten such orders cost {best.expected.ci_low:.1f} to "
             f"{best.expected.ci_high:.1f} bps on average; one order in twenty costs more "
             f"than {best.worst:.1f} bps ({self.money(best.worst)}).",
@@ -207,7 +211,7 @@ class OrderEstimate:
             f"If resting fills moved no price (passive 0), {least.name} would cost least, {least.still:.1f} bps; nobody has "
             "measured what they move.",
             f"From {format_count(self.like_orders, 'like order')} on {format_count(len(self.days), 'day')}, {self.days[0]} "
-            f"to {self.days[-1]}: this one, bought and sold, at its hour and half an hour before and after it"
+            f"to {self.days[-1]}: this one, bought and sold, at its hour and, if the day is open, half an hour before and after"
             f"{f'; {self.seen}, so its row says nothing of other days' if self.seen else ''}.",
         ]
 

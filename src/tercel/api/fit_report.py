@@ -80,7 +80,7 @@ class Fit:
         """What was fitted to what, in a line."""
         return (
             f"{self.symbol}, {format_count(len(self.days), 'day')} from {self.days[0]} to {self.days[-1]}, "
-            f"{format_count(self.orders, 'order')}: bps on days that no fit saw"
+            f"{format_count(self.orders, 'order')}: bps on days left out of the fit"
         )
 
     def rows(self) -> list[list[str]]:

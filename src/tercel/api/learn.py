@@ -238,11 +238,12 @@ def _progress_bar(
 
         def on_row(row: Metrics, best: Metrics | None) -> None:
             """Advance the bar to a row of metrics; show decisions a second and the best validation cost so far."""
-            gain = f", best {best['gain']:+.2f} bps on the rule" if best else ""
-            speed = display.tasks[bar].speed or 0.0
-            display.update(
-                bar, completed=row["frames"], now=f"{speed:,.0f} decisions a second{gain}"
+            speed = display.tasks[bar].speed
+            parts = (
+                f"{speed:,.0f} decisions a second" if speed else "",
+                f"best {best['gain']:+.2f} bps on the rule" if best else "",
             )
+            display.update(bar, completed=row["frames"], now=", ".join(filter(None, parts)))
 
         yield on_row
 

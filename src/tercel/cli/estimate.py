@@ -9,7 +9,7 @@ import typer
 from tercel.cli.options import IN_LAKE, JsonRequest, Lake, Seed
 from tercel.cli.output import check_folder, hand_over, print_table, progress, result_console
 
-DROP_ORDER = ("money", "timing", "spread", "impact", "sd", "passive 0")
+DROP_ORDER = ("timing", "spread", "sd", "impact", "passive 0", "money")
 """Columns that leave a narrow terminal, first to last."""
 
 
@@ -84,7 +84,7 @@ def estimate(request: EstimateOrder) -> None:
         cells = [dict(zip(found.headings, row, strict=True)) for row in found.rows()]
         if not any(row.unfilled for row in found.strategies):
             for row in cells:
-                del row["unfilled"]
+                del row["orders unfilled"]
         print_table(found.title, list(cells[0]), [list(row.values()) for row in cells], DROP_ORDER)
         for sentence in found.sentences():
             result_console().print(sentence, soft_wrap=True, markup=False)

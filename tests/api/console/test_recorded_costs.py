@@ -26,7 +26,9 @@ def desk_at(now_ns: int) -> Any:
     """A desk whose market has this time; of it only what an estimate asks for."""
     state = SimpleNamespace(ns=now_ns)
     return SimpleNamespace(
-        lots=lambda _name, qty: int(qty), follower=SimpleNamespace(query=lambda ask: ask(state))
+        lots=lambda _name, qty: int(qty),
+        follower=SimpleNamespace(query=lambda ask: ask(state)),
+        name="d",
     )
 
 
@@ -39,6 +41,17 @@ def test_without_a_lake_the_console_says_how_to_give_one(place: Place) -> None:
     assert place.of("viewer").post("/api/parents/estimate", json=BODY).status_code == 403
     with pytest.raises(ConfigError):
         RecordedCosts(Path("no such lake"))
+
+
+def test_a_desk_whose_market_has_no_date_is_told_so(tmp_path: Path) -> None:
+    lake = simulated_lake(tmp_path, 0.3).root
+    order = QuoteBody(desk="d", instrument="SIM", side="buy", qty=100)
+    with pytest.raises(HttpError) as refused:
+        RecordedCosts(lake).estimate(desk_at(9 * 3600 * NS_PER_SECOND), order)
+    assert (refused.value.status, refused.value.parts["expected"]) == (
+        409,
+        "a desk that trades by the calendar",
+    )
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tercel.api.console.connected import ConnectedDesk
@@ -21,6 +21,9 @@ from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal.bodies import HoldEntry
 from tercel.desk.trading.tca.shortfall import BPS
 from tercel.market.tape import Lake
+
+FIRST_NS: Final = 10 * 365 * 86_400 * NS_PER_SECOND
+"""Times before it are of simulated markets, which begin in 1970."""
 
 
 def estimate_costs(served: ConnectedDesk, payload: QuoteBody) -> QuotedCosts:
@@ -82,6 +85,13 @@ class RecordedCosts:
             )
         lots = served.lots(payload.instrument, payload.qty)
         now_ns = served.follower.query(lambda state: state.ns)
+        if now_ns < FIRST_NS:
+            raise HttpError(
+                409,
+                "a desk that trades by the calendar",
+                f"{served.name}, whose simulated market has no date",
+                "use `tercel estimate`, which asks for the time of the order",
+            )
         if not self._one.acquire(blocking=False):
             raise HttpError(429, "one estimate at a time", "a second", "wait until it is there")
         try:

@@ -45,7 +45,7 @@ TEXT: Final = """\
 # Another [[agent]], such as strategy = "twap_take", shares the orders.
 
 [desk]
-name = "trained"
+name = "own"
 {stage}rounds = {rounds}
 round_s = {round_s:g}
 decision_s = {decision_s:g}
@@ -55,7 +55,7 @@ name = {name}
 market = {market}                # by which its volume is expected
 
 [[agent]]
-name = "trained"
+name = "own"
 strategy = "policy:{policy}"
 alpha = false                  # it forecasts for itself, or not at all
 

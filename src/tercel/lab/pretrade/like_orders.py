@@ -154,9 +154,9 @@ def load_days(
     any_time = replace(task, start="")
     training = tape_plan(days[:learned], any_time, curve, every_ns=TRAINING_STEP_NS, seed=seed)
     mids, volumes = _without_orders(source, task, plan)
-    known = plan.cluster < len(recorded)
-    sound = known & _is_usual(mids).all(axis=1)
-    known = plan.take(np.flatnonzero(sound if sound.any() else known))
+    is_known = plan.cluster < len(recorded)
+    is_sound = is_known & _is_usual(mids).all(axis=1)
+    known = plan.take(np.flatnonzero(is_sound if is_sound.any() else is_known))
     return RecordedDays(
         with_waiting(replace(source, fees=market.fees), any_time, tape_sampler(training)),
         law,
