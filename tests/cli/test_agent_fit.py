@@ -79,3 +79,14 @@ def test_days_that_no_fit_is_made_of_are_refused(lake: Path, tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "b").iterdir() if path.name != ".lock"] == [
         "mine.txt"
     ]
+
+
+def test_a_fit_that_made_nothing_leaves_its_folder_free(lake: Path, tmp_path: Path) -> None:
+    asked = ("agent", "fit", *ORDERS, "--lake", lake, "--out", tmp_path)
+    refused(tercel(*asked, "--horizon", "20h"), "a shorter horizon")
+    refused(tercel(*asked, "--horizon", "19h"), "a shorter horizon")
+    (tmp_path / "fit.json").write_text("[1]")
+    refused(tercel(*asked), "name another folder")
+    (tmp_path / "fit.json").write_text('{"mine": 1}')
+    refused(tercel(*asked), "name another folder")
+    refused(tercel(*asked, "--out", tmp_path / "fit.json"), "is a file")

@@ -52,6 +52,8 @@ from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.calm_observations import observe_plans
+from tercel.lab.evaluation.pipeline.candidates import policies_of
+from tercel.lab.evaluation.pipeline.leaks import JudgedDays, seen_days_of
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.fitting.blocks import BlockCosts, DayBlock, blocks_of, judge_block
 from tercel.lab.fitting.gains import (
@@ -324,8 +326,9 @@ def fit(
                 bar.update(row, advance=1, now=f"block {number} of {len(blocks)}: {text}")
 
             costs.append(fitting.judge(block, folder / "blocks" / str(block.number), step))
-        known = {*find_forecaster(DEFAULT).trained_on(symbol)}
-        seen = {STAGES[0]} if known & {*dates} else set[str]()
+        judged = JudgedDays(symbol, tuple(dates), made_of=tuple(tape.real_dates(symbol, dates)))
+        learned = [days for policy in policies_of([PACKAGED]) for days in seen_days_of(policy)]
+        seen = {STAGES[0]} if any(map(judged.overlaps, learned)) else set[str]()
         whole = BlockCosts.concatenate(costs)
         gains = stage_gains(whole, seen)
         kept = kept_stage(gains, len(dates))
@@ -378,27 +381,28 @@ def _refuse_mixed(days: Sequence[Instrument]) -> None:
 
 
 def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a fit into its folder; ConfigError if it holds something else."""
+    """Write the settings of a fit into its folder; ConfigError if it holds something else than a fit that made nothing."""
     file = folder / FIT_FILE
+    others = sorted(path.name for path in folder.iterdir() if path.name not in (LOCK, FIT_FILE))
     if file.exists():
         try:
             before = json.loads(file.read_text())
-        except ValueError as error:
+            before.pop("result", None)
+        except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError("a fit", f"{file}: {error}", "name another folder (`out=`)") from None
-        before.pop("result", None)
         difference = next(differences(before, settings), None)
+        if difference is None:
+            return
         refuse_if(
-            difference is not None,
+            bool(others) or before.keys() != settings.keys(),
             "a new folder, or one of this very fit",
             f"{folder} holds another: {difference}",
             "name another folder (`out=`)",
         )
-        return
-    foreign = [path.name for path in folder.iterdir() if path.name != LOCK]
     refuse_if(
-        bool(foreign),
+        bool(others),
         "a new or empty folder",
-        f"{folder} with {', '.join(sorted(foreign)[:3])}",
+        f"{folder} with {', '.join(others[:3])}",
         "name another folder (`out=`)",
     )
     write_atomic(file, json.dumps(settings, indent=1) + "\n")

@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.interrupts import on_interrupt
 from tercel.cli.options import IN_LAKE, JsonRequest, Lake, Seed
-from tercel.cli.output import hand_over, print_table, result_console, say
+from tercel.cli.output import check_folder, hand_over, print_table, result_console, say
 
 DROP_ORDER = ("smallest gain to show", "forecast is worth", "adds")
 """Columns that leave a narrow terminal, first to last."""
@@ -41,6 +41,7 @@ class FitAgent(JsonRequest):
 @on_interrupt("finished steps are saved; the same command continues")
 def fit(request: FitAgent) -> None:
     """Fit an agent to your own days: forecasts, costs, weights, a policy; keep the simplest whose gain is shown."""
+    check_folder(request.out)
     import tercel as tc
     from tercel.execution.market import latency_of
 
