@@ -343,15 +343,22 @@ def estimate(
     last = tapes.instrument(order.symbol, dates[-1], venue or None)
     mid_ticks = float(np.median(found.mids[-1])) / 2
     schedules = [one.times(BPS / mid_ticks) for one in found.schedules(few)]
-    if few or large:
-        rows = _in_closed_form({one.urgency: one for one in schedules})
-    else:
-        made = {name: _strategy_of(name, found.estimates) for name in names}
-        rows = _from_like_orders(run_like_orders(found, made, progress))
+    costs = (
+        {}
+        if few or large
+        else run_like_orders(
+            found, {name: _strategy_of(name, found.estimates) for name in names}, progress
+        )
+    )
+    rows = (
+        _from_like_orders(costs)
+        if costs
+        else _in_closed_form({one.urgency: one for one in schedules})
+    )
     return OrderEstimate(
         order,
         tuple(dates),
-        len(found.plan),
+        len(costs[names[0]].bps) if costs else len(found.plan),
         order.quantity / max(found.estimates.expected_volume, 1.0),
         order.quantity * last.lot * mid_ticks * last.tick,
         tuple(sorted(rows, key=_rank)),
