@@ -82,7 +82,7 @@ def test_few_days_and_a_large_order_are_computed_in_closed_form(lake: Path) -> N
         (("--start", "2003-01-13 10:00"), "recorded days before 2003-01-13"),
         (("--start", "10:00pm"), "a time of the exchange"),
         (("--horizon", "soon"), "30min"),
-        (("--horizon", "3h"), "inside the tape"),
+        (("--horizon", "3h"), "of 2003-01-13 and of 4 more days"),
         (("--start", "10:08"), "choose a start from"),
         (("--strategies", "guardde"), "guardde"),
         (("--strategies", ","), "a strategy to estimate"),

@@ -153,9 +153,13 @@ def _refuse_no_window(
 ) -> NoReturn:
     """Raise a ConfigError that no window of a task fits: with the hours that are left of each day, and why no more are."""
     hours = [(day, *_usable_hours(day, earliest_ns, latest_ns)) for day in days]
+    dates: dict[str, list[str]] = {}
+    for day, opening, closing in hours:
+        span = _format_hours(day, opening, max(opening, closing))
+        dates.setdefault(span, []).append(day.instrument.date)
     spans = [
-        f"{_format_hours(day, opening, max(opening, closing))} of {day.instrument.date}"
-        for day, opening, closing in hours
+        f"{span} of {found[0]}{f' and of {len(found) - 1} more days' * (len(found) > 1)}"
+        for span, found in dates.items()
     ]
     received = f"none fits into {', '.join(spans) or 'no days'}"
     remedy = "choose a shorter horizon, or import longer days"
