@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
-from tercel.core.report.formatting import format_minute
+from tercel.core.report.formatting import format_count, format_minute
 from tercel.core.venue_rules import windows_of
 from tercel.core.vocabulary import DAY_NS, FOREVER_NS, NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
@@ -158,7 +158,8 @@ def _refuse_no_window(
         span = _format_hours(day, opening, max(opening, closing))
         dates.setdefault(span, []).append(day.instrument.date)
     spans = [
-        f"{span} of {found[0]}{f' and of {len(found) - 1} more days' * (len(found) > 1)}"
+        f"{span} of {found[0]}"
+        + f" and of {format_count(len(found) - 1, 'more day')}" * (len(found) > 1)
         for span, found in dates.items()
     ]
     received = f"none fits into {', '.join(spans) or 'no days'}"
