@@ -36,7 +36,7 @@ def test_without_a_lake_the_console_says_how_to_give_one(place: Place) -> None:
     asked = place.of("trader").post("/api/parents/estimate", json=BODY)
     assert (asked.status_code, asked.json()["remedy"]) == (
         409,
-        "start `tercel console` with --lake DIR",
+        "start `tercel console` with the option of a lake",
     )
     assert place.of("viewer").post("/api/parents/estimate", json=BODY).status_code == 403
     with pytest.raises(ConfigError):

@@ -81,7 +81,10 @@ class RecordedCosts:
         429 while another is computed."""
         if self._lake is None:
             raise HttpError(
-                409, "a lake of recorded days", "none", "start `tercel console` with --lake DIR"
+                409,
+                "a lake of recorded days",
+                "none",
+                "start `tercel console` with the option of a lake",
             )
         lots = served.lots(payload.instrument, payload.qty)
         now_ns = served.follower.query(lambda state: state.ns)
