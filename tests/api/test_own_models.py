@@ -297,4 +297,4 @@ def test_a_file_that_its_owner_changed_is_kept_beside_the_new_one(tmp_path: Path
     file.write_text("# mine\n" + text)
     write_desk_file(folder, folder / "policy")
     assert (file.read_text(), old.read_text()) == (text, "# mine\n" + text)
-    assert read_config(file).agent[0].name == "own"
+    assert read_config(file).agent[0].name == "mine"

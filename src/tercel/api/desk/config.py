@@ -1,6 +1,7 @@
 """Functions to read, check and describe (JSON schema) a desk's file, and to write one that trades a trained policy."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ TEXT: Final = """\
 # Another [[agent]], such as strategy = "twap_take", shares the orders.
 
 [desk]
-name = "own"
+name = "{agent}"
 {stage}rounds = {rounds}
 round_s = {round_s:g}
 decision_s = {decision_s:g}
@@ -55,7 +56,7 @@ name = {name}
 market = {market}                # by which its volume is expected
 
 [[agent]]
-name = "own"
+name = "{agent}"
 strategy = "policy:{policy}"
 alpha = false                  # it forecasts for itself, or not at all
 
@@ -301,6 +302,7 @@ def write_desk_file(
     command = shlex.join(["tercel", "trade", "run", str(file)])
     text = TEXT.format(
         **values,
+        agent=re.sub(r"[^A-Za-z0-9_-]", "-", card.name)[:24].strip("-_") or "agent",
         command=command,
         stage=stage,
         data=data,
