@@ -202,7 +202,7 @@ function FromDays({ about }: { about: Body<"/api/parents/estimate", "post"> }) {
       {picture && <Table label="Estimate" rows={rows} id={(row) => row[0]!} empty="" columns={cells} />}
       <List all={sentences} />
       {picture && (
-        <img class="bg-white" alt="cost against risk" src={`data:image/svg+xml,${encodeURIComponent(picture)}`} />
+        <img style="background: white" alt="cost, risk" src={`data:image/svg+xml,${encodeURIComponent(picture)}`} />
       )}
     </>
   );
