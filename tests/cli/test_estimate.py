@@ -150,7 +150,7 @@ def test_a_policy_that_learned_from_the_days_is_named(
     lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = SeenDays("SIM", DAYS[-1], DAYS[-1], math.inf, 1.0, "was trained on it")
-    monkeypatch.setattr("tercel.api.estimate.seen_days_of", lambda _policy: [seen])
+    monkeypatch.setattr("tercel.lab.evaluation.pipeline.leaks.seen_days_of", lambda _policy: [seen])
     found = done(*ORDER, "--days", 3, "--strategies", "default,guarded", "--lake", lake)
     assert found["seen"] == "default learned from some of these days"
     alone = done(*ORDER, "--days", 3, "--strategies", "guarded", "--lake", lake)

@@ -76,6 +76,12 @@ describe("which agent costs us most, why, stop it, put the old one back", () => 
   });
 });
 
+const askCost = async (): Promise<void> => {
+  await show(at("orders"));
+  await fill("Quantity", "1,000", "main");
+  await fill("Reason", "the client asks", "main");
+  await press("What will it cost?");
+};
 describe("acts", () => {
   test("a parent is taken over and worked by who has it", async () => {
     await show(at("orders"));
@@ -116,10 +122,7 @@ describe("acts", () => {
     expect(there.asked[1]).toEqual(["posture/end", { desk: "today", reason: "they were good" }]);
   });
   test("an order says what it will cost before it is sent", async () => {
-    await show(at("orders"));
-    await fill("Quantity", "1,000", "main");
-    await fill("Reason", "the client asks", "main");
-    await press("What will it cost?");
+    await askCost();
     await says(".quote", "no limit of the desk speaks against it");
     expect(tidy(text(".quote"))).toContain("+9.7 [+4.5, +14.9]");
     expect(text(".quote")).toContain("gross value 230,400 + 30,000 of 250,000");
@@ -130,10 +133,7 @@ describe("acts", () => {
     expect(there.asked).toEqual([["parents", { desk: "today", ...sent }]]);
   });
   test("an order is estimated from recorded days, or the page says why not", async () => {
-    await show(at("orders"));
-    await fill("Quantity", "1,000", "main");
-    await fill("Reason", "the client asks", "main");
-    await press("What will it cost?");
+    await askCost();
     await says(".quote", "no limit of the desk speaks against it");
     await press("Estimate from recorded days");
     await says(".quote", "4.0 % of the volume expected");
@@ -153,10 +153,7 @@ describe("acts", () => {
       ...quote.by_strategy[0],
       ...{ agent: `after ${parents}`, parents, bps: {}, money: {}, against: [] },
     }));
-    await show(at("orders"));
-    await fill("Quantity", "1,000", "main");
-    await fill("Reason", "the client asks", "main");
-    await press("What will it cost?");
+    await askCost();
     await says(".quote", "no amount: no price of the market is known yet");
     const rows = every(".quote tbody tr").map((row) => tidy(row.textContent!));
     expect(rows[0]).toContain("no figure: no parent over");

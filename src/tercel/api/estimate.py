@@ -33,7 +33,7 @@ from tercel.execution.strategies import KNOWN, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.pipeline.candidates import PLACEHOLDER_ESTIMATES, policies_of
-from tercel.lab.evaluation.pipeline.leaks import JudgedDays, seen_days_of
+from tercel.lab.evaluation.pipeline.leaks import JudgedDays, policies_that_saw
 from tercel.lab.pretrade.closed_form import ScheduleCost
 from tercel.lab.pretrade.like_orders import LikeCosts, load_days, run_like_orders
 from tercel.lab.pretrade.next_day import LEVEL, day_means, predict
@@ -377,7 +377,7 @@ def _seen_by(
     """Which of the named policies learned from recorded days, as text; "" if none did."""
     policies = policies_of([name for name in names if name.partition("+")[0] not in KNOWN])
     judged = JudgedDays(symbol, tuple(dates), made_of=tuple(lake.real_dates(symbol, dates, venue)))
-    seen = [one.key for one in policies if any(map(judged.overlaps, seen_days_of(one)))]
+    seen = policies_that_saw(policies, judged)
     return f"{', '.join(seen)} learned from some of these days" if seen else ""
 
 

@@ -53,7 +53,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.calm_observations import observe_plans
 from tercel.lab.evaluation.pipeline.candidates import policies_of
-from tercel.lab.evaluation.pipeline.leaks import JudgedDays, seen_days_of
+from tercel.lab.evaluation.pipeline.leaks import JudgedDays, policies_that_saw
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.fitting.blocks import BlockCosts, DayBlock, blocks_of, judge_block
 from tercel.lab.fitting.gains import (
@@ -327,8 +327,7 @@ def fit(
 
             costs.append(fitting.judge(block, folder / "blocks" / str(block.number), step))
         judged = JudgedDays(symbol, tuple(dates), made_of=tuple(tape.real_dates(symbol, dates)))
-        learned = [days for policy in policies_of([PACKAGED]) for days in seen_days_of(policy)]
-        seen = {STAGES[0]} if any(map(judged.overlaps, learned)) else set[str]()
+        seen = {STAGES[0]} if policies_that_saw(policies_of([PACKAGED]), judged) else set[str]()
         whole = BlockCosts.concatenate(costs)
         gains = stage_gains(whole, seen)
         kept = kept_stage(gains, len(dates))

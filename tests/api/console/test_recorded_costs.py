@@ -57,15 +57,13 @@ def test_a_desk_whose_market_has_no_date_is_told_so(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_form_says_what_the_command_says(tmp_path: Path) -> None:
     simulated_lake(tmp_path, 0.5)
-    instrument = Lake(tmp_path).list()[-1]
-    noon = instrument.clock_ns("09:45") + 7 * 86_400 * NS_PER_SECOND
+    a_week_later = Lake(tmp_path).list()[-1].clock_ns("09:45") + 7 * 86_400 * NS_PER_SECOND
     costs = RecordedCosts(tmp_path)
     order = QuoteBody(desk="d", instrument="sim", side="buy", qty=100, minutes=5)
-    found = costs.estimate(desk_at(noon), order)
+    found = costs.estimate(desk_at(a_week_later), order)
     expected = tc.estimate("SIM", "buy", 100, lake=tmp_path, start="09:45", horizon="5min")
     assert (found.rows, found.sentences) == (expected.rows(), expected.sentences())
     assert found.picture.startswith("<svg")
-    other = order.model_copy(update={"instrument": "NONE"})
     with pytest.raises(HttpError) as refused:
-        costs.estimate(desk_at(noon), other)
+        costs.estimate(desk_at(a_week_later), order.model_copy(update={"instrument": "NONE"}))
     assert (refused.value.status, "SIM" in str(refused.value.parts)) == (422, True)

@@ -351,9 +351,9 @@ def create_app() -> FastAPI:
     async def estimate() -> dict[str, Any]:
         return {
             "title": "buy 1,000 CSCO, 10:00 to 10:30: 4.0 % of the volume expected; bps",
-            "headings": ["strategy", "cost [90 % of days]", "unfilled"],
+            "headings": ["strategy", "cost [90 % of days]", "orders unfilled"],
             "rows": [["guarded", "2.1 [-1.5, 5.7]", "0 %"], ["twap_take", "4.0 [0.3, 7.7]", "0 %"]],
-            "sentences": ["guarded costs least: 2.1 bps expected, give or take 0.2."],
+            "sentences": ["guarded costs least: 2.1 bps expected (sampling error 0.2)."],
             "picture": '<svg xmlns="http://www.w3.org/2000/svg"/>',
         }
 

@@ -123,7 +123,7 @@ class Episodes:
         self._teller: ForecastWriter | None = None
         self._outlook: Ints | None = None
         self._placebo_outlooks: Ints | None = None
-        edges = np.linspace(0, n, min(threads, n) + 1).astype(int)
+        edges = np.linspace(0, n, max(min(threads, n), 1) + 1).astype(int)
         self._parts = [slice(*pair) for pair in pairwise(edges.tolist())]
         self._threads = ThreadPoolExecutor(len(self._parts)) if len(self._parts) > 1 else None
 

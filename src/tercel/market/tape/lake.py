@@ -304,17 +304,17 @@ class Lake:
         TapeError
             When the lake does not know the symbol, or not at that venue.
         """
-        days = [i for i in self.list() if i.symbol == symbol and venue in (None, i.venue)]
-        if not days:
-            venues = sorted({i.venue for i in self.list() if i.symbol == symbol})
-            refuse_if(
-                bool(venues),
-                f"a venue of {symbol} in the lake {self.root}",
-                repr(venue),
-                f"take one of {', '.join(venues)}",
-                TapeError,
-            )
+        anywhere = [i for i in self.list() if i.symbol == symbol]
+        if not anywhere:
             raise self._unknown_symbol(symbol)
+        days = [i for i in anywhere if venue in (None, i.venue)]
+        refuse_if(
+            not days,
+            f"a venue of {symbol} in the lake {self.root}",
+            repr(venue),
+            f"take one of {', '.join(sorted({i.venue for i in anywhere}))}",
+            TapeError,
+        )
         for instrument in days:
             self.check_prices(instrument)
         return sorted({i.date for i in days})

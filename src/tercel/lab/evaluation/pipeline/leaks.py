@@ -258,6 +258,11 @@ def refuse_leaks(
     ]
 
 
+def policies_that_saw(policies: Sequence[Candidate], judged: JudgedDays) -> list[str]:
+    """Names of the policies that learned from judged days."""
+    return [one.key for one in policies if any(map(judged.overlaps, seen_days_of(one)))]
+
+
 def leak_notes(
     policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | None
 ) -> Iterator[str]:
