@@ -167,6 +167,14 @@ def _resolve_paths(config: DeskConfig, folder: Path) -> DeskConfig:
     sections = {
         "instrument": tuple(_resolve_rules(instrument, folder) for instrument in config.instrument),
         "agent": tuple(_resolve_policies(agent, folder) for agent in config.agent),
+        "experiment": tuple(
+            one.model_copy(
+                update={
+                    "strategies": tuple(_resolve_policy(name, folder) for name in one.strategies)
+                }
+            )
+            for one in config.experiment
+        ),
     }
     return config.model_copy(update={"signals": signals.model_copy(update=paths), **sections})
 

@@ -113,7 +113,7 @@ def find_answer(reader: JournalReader, after_seq: int, number: int) -> Entry | N
 
     An answer is a parent's event, a promotion, limits, the alert of a refusal, or the note itself.
     """
-    answer_kinds = (*ANSWERS, kinds.PROMOTED, kinds.OPERATOR)
+    answer_kinds = (*ANSWERS, kinds.PROMOTED, kinds.EXPERIMENT, kinds.OPERATOR)
     return next(
         (
             entry

@@ -50,6 +50,8 @@ class AgentSlot:
     by_instrument: dict[str, tuple[Strategy, Strategy | None]] = field(default_factory=dict)
     """Champion and challenger by instrument, where a market's own figures make them others than `strategy`."""
 
+    arms: dict[str, Strategy] = field(default_factory=dict)
+    """Strategies of its experiment, by name."""
     most_lots: dict[tuple[str, str], float] = field(default_factory=dict)
     """Largest parent that a strategy's card covers, lots a round, by the strategy's name and the instrument."""
 
@@ -88,13 +90,15 @@ class AgentSlot:
                 )
         return told
 
-    def size_warning(self, instrument: str, lots: int) -> str:
-        """Warning for a parent larger than the strategy's card covers (lots per round); "" if it is covered."""
-        max_lots = self.most_lots.get((self.strategy_name, instrument), math.inf)
+    def size_warning(self, instrument: str, lots: int, strategy: str = "") -> str:
+        """Warning for a parent larger than the card of a strategy (by default the champion) covers (lots per round); "" if it is
+        covered."""
+        name = strategy or self.strategy_name
+        max_lots = self.most_lots.get((name, instrument), math.inf)
         if lots <= max_lots:
             return ""
         return (
-            f"{lots} lots a round, and {self.strategy_name} is for {max_lots:.0f} a round at most: in a "
+            f"{lots} lots a round, and {name} is for {max_lots:.0f} a round at most: in a "
             f"thin market what it leaves at the horizon is expensive; {TAKES} takes it evenly"
         )
 

@@ -22,6 +22,7 @@ from tercel.desk.engine.card_warnings import (
 )
 from tercel.desk.engine.config import OFF, DeskConfig, InstrumentSection
 from tercel.desk.engine.configured_agents import refuse_fast, slot_of, strategy_of
+from tercel.desk.engine.experiment import RunningExperiment
 from tercel.desk.engine.forecasts import DeskForecasts, NewsPort, check_signals
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.order_arrivals import TargetOrders, read_desk_targets
@@ -100,6 +101,16 @@ def estimates_by_instrument(config: DeskConfig) -> dict[str, MarketEstimates]:
     return {name: figures[key] for name, key in named.items()}
 
 
+def slots_of(
+    config: DeskConfig, market_estimates: Mapping[str, MarketEstimates]
+) -> list[AgentSlot]:
+    """The slots of a desk's agents, with the strategies of their experiments."""
+    return [
+        slot_of(agent, market_estimates, config.signals.flow, config.strategies_of(agent)[1:])
+        for agent in config.agent
+    ]
+
+
 def limits_of(config: DeskConfig, base_folder: Path | None = None) -> Limits:
     """The desk's hard limits: its limits file, or the packaged one, with the single changes of its own file.
 
@@ -131,7 +142,7 @@ def check_config(config: DeskConfig, base_folder: Path | None = None) -> None:
         agents and instruments that are not the desk's.
     """
     market_estimates = estimates_by_instrument(config)
-    slots = [slot_of(agent, market_estimates, config.signals.flow) for agent in config.agent]
+    slots = slots_of(config, market_estimates)
     check_signals(config)
     if config.signals.flow != OFF:
         readable_forecaster(config.signals.flow)
@@ -189,7 +200,7 @@ def assemble_desk(
     for instrument in config.instrument:
         check_known(instrument.name, listed, f"an instrument of {venue.name}:")
     market_estimates = estimates_by_instrument(config)
-    slots = [slot_of(agent, market_estimates, config.signals.flow) for agent in config.agent]
+    slots = slots_of(config, market_estimates)
 
     def request(body: Mapping[str, Any]) -> ParentRequest:
         """Parent request of a person's command body, with defaults from the desk; alerts a size beyond what the agent's
@@ -220,6 +231,13 @@ def assemble_desk(
             desks[0].alert("warning", "BEYOND_SIZE", warning, parent_request.instrument, agent)
         return parent_request
 
+    sections_of_agents = {agent.name: agent for agent in config.agent}
+    experiments = {
+        name: RunningExperiment(
+            section, sections_of_agents[name], config, market_estimates, journal
+        )
+        for name, section in config.experiments.items()
+    }
     killed = None if latch is None else latch.kill_reason
     limits = limits_of(config, base_folder)
     for slot in slots:
@@ -267,7 +285,11 @@ def assemble_desk(
                 if targets is None
                 else TargetOrders(targets, session, config.signals, forecasts)
             )
-            desks.append(DeskLoop(config, session, slots, forecasts, orders, parts.calm, progress))
+            desks.append(
+                DeskLoop(
+                    config, session, slots, forecasts, orders, parts.calm, progress, experiments
+                )
+            )
             _alert_assumptions(config, desks[0], slots, market_estimates)
         opening.pop_all()
     return desks[0]

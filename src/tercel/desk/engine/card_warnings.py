@@ -29,7 +29,7 @@ def find_unwatched_agents(config: DeskConfig) -> list[tuple[str, str]]:
     """Agents with a policy without reference statistics of its inputs, so without drift detection: (agent, warning text)."""
     warnings = []
     for agent in config.agent:
-        for strategy in filter(None, (agent.strategy, agent.challenger)):
+        for strategy in filter(None, (*config.strategies_of(agent), agent.challenger)):
             folder = policy_folder(strategy)
             if folder is not None and detector_of(strategy) is None:
                 text = f"no shift of its inputs is noticed: {folder} has no {OBSERVATIONS}; "
@@ -65,8 +65,9 @@ def assumed_markets_warning(config: DeskConfig) -> str:
 def find_agents_out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
     """Agents that trade a market their policy was not trained for: (agent, warning text)."""
     warnings = []
-    for agent in config.agent:
-        folder = policy_folder(agent.strategy)
+    named = [(agent, name) for agent in config.agent for name in config.strategies_of(agent)]
+    for agent, strategy in named:
+        folder = policy_folder(strategy)
         homes = () if folder is None else read_card(folder / CARD).markets
         if not homes:
             continue
@@ -77,5 +78,5 @@ def find_agents_out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
         ]
         if others:
             text = "trades in a market that its card does not name: "
-            warnings.append((agent.name, f"{bare_name(agent.strategy)} {text}{', '.join(others)}"))
+            warnings.append((agent.name, f"{bare_name(strategy)} {text}{', '.join(others)}"))
     return warnings

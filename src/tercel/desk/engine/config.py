@@ -5,6 +5,7 @@
 [[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper;
               alternatives: further ones on paper, which cannot be promoted
+[[experiment]] name, agent, strategies, shares, unit, strata, seed, planned, end, guardrails: its orders assigned at random
 [order_arrivals] side, share: the orders that come in
 [signals]     model, names, date, flow; orders, targets, targets_days, capital: positions to reach
 [risk]        posture
@@ -17,6 +18,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -27,6 +29,7 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from tercel.core.errors import refuse_if, suggest_name
@@ -152,6 +155,88 @@ class AgentSection(TomlTable):
     challenger: str = ""
     alternatives: tuple[str, ...] = ()
     """Strategies that work its orders on paper too, to say in money what the agent's own saves on them."""
+
+
+LEAST_SHARE: Final = 0.02
+"""Least share of an arm: rarer orders would each weigh too much."""
+
+
+def are_shares(shares: Sequence[float]) -> bool:
+    """Whether shares of arms are each at least `LEAST_SHARE` and sum to 1.
+
+    >>> are_shares((0.5, 0.5)), are_shares((0.5, 0.6))
+    (True, False)
+    """
+    return all(share >= LEAST_SHARE for share in shares) and abs(sum(shares) - 1.0) < 1e-9
+
+
+class ExperimentEnd(TomlTable):
+    """When an experiment ends by itself: after a date, at a number of orders, or once every arm is told from the baseline."""
+
+    date: str = Field(default="", pattern=DATE)
+    orders: int = Field(default=0, ge=0, le=10_000_000)
+    decision: bool = False
+
+
+class Guardrails(TomlTable):
+    """What stops an arm; 0: not kept. The first two count from 20 orders of the arm on."""
+
+    unfilled: float = Field(default=0.0, ge=0, le=1)
+    """Mean share of an order's lots."""
+    costliest_bps: float = Field(default=0.0, ge=0)
+    """Mean cost of the costliest 5 % of its orders."""
+    daily_loss: float = Field(default=0.0, ge=0)
+    """Cost of its fills of a day, in money."""
+
+
+class ExperimentSection(TomlTable):
+    """Section [[experiment]]: strategies of one agent, of which each of its orders draws one at random."""
+
+    name: str = Field(pattern=_NAME, max_length=40)
+    """For ever: an experiment on other terms needs another name."""
+    agent: str
+    strategies: tuple[str, ...] = Field(min_length=2, max_length=8)
+    """As of an agent; the first is the baseline, which the others are compared with."""
+    shares: tuple[float, ...] = ()
+    """Of orders, by strategy; empty: equal ones."""
+    unit: Literal["order", "symbol", "day"] = "order"
+    """What draws: each order; all orders of a symbol on a day; all orders of a day."""
+    strata: tuple[Literal["symbol", "side", "size", "hour"], ...] = ("symbol", "side", "size")
+    """Classes of orders whose mean costs the analysis takes out; draws do not depend on them, so none can be foreseen."""
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    """What the draws are made of: who knows it and names an order can know its arm."""
+    planned: int = Field(default=1000, ge=40, le=10_000_000)
+    """Orders at which the interval is about the narrowest; it holds at every number."""
+    end: ExperimentEnd = ExperimentEnd()
+    guardrails: Guardrails = Guardrails()
+    enabled: bool = True
+    """False: the section is there, and nothing is drawn."""
+
+    @property
+    def share_of_arms(self) -> dict[str, float]:
+        """Share of assignment by strategy."""
+        n = len(self.strategies)
+        return dict(zip(self.strategies, self.shares or (1.0 / n,) * n, strict=True))
+
+    @field_validator("strategies")
+    @classmethod
+    def _strategies_once(cls, strategies: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse a strategy that is there twice."""
+        if len(set(strategies)) != len(strategies):
+            raise ValueError(f"strategies that differ, not {', '.join(strategies)}")
+        return strategies
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        """Refuse shares that are not one a strategy, or do not sum to 1."""
+        if self.shares and (
+            len(self.shares) != len(self.strategies) or not are_shares(self.shares)
+        ):
+            raise ValueError(
+                f"a share from {LEAST_SHARE:g} to 1 for each of {len(self.strategies)} strategies, 1 in all, "
+                f"not {list(self.shares)}, which sum to {sum(self.shares):g}"
+            )
+        return self
 
 
 class OrderArrivalsSection(TomlTable):
@@ -292,6 +377,7 @@ class DeskConfig(TomlTable):
     data: DataSection = DataSection()
     instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
     agent: tuple[AgentSection, ...] = Field(min_length=1)
+    experiment: tuple[ExperimentSection, ...] = ()
     order_arrivals: OrderArrivalsSection = OrderArrivalsSection()
     signals: SignalsSection = SignalsSection()
     risk: RiskSection = RiskSection()
@@ -305,7 +391,31 @@ class DeskConfig(TomlTable):
         """Copy of the configuration with other values in its section [desk]."""
         return self.model_copy(update={"desk": self.desk.model_copy(update=changes)})
 
-    @field_validator("instrument", "agent")
+    @property
+    def experiments(self) -> dict[str, ExperimentSection]:
+        """Experiments that are enabled, by agent."""
+        return {section.agent: section for section in self.experiment if section.enabled}
+
+    def strategies_of(self, agent: AgentSection) -> list[str]:
+        """Strategies that may send an agent's orders: its own, and those of its experiment."""
+        arms = self.experiments[agent.name].strategies if agent.name in self.experiments else ()
+        return [*dict.fromkeys((agent.strategy, *arms))]
+
+    @model_validator(mode="after")
+    def _experiments_fit(self) -> Self:
+        """Refuse an experiment of no agent, and two experiments of one agent."""
+        agents = [section.agent for section in self.experiment if section.enabled]
+        if unknown := set(agents) - {agent.name for agent in self.agent}:
+            raise ValueError(
+                f"experiments of agents that exist, not of {', '.join(sorted(unknown))}"
+            )
+        if twice := {agent for agent in agents if agents.count(agent) > 1}:
+            raise ValueError(
+                f"one experiment an agent, not two of {', '.join(sorted(twice))}: an order draws one arm"
+            )
+        return self
+
+    @field_validator("instrument", "agent", "experiment")
     @classmethod
     def _names_once(cls, sections: tuple[Any, ...]) -> tuple[Any, ...]:
         """Refuse a name that occurs twice, and the reserved name `all`."""

@@ -1,6 +1,6 @@
 """Strategies by the names in a desk's file, and the agent slots that are made from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil, inf
 from pathlib import Path
 from typing import Final
@@ -60,9 +60,13 @@ def full_name(agent: AgentSection, strategy: str) -> str:
 
 
 def slot_of(
-    agent: AgentSection, estimates: Mapping[str, MarketEstimates], flow: str = OFF
+    agent: AgentSection,
+    estimates: Mapping[str, MarketEstimates],
+    flow: str = OFF,
+    arms: Sequence[str] = (),
 ) -> AgentSlot:
-    """The agent slot of a section [[agent]]; `estimates` holds market estimates by instrument."""
+    """The agent slot of a section [[agent]]; `estimates` holds market estimates by instrument, `arms` the strategies of its
+    experiment."""
     name = full_name(agent, agent.strategy)
     challenger = full_name(agent, agent.challenger) if agent.challenger else ""
     strategies = {
@@ -95,7 +99,11 @@ def slot_of(
         for instrument, market in estimates.items()
         if market != default_market
     }
-    for strategy_name in filter(None, (name, challenger)):
+    slot.arms = {
+        full: strategy_of(full, default_market, flow)
+        for full in (full_name(agent, arm) for arm in arms)
+    }
+    for strategy_name in filter(None, (name, challenger, *slot.arms)):
         if (share := share_of(strategy_name)) < inf:
             slot.most_lots |= {
                 (strategy_name, instrument): share * market.expected_volume
@@ -118,6 +126,7 @@ def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
     for strategy_name, strategy in (
         (slot.strategy_name, slot.strategy),
         (slot.challenger_name, slot.challenger),
+        *slot.arms.items(),
     ):
         if not (gap_ns := gap_of(strategy)):
             continue

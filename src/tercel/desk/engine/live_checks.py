@@ -195,7 +195,7 @@ def identity(config: DeskConfig) -> dict[str, Any]:
         "name": desk.name,
         "stage": desk.stage,
         "recorded": bool(config.data.lake),
-        "agents": {agent.name: agent.strategy for agent in config.agent},
+        "agents": {agent.name: ", ".join(config.strategies_of(agent)) for agent in config.agent},
     }
 
 

@@ -21,6 +21,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.engine.agent_slot import AgentSlot
 from tercel.desk.engine.config import CLOSING_S, DeskConfig
+from tercel.desk.engine.experiment import RunningExperiment
 from tercel.desk.engine.forecasts import DeskForecasts
 from tercel.desk.engine.instrument import DeskInstrument, split
 from tercel.desk.engine.monitor import (
@@ -52,6 +53,7 @@ class DeskLoop(DeskObserver):
         Baselines, see `DeskDependencies`; a missing one is learned (`engine.monitor`).
     progress : callable, optional
         Called after every round with the number of rounds that are over.
+    experiments : mapping of agent to RunningExperiment, optional
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class DeskLoop(DeskObserver):
         targets: TargetOrders | None = None,
         calm: Mapping[str, AnomalyBaseline] | None = None,
         progress: Callable[[int], None] | None = None,
+        experiments: Mapping[str, RunningExperiment] | None = None,
     ) -> None:
         """Draw the orders of all rounds, if orders are drawn, and prepare the first round; nothing is traded yet."""
         volume = {
@@ -74,7 +77,7 @@ class DeskLoop(DeskObserver):
         for order in order_arrivals(config, volume, config.desk.seed) if drawn else ():
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
-        super().__init__(config, session, slots, calm, sides)
+        super().__init__(config, session, slots, calm, sides, experiments)
         self._forecasts = forecasts
         self._targets = targets
         self._progress = progress or (lambda _round: None)
@@ -97,6 +100,8 @@ class DeskLoop(DeskObserver):
     def begin(self) -> None:
         """Prepare the first round: journal agents, load forecasts, warm up, book costs of earlier parents."""
         self._journal_slots()
+        for experiment in self.experiments.values():
+            experiment.begin(self.session.now_ns, self._write_entries)
         if self._forecasts is not None:
             self._forecasts.refresh(self.session.now_ns)
         for name in sorted(self._unlearned):
@@ -148,6 +153,8 @@ class DeskLoop(DeskObserver):
             state.share_path.extend(state.weights.shares.values())
         for slot in self.slots.values():
             self._watch_drift(slot)
+        for experiment in self.experiments.values():
+            experiment.end_if_decided(now)
         self._journal_slots()
         self.cost_path.append(self.cost_bps())
         self._progress(number + 1)
@@ -290,8 +297,6 @@ class DeskLoop(DeskObserver):
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
             slot = self.slots[agent]
-            if warning := slot.size_warning(name, part):
-                self.alert("warning", "BEYOND_SIZE", warning, name, agent)
             order = ParentRequest(
                 id=f"{self._prefix}{name}-{number:03d}-{agent}",
                 instrument=name,
@@ -306,8 +311,12 @@ class DeskLoop(DeskObserver):
                 None if state.alpha is None else state.alpha.expected_bps,
                 "off" if state.posture is None else "; ".join(state.posture.reasons) or "calm",
             )
+            order = self._assign(order)
+            if warning := slot.size_warning(name, part, order.strategy):
+                self.alert("warning", "BEYOND_SIZE", warning, name, agent)
+            is_own = order.strategy == slot.strategy_name
             try:
-                self.session.manager.accept(order, slot.strategies_in(name)[0])
+                self.session.manager.accept(order, slot.strategies_in(name)[0] if is_own else None)
             except OrderError as error:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core.arrays import Float32, Int32, Ints
-from tercel.core.errors import OrderError
+from tercel.core.errors import OrderError, check_known
 from tercel.core.fixed_point import ceil_units
 from tercel.core.messages import Posture
 from tercel.core.orders import MarketRows, Report, VenueEvent
@@ -16,6 +16,7 @@ from tercel.core.vocabulary import BUY
 from tercel.desk.engine.agent_slot import AgentSlot
 from tercel.desk.engine.challenge import Challenge, Evidence, paper_rows
 from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.experiment import RunningExperiment
 from tercel.desk.engine.instrument import DeskInstrument, FlowShares, FlowShortfall, Sizing
 from tercel.desk.engine.monitor import (
     MarketMonitor,
@@ -53,6 +54,7 @@ class DeskObserver(SessionObserver):
         Baseline of each instrument; a missing one is learned (`engine.monitor`).
     sides : mapping of str to int
         Side of the orders received in each instrument, +1 buy, -1 sell; +1 where none is given.
+    experiments : mapping of agent to RunningExperiment, optional
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class DeskObserver(SessionObserver):
         slots: Sequence[AgentSlot],
         calm: Mapping[str, AnomalyBaseline] | None,
         sides: Mapping[str, int],
+        experiments: Mapping[str, RunningExperiment] | None = None,
     ) -> None:
         """Make the state of each instrument, with the baselines known, and observe the session's parent orders."""
         self.config = config
@@ -86,7 +89,10 @@ class DeskObserver(SessionObserver):
         self.posture_path: list[tuple[int, str, Posture]] = []
         """Venue time, instrument, posture: at every change."""
         self._overrides = PostureOverrides(session)
+        self.experiments = dict(experiments or {})
+        """Experiments by agent."""
         session.manager.observers.append(self)
+        session.manager.assign = self._assign
 
     def _make_state(self, name: str, side: int) -> DeskInstrument:
         """Initial state of an instrument; `side` is that of the orders it receives."""
@@ -228,10 +234,27 @@ class DeskObserver(SessionObserver):
                 )
             ]
         )
+        if (experiment := self.experiments.get(order.agent)) is not None:
+            for text in experiment.check_guardrails(self.session.now_ns):
+                self.alert("warning", "EXPERIMENT_GUARDRAIL", text, agent=order.agent)
+
+    def _assign(self, request: ParentRequest) -> ParentRequest:
+        """The request with the strategy that it drew, where its agent has an experiment; else unchanged."""
+        experiment = self.experiments.get(request.agent)
+        state = self._states.get(request.instrument)
+        if experiment is None or state is None:
+            return request
+        return experiment.assign(
+            request,
+            self.session.now_ns,
+            self.session.follow(request.instrument),
+            None if state.alpha is None else state.alpha.expected_bps,
+            None if state.monitor.risk is None else state.monitor.risk.volatility_ratio,
+        )
 
     def on_operator(self, entry: Entry) -> bool:
-        """Carry out a promotion or a manual risk state; True for both, and for kill and re-arm, which others carry out;
-        else False."""
+        """Carry out a promotion, a manual risk state or a command to an experiment; True for these, and for kill and re-arm,
+        which others carry out; else False."""
         operator_entry = OperatorEntry.of(entry)
         if operator_entry.command == "promote":
             command = operator_entry.parse_body()
@@ -262,7 +285,13 @@ class DeskObserver(SessionObserver):
         elif operator_entry.command == "posture":
             self._overrides.apply_command(operator_entry, self.slots)
             self._take_overrides(self.session.now_ns)
-        return operator_entry.command in ("promote", "posture", "kill", "rearm")
+        elif operator_entry.command == "experiment":
+            command = operator_entry.parse_body()
+            check_known(command.agent or "", [*self.experiments], "an agent with an experiment:")
+            self.experiments[command.agent or ""].execute(
+                operator_entry, command, self.session.now_ns
+            )
+        return operator_entry.command in ("promote", "posture", "experiment", "kill", "rearm")
 
     def _journal_slots(self) -> None:
         """Journal each agent's strategy and the evidence on its challenger, where they changed."""

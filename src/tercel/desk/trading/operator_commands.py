@@ -160,6 +160,8 @@ class OperatorCommands:
         fields = {key: value for key, value in command.body.items() if key != "pair"}
         request = targets.manager.make_request(fields)
         if (pair := command.body.get("pair")) is None:
-            targets.manager.accept(request, operator=command.id)
+            names_strategy = bool(fields.get("strategy"))
+            drawn = request if names_strategy else targets.manager.assign(request)
+            targets.manager.accept(drawn, operator=command.id)
         else:
             targets.pairs.accept(request, pair, command.id)

@@ -83,6 +83,7 @@ class CostEntry(EntryBody):
     refused: int | float = 0
     by_hand: int | float | None = None
     opportunity_bps: float | None = None
+    refusal_bps: float | None = None
     spread_bps: float | None = None
     walk_bps: float | None = None
     timing_bps: float | None = None

@@ -115,6 +115,8 @@ class ParentEntry(Answer):
     by: str = ""
     order: str = ""
     hand: Mapping[str, Any] | None = None
+    experiment: Mapping[str, Any] | None = None
+    """The arm that was drawn (`trading.experiment.Draw`)."""
     orders: list[str] | None = None
 
 
@@ -273,7 +275,9 @@ class CommandBody(Struct, omit_defaults=True):
     mark: str = ""
     """State of the latch that a re-arm is about."""
     act: str = ""
-    """Of limits: "tighten", "request" or "approve"."""
+    """Of limits: "tighten", "request" or "approve"; of an experiment: "stop", "shares" or "promote"."""
+    arm: str = ""
+    shares: dict[str, float] | None = None
     changes: Mapping[str, Any] | None = None
     request: int | str = 0
     """Of limits its number, of quotes its name."""

@@ -17,7 +17,7 @@ PARENT: Final = "parent"
 """An event of a parent order, {"event": ...} with
 accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, if any,
 {"limit_price"} as requested, {"model": hash of its strategy's weights}, of a leg of a pair {"hand": its terms, "of":
-the first leg};
+the first leg}, in an experiment {"experiment": `trading.experiment.Draw`};
 arrived {"mid2"} and {"limit"}, ticks; paused, resumed, cancelling, cancelled, refused {"reason"}; done {"filled",
 "left", "refused"} and, where lots are left, {"reason"}; expired {"filled", "left", "refused", "reason"}; amended
 {"lots", "horizon_ns" and/or "limit_price" with "limit", "reason"}; fallback {"strategy", "reason"}; taken_over {"by",
@@ -113,6 +113,10 @@ the market has two sides. requested {"side" as dealers see it (0: two-way), "wan
 "dealer", "text"}; status {"id", "state", "text"}; accepted {"id", "by"}, and the entry's order is the one that takes it;
 passed {"ids", "by"}; ended {"outcome": "traded" | "rejected" | "expired" | "passed" | "unanswered"}; drift {"after_s": seconds
 since the request}."""
+EXPERIMENT: Final = "experiment"
+"""An event of an experiment (`trading.experiment`) of the entry's agent: {"event", "name"} with began {"terms", "shares"};
+shares {"shares": by arm, "by", "reason"}; arm_stopped {"arm", "shares": those of the others, "by": "" of a guardrail,
+"reason"}; ended {"arm": the one promoted ("": none), "by", "reason"}. The entry that accepts a parent has its draw."""
 PROMOTED: Final = "promoted"
 """A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
 
@@ -148,6 +152,7 @@ KINDS: Final = frozenset(
         HOLD,
         STANCE,
         QUOTE,
+        EXPERIMENT,
     }
 )
 

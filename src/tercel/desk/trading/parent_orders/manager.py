@@ -87,6 +87,8 @@ class ParentOrderManager:
         self._warmup_s = warmup_s
         self.requests: HeldLots
         """Set by the session's requests for quotes, as they begin."""
+        self.assign: Callable[[ParentRequest], ParentRequest] = lambda request: request
+        """Draws the strategy of an order that names none, where its agent has an experiment."""
         self.executors: dict[str, ParentExecutor] = {}
         self.observers: list[SessionObserver] = []
         self.trying = ""

@@ -245,6 +245,7 @@ def acceptance_entry(
         model=model,
         operator=operator,
         hand=pair,
+        experiment=order.experiment,
     )
     return entry_of(order.id, body, ns, order.instrument, order.agent)
 

@@ -1,7 +1,8 @@
 """Request for a parent order: instrument, side, lots, horizon, strategy, limit price."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from tercel.core import price_limit
 from tercel.core.errors import ConfigError, OrderError, refuse_if
@@ -33,6 +34,8 @@ class ParentRequest:
         The account in whose name.
     limit_price : float or str, optional
         It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`core.price_limit`).
+    experiment : mapping, optional
+        The arm that was drawn for it (`trading.experiment.Draw`).
 
     Raises
     ------
@@ -49,6 +52,7 @@ class ParentRequest:
     strategy: str
     agent: str
     limit_price: float | str | None = None
+    experiment: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that are no text, and lots, horizons, sides and decisions out of range."""

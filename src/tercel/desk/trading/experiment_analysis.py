@@ -1,0 +1,390 @@
+"""Analysis of an experiment: what each arm saves on the baseline, with an interval that holds however often one looks.
+
+An order's score is w (m - y): y its cost, m the cost predicted from orders that were over before it came, and w the
+inverse of the chance of its arm (below 0 for the baseline). Whatever m is, the mean score is the saving over all orders
+of the experiment, as assignment is random and independent of all that came before (Robins, Rotnitzky and Zhao 1994;
+Ham, Bojinov, Lindon and Tingley 2023). A good m makes the scores vary less. Orders count in the arm that they drew,
+whatever became of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil, isfinite, log
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.serialization import to_jsonable
+from tercel.core.stats.confidence_sequence import (
+    LEAST_VALUES,
+    LEVEL,
+    ConfidenceSequence,
+    SequencePoint,
+    mixture_variance,
+)
+from tercel.core.stats.multiple_testing import holm
+from tercel.desk.trading.experiment import ORDER, AssignedOrder, ExperimentRecord
+
+DIGITS: Final = 9
+"""Decimals of figures: what is beyond them differs between libraries of elementary functions."""
+COSTLIEST: Final = 0.05
+LEAST_UNITS: Final = 10
+"""Days below which nothing is said where a whole day draws one arm."""
+IMBALANCE: Final = 0.001
+"""p-value below which assignment or a covariate is called out of balance."""
+
+
+@dataclass(frozen=True)
+class ArmFigures:
+    """Figures of an arm.
+
+    Parameters
+    ----------
+    arm, strategy : str
+    share : float
+        Of assignment now; 0 once it is stopped.
+    orders, uncosted, by_hand, fell_back : int
+        That drew it; of those: without a known cost, taken over by a person, worked by the fallback after its strategy
+        raised.
+    mean_bps, costliest_bps : float or None
+        Mean cost, and mean of the costliest 5 %.
+    unfilled : float or None
+        Mean share of an order's lots.
+    stopped : str
+        Why no order draws it any more; "" while some do.
+    """
+
+    arm: str
+    strategy: str
+    share: float
+    orders: int
+    uncosted: int
+    by_hand: int
+    fell_back: int
+    mean_bps: float | None
+    costliest_bps: float | None
+    unfilled: float | None
+    stopped: str
+
+
+@dataclass(frozen=True)
+class ArmSaving:
+    """What an arm saves on the baseline.
+
+    Parameters
+    ----------
+    arm, baseline : str
+    orders : int
+        Of both that were assigned while both were drawn.
+    saved_bps, half_bps : float, float or None
+        Per order; half of the 95 % confidence sequence, None before it begins.
+    p, adjusted_p : float
+        Always valid; the second by Holm over arms.
+    verdict : str
+        better, worse, not decided.
+    removed : float or None
+        Share of the variance of scores that adjustment removes.
+    without_hands_bps, without_hands_half_bps : float or None
+        The same without orders that people took over.
+    path : tuple of tuple
+        (orders, saved, low, high) at most at 400 looks.
+    """
+
+    arm: str
+    baseline: str
+    orders: int
+    saved_bps: float
+    half_bps: float | None
+    p: float
+    adjusted_p: float
+    verdict: str
+    removed: float | None
+    without_hands_bps: float | None
+    without_hands_half_bps: float | None
+    path: tuple[tuple[int, float, float, float], ...]
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the arm is told from the baseline."""
+        return self.adjusted_p <= 1.0 - LEVEL
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Difference of a covariate between arm and baseline, in standard deviations, with an always-valid p-value."""
+
+    arm: str
+    covariate: str
+    difference: float
+    p: float
+
+
+@dataclass(frozen=True)
+class ExperimentReport:
+    """Analysis of an experiment.
+
+    Parameters
+    ----------
+    name, agent, unit : str
+    status : str
+        running, or how it ended.
+    orders, open_orders, days, planned : int
+    arms : tuple of ArmFigures
+    savings : tuple of ArmSaving
+    assignment_p : float
+        Always-valid p-value of the shares of assignment.
+    balance : tuple of Balance
+    """
+
+    name: str
+    agent: str
+    unit: str
+    status: str
+    orders: int
+    open_orders: int
+    days: int
+    planned: int
+    arms: tuple[ArmFigures, ...]
+    savings: tuple[ArmSaving, ...]
+    assignment_p: float
+    balance: tuple[Balance, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain values, figures to nine decimals: the same digits on every machine."""
+        return dict(_rounded(to_jsonable(asdict(self))))
+
+    @property
+    def imbalances(self) -> list[str]:
+        """What is out of balance: assignment, or covariates of an arm; empty where nothing is."""
+        tests = max(len(self.balance), 1)
+        rows = [
+            f"{row.covariate} of {row.arm}" for row in self.balance if row.p * tests < IMBALANCE
+        ]
+        return ["the shares of assignment"] * (self.assignment_p < IMBALANCE) + rows
+
+
+def _rounded(value: Any) -> Any:
+    """Plain values with floats rounded to `DIGITS`."""
+    if isinstance(value, float):
+        return round(value, DIGITS) + 0.0
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list) else value
+
+
+def analyse_experiment(record: ExperimentRecord) -> ExperimentReport:
+    """The analysis of an experiment as it stands; valid at each look, and the same for the same journal."""
+    orders = record.known_orders
+    baseline, *others = record.terms.arms
+    runs = [_saving(record, orders, arm, baseline) for arm in others]
+    adjusted = holm([run.p for run, *_ in runs]).tolist()
+    savings = tuple(
+        ArmSaving(
+            arm,
+            baseline,
+            last.n,
+            last.mean,
+            _finite(last.half),
+            last.p,
+            p,
+            _verdict(p, path),
+            removed,
+            None if own.n == last.n else own.mean,
+            None if own.n == last.n else _finite(own.half),
+            _thinned(path),
+        )
+        for arm, p, (last, path, removed, own) in zip(others, adjusted, runs, strict=True)
+    )
+    balance = tuple(
+        _balance(record, orders, arm, baseline, name, of)
+        for arm in others
+        for name, of in COVARIATES.items()
+    )
+    all_orders = list(record.orders.values())
+    return ExperimentReport(
+        record.name,
+        record.agent,
+        record.terms.unit,
+        _status(record),
+        len(orders),
+        sum(not order.over for order in all_orders),
+        len({order.draw.day for order in orders}),
+        record.terms.planned,
+        tuple(_arm_figures(record, all_orders, arm) for arm in record.terms.arms),
+        savings,
+        _assignment_p(record),
+        tuple(row for row in balance if row is not None),
+    )
+
+
+COVARIATES: Final[Mapping[str, Callable[[AssignedOrder], float | None]]] = {
+    "side": lambda order: order.draw.covariates.side,
+    "lots": lambda order: order.draw.covariates.lots,
+    "size, share of volume": lambda order: order.draw.covariates.share,
+    "spread": lambda order: order.draw.covariates.spread_bps,
+    "volatility": lambda order: order.draw.covariates.sd_bps,
+    "forecast": lambda order: order.draw.covariates.forecast_bps,
+    "estimate": lambda order: order.draw.covariates.estimate_bps,
+    "hour": lambda order: order.draw.covariates.hour,
+}
+
+
+def _status(record: ExperimentRecord) -> str:
+    """Status of an experiment as text."""
+    if record.ended is None:
+        return "running"
+    by = f", {record.ended.by}" if record.ended.by else ""
+    promoted = f"{record.ended.arm} promoted: " if record.ended.arm else ""
+    return f"ended{by}: {promoted}{record.ended.reason}"
+
+
+def order_weight(order: AssignedOrder, arm: str, baseline: str) -> float:
+    """Weight of an order in the saving of an arm: 1 over the chance of the baseline, -1 over that of the arm, given that it was
+    one of the two; 0 of other orders, and where one of the two was not drawn."""
+    chances = order.draw.chances
+    both = chances.get(arm, 0.0) + chances.get(baseline, 0.0)
+    if order.draw.arm not in (arm, baseline) or len({arm, baseline} & chances.keys()) < 2:
+        return 0.0
+    return (1.0 if order.draw.arm == baseline else -1.0) * both / chances[order.draw.arm]
+
+
+def _saving(
+    record: ExperimentRecord, orders: Sequence[AssignedOrder], arm: str, baseline: str
+) -> tuple[SequencePoint, list[SequencePoint], float | None, SequencePoint]:
+    """Last point and path of an arm's saving, the share of variance that adjustment removes, and the last point without orders
+    that people took over."""
+    planned = record.terms.planned
+    adjusted = ConfidenceSequence(planned)
+    plain = ConfidenceSequence(planned)
+    own = ConfidenceSequence(planned)
+    path = [adjusted.look()]
+    weighed = [(order, order_weight(order, arm, baseline)) for order in orders]
+    weighed = [(order, weight) for order, weight in weighed if weight]
+    for number, (order, weight) in enumerate(weighed, 1):
+        cost = order.cost_bps or 0.0
+        day = order.draw.day
+        adjusted.add(weight * (cost - order.expected), day)
+        plain.add(weight * (cost - order.plain), day)
+        if not order.by_hand:
+            own.add(weight * (cost - order.expected), day)
+        # Of days that draw one arm, a part says nothing: they count when they are over.
+        is_whole = number == len(weighed) or weighed[number][0].draw.day != day
+        if record.terms.unit == ORDER or (is_whole and adjusted.clusters >= LEAST_UNITS):
+            path.append(adjusted.look())
+    removed = 1.0 - adjusted.variance / plain.variance if len(weighed) >= LEAST_VALUES else None
+    return path[-1], path, removed, own.look()
+
+
+def _balance(
+    record: ExperimentRecord,
+    orders: Sequence[AssignedOrder],
+    arm: str,
+    baseline: str,
+    covariate: str,
+    value_of: Callable[[AssignedOrder], float | None],
+) -> Balance | None:
+    """Balance of a covariate, by the same scores as costs; None where it is always the same or not known."""
+    pairs = [(order, value_of(order)) for order in orders if order_weight(order, arm, baseline)]
+    known = [(order, float(value)) for order, value in pairs if value is not None]
+    values = np.array([value for _, value in known])
+    if len(known) < LEAST_VALUES or not (spread := float(values.std())):
+        return None
+    sequence = ConfidenceSequence(record.terms.planned)
+    total = 0.0
+    point = sequence.look()
+    for number, (order, value) in enumerate(known):
+        expected = total / number if number else value
+        sequence.add(-order_weight(order, arm, baseline) * (value - expected), order.draw.day)
+        total += value
+        point = sequence.look()
+    return Balance(arm, covariate, point.mean / spread, point.p)
+
+
+def _assignment_p(record: ExperimentRecord) -> float:
+    """Always-valid p-value of the draws: what a bettor on arms that came too often wins (Lindon and Malek 2022)."""
+    wealth = p = 1.0
+    seen = dict.fromkeys(record.terms.arms, 10.0)
+    expected = dict.fromkeys(record.terms.arms, 10.0)
+    for draw in record.draws.values():
+        bets = {arm: chance * seen[arm] / expected[arm] for arm, chance in draw.chances.items()}
+        wealth *= bets[draw.arm] / sum(bets.values()) / draw.chances[draw.arm]
+        p = min(p, 1.0 / wealth)
+        seen[draw.arm] += 1.0
+        for arm, chance in draw.chances.items():
+            expected[arm] += chance
+    return p
+
+
+def _arm_figures(record: ExperimentRecord, orders: Sequence[AssignedOrder], arm: str) -> ArmFigures:
+    """Figures of an arm over all orders that drew it."""
+    own = [order for order in orders if order.draw.arm == arm]
+    costs = [order.cost_bps for order in own if order.cost_bps is not None]
+    unfilled = [order.unfilled for order in own if order.cost_bps is not None]
+    return ArmFigures(
+        arm,
+        record.terms.arms[arm],
+        record.shares.get(arm, 0.0),
+        len(own),
+        sum(order.over and order.cost_bps is None for order in own),
+        sum(order.by_hand for order in own),
+        sum(order.fell_back for order in own),
+        _mean(costs),
+        costliest_bps(own),
+        _mean(unfilled),
+        record.stopped.get(arm, ""),
+    )
+
+
+def costliest_bps(orders: Sequence[AssignedOrder]) -> float | None:
+    """Mean cost of the costliest 5 % of orders, of one at least, bps; None where no cost is known."""
+    costs = sorted(order.cost_bps for order in orders if order.cost_bps is not None)
+    return _mean(costs[-max(1, round(COSTLIEST * len(costs))) :])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Mean of values; None without any."""
+    return sum(values) / len(values) if values else None
+
+
+def _finite(value: float) -> float | None:
+    """A finite value; None for one that is not."""
+    return value if isfinite(value) else None
+
+
+def _verdict(p: float, path: Sequence[SequencePoint]) -> str:
+    """Verdict on an arm: better or worse than the baseline once its adjusted p-value is at most 5 %."""
+    if p > 1.0 - LEVEL:
+        return "not decided"
+    return "better" if path[-1].mean > 0 else "worse"
+
+
+def _thinned(path: Sequence[SequencePoint]) -> tuple[tuple[int, float, float, float], ...]:
+    """Points of a path for a plot, at most about 400, the last one among them; without those of an infinite interval."""
+    finite = [point for point in path if isfinite(point.half)]
+    kept = finite[:: max(1, len(finite) // 400)]
+    kept = kept if not finite or kept[-1] is finite[-1] else [*kept, finite[-1]]
+    return tuple(
+        (point.n, point.mean, point.mean - point.half, point.mean + point.half) for point in kept
+    )
+
+
+def orders_needed(sd_bps: float, saving_bps: float, chance: float = 0.5) -> int:
+    """Orders of two arms after which a confidence sequence planned for them is as narrow as a saving.
+
+    Parameters
+    ----------
+    sd_bps : float
+        Standard deviation of an order's cost, after adjustment.
+    saving_bps : float
+        To be told from 0.
+    chance : float
+        Of the arm.
+
+    >>> orders_needed(10.0, 2.0), orders_needed(10.0, 1.0) / orders_needed(10.0, 2.0) > 3.9
+    (922, True)
+    """
+    variance = sd_bps**2 / (chance * (1.0 - chance))
+    # At the number that it is planned for, half of the interval is sqrt(constant x variance / number).
+    growth = mixture_variance(1.0) + 1.0
+    constant = growth / mixture_variance(1.0) * log(growth / (1.0 - LEVEL) ** 2)
+    return ceil(constant * variance / saving_bps**2)
