@@ -23,6 +23,7 @@ from tercel.cli.output import (
     result_console,
     say,
 )
+from tercel.cli.trade_experiment import experiment
 from tercel.cli.trade_orders import (
     amend,
     cancel,
@@ -166,6 +167,10 @@ class RunDesk(JsonRequest):
     demo: Annotated[
         bool, typer.Option("--demo", help="The packaged desk, on the simulated exchange.")
     ] = False
+    experiment: Annotated[
+        bool,
+        typer.Option("--experiment", help="(with --demo) Its experiment: default against guarded."),
+    ] = False
     show_demo: Annotated[
         bool,
         typer.Option(
@@ -238,7 +243,18 @@ def run(request: RunDesk) -> None:
         "both" if request.demo else "neither",
         "give one of the two",
     )
-    typed = {"desk.seed": request.seed, "desk.rounds": request.rounds, "desk.venue": request.venue}
+    refuse_if(
+        request.experiment and not request.demo,
+        "--experiment with --demo",
+        "without it",
+        "write [[experiment]] into the desk's file, where it runs by itself",
+    )
+    typed = {
+        "desk.experiments": request.experiment or None,
+        "desk.seed": request.seed,
+        "desk.rounds": request.rounds,
+        "desk.venue": request.venue,
+    }
     settings = {key: value for key, value in typed.items() if value is not None}
     config, _ = read_config_and_text(request.config, settings)
     folder = request.desk or named_desk()
@@ -456,6 +472,7 @@ add(
     reconcile,
     verify,
     tca,
+    experiment,
     day,
 )
 trade_app.add_typer(limits_app)

@@ -28,7 +28,7 @@ def describe_answer(entry: Entry, ends_ns: Mapping[str, int], asked_ns: int | No
         return describe_action(entry) + _describe_time_left(
             hold.event, hold.parents, entry.ns, ends_ns
         )
-    if entry.kind in (kinds.PROMOTED, kinds.STANCE, kinds.OPERATOR):
+    if entry.kind in (kinds.PROMOTED, kinds.EXPERIMENT, kinds.STANCE, kinds.OPERATOR):
         return describe_action(entry)
     if entry.kind == kinds.LIMITS:
         limits = entries.LimitsEntry.of(entry)

@@ -53,7 +53,7 @@ MOST_COSTS: Final = 4096
 ACTIONS: Final = ("wait", "rest", "take", "take and rest")
 STOPS: Final = frozenset({kinds.KILL, kinds.REARM, kinds.HOLD})
 """Kinds of entries that change the agents' shares of the flow."""
-ACTS: Final = STOPS | {kinds.PROMOTED, kinds.STANCE, kinds.OPERATOR}
+ACTS: Final = STOPS | {kinds.PROMOTED, kinds.EXPERIMENT, kinds.STANCE, kinds.OPERATOR}
 """Kinds of entries of a person's action."""
 
 

@@ -8,6 +8,7 @@ from msgspec import convert
 from tercel.core.messages import Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_NAMES
+from tercel.desk.trading.experiment import BEGAN, ENDED, SHARES, STOPPED, ExperimentEntry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import CommandBody, KillEntry, RearmEntry
 
@@ -62,11 +63,25 @@ def _describe_stance(entry: Entry) -> str:
     return f"manual risk state of {target} {entry.body.get('event')}{setting}{instead}"
 
 
+def _describe_experiment(entry: Entry) -> str:
+    """Text of an event of an experiment."""
+    event = ExperimentEntry.of(entry)
+    shares = ", ".join(f"{arm} {share:.0%}" for arm, share in (event.shares or {}).items())
+    what = {
+        BEGAN: f"began: {shares}",
+        SHARES: f"has other shares: {shares}",
+        STOPPED: f"draws {event.arm} no more: {shares}",
+        ENDED: f"ended, {event.arm} promoted" if event.arm else "ended",
+    }
+    return f"experiment {event.name} of {entry.agent} {what[event.event]}"
+
+
 _DESCRIBERS: Final[Mapping[str, Callable[[Entry], str]]] = {
     kinds.KILL: _describe_kill,
     kinds.REARM: _describe_rearm,
     kinds.HOLD: _describe_hold,
     kinds.STANCE: _describe_stance,
+    kinds.EXPERIMENT: _describe_experiment,
     kinds.PROMOTED: lambda entry: (
         f"promoted {entry.body.get('challenger')} over {entry.body.get('champion')} of {entry.agent}"
     ),
@@ -121,6 +136,9 @@ def _describe_request(command: str, body: CommandBody) -> str:
             return _describe_limits(body)
         case "posture":
             return f"asked {_describe_posture_request(body)} for {body.agent or 'the desk'}"
+        case "experiment":
+            arm = f" {body.arm}" if body.arm else ""
+            return f"asked to {body.act}{arm} in the experiment of {body.agent or ''}"
         case "promote":
             return f"asked to promote {body.challenger or 'the challenger'} of {body.agent or ''}"
         case "own_alert" if body.alert:

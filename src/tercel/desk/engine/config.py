@@ -95,6 +95,8 @@ class DeskSection(TomlTable):
         Field(default=(), max_length=100)
     )
     """Dealers of requests for quotes: of orders by `rfq` or `routed`, and of manual requests without dealers."""
+    experiments: bool = True
+    """False: no [[experiment]] is run, every order goes to its agent's own strategy."""
     panel: str = ""
     """Prior model of these dealers before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or a panel.toml
     fitted to the desk's own requests."""
@@ -209,8 +211,6 @@ class ExperimentSection(TomlTable):
     """Orders at which the interval is about the narrowest; it holds at every number."""
     end: ExperimentEnd = ExperimentEnd()
     guardrails: Guardrails = Guardrails()
-    enabled: bool = True
-    """False: the section is there, and nothing is drawn."""
 
     @property
     def share_of_arms(self) -> dict[str, float]:
@@ -393,8 +393,8 @@ class DeskConfig(TomlTable):
 
     @property
     def experiments(self) -> dict[str, ExperimentSection]:
-        """Experiments that are enabled, by agent."""
-        return {section.agent: section for section in self.experiment if section.enabled}
+        """Experiments that are run, by agent."""
+        return {section.agent: section for section in self.experiment if self.desk.experiments}
 
     def strategies_of(self, agent: AgentSection) -> list[str]:
         """Strategies that may send an agent's orders: its own, and those of its experiment."""
@@ -404,7 +404,7 @@ class DeskConfig(TomlTable):
     @model_validator(mode="after")
     def _experiments_fit(self) -> Self:
         """Refuse an experiment of no agent, and two experiments of one agent."""
-        agents = [section.agent for section in self.experiment if section.enabled]
+        agents = [section.agent for section in self.experiment]
         if unknown := set(agents) - {agent.name for agent in self.agent}:
             raise ValueError(
                 f"experiments of agents that exist, not of {', '.join(sorted(unknown))}"

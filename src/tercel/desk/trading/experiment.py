@@ -121,8 +121,8 @@ class AssignedOrder:
     draw : Draw
     ends_ns : int
         End of its horizon as accepted.
-    expected : float
-        Its cost as predicted, from orders that were over when it came, bps.
+    expected, plain : float
+        Its cost as predicted from orders that were over when it came, and their mean cost, bps.
     features : float64 (f,)
     cost_bps : float or None
         Of all its lots; None: not known.
@@ -141,7 +141,8 @@ class AssignedOrder:
     features: Floats
     expected: float
     plain: float
-    """Mean cost of the orders that were over when it came, bps."""
+    predicted: float
+    """By the regression, which `expected` is only where it has predicted better than the mean so far."""
     over: bool = False
     by_hand: bool = False
     fell_back: bool = False
@@ -181,6 +182,8 @@ class ExperimentRecord:
         self._columns = {level: number for number, level in enumerate(levels, first)}
         self._ridge = SequentialRidge(first + len(levels))
         self._known_costs = (0.0, 0)
+        # Squared errors of the mean less those of the regression, over the orders so far.
+        self._gained = 0.0
 
     def apply(self, entry: Entry) -> None:
         """Fold one entry of the journal; those of other experiments are passed over."""
@@ -211,16 +214,18 @@ class ExperimentRecord:
             if draw.name == self.name:
                 self.draws.setdefault(draw.unit, draw)
                 x = self._features_of(entry.instrument, draw.covariates)
-                estimate = draw.covariates.estimate_bps or 0.0
                 total, count = self._known_costs
+                plain = total / count if count else 0.0
+                predicted = self._ridge.predict(x) + (draw.covariates.estimate_bps or 0.0)
                 self.orders[entry.parent] = AssignedOrder(
                     entry.parent,
                     entry.instrument,
                     draw,
                     entry.ns + (body.horizon_ns or 0),
                     x,
-                    self._ridge.predict(x) + estimate,
-                    total / count if count else 0.0,
+                    predicted if self._gained > 0 else plain,
+                    plain,
+                    predicted,
                 )
         elif (order := self.orders.get(entry.parent)) is not None:
             order.over = order.over or body.event in ("done", "expired", "cancelled")
@@ -238,6 +243,7 @@ class ExperimentRecord:
         if order.cost_bps is None:
             total, count = self._known_costs
             self._known_costs = (total + bps, count + 1)
+            self._gained += (bps - order.plain) ** 2 - (bps - order.predicted) ** 2
             self._ridge.add(order.features, bps - (order.draw.covariates.estimate_bps or 0.0))
         order.cost_bps = bps
         order.filled = cost.filled

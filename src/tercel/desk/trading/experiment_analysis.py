@@ -82,6 +82,8 @@ class ArmSaving:
         Always valid; the second by Holm over arms.
     verdict : str
         better, worse, not decided.
+    sd_bps : float or None
+        Standard deviation of the scores; None for fewer than two orders.
     removed : float or None
         Share of the variance of scores that adjustment removes.
     without_hands_bps, without_hands_half_bps : float or None
@@ -98,6 +100,7 @@ class ArmSaving:
     p: float
     adjusted_p: float
     verdict: str
+    sd_bps: float | None
     removed: float | None
     without_hands_bps: float | None
     without_hands_half_bps: float | None
@@ -177,7 +180,7 @@ def analyse_experiment(record: ExperimentRecord) -> ExperimentReport:
     orders = record.known_orders
     baseline, *others = record.terms.arms
     runs = [_saving(record, orders, arm, baseline) for arm in others]
-    adjusted = holm([run.p for run, *_ in runs]).tolist()
+    adjusted = holm([last.p for last, *_ in runs]).tolist()
     savings = tuple(
         ArmSaving(
             arm,
@@ -188,12 +191,13 @@ def analyse_experiment(record: ExperimentRecord) -> ExperimentReport:
             last.p,
             p,
             _verdict(p, path),
+            sd or None,
             removed,
             None if own.n == last.n else own.mean,
             None if own.n == last.n else _finite(own.half),
             _thinned(path),
         )
-        for arm, p, (last, path, removed, own) in zip(others, adjusted, runs, strict=True)
+        for arm, p, (last, path, sd, removed, own) in zip(others, adjusted, runs, strict=True)
     )
     balance = tuple(
         _balance(record, orders, arm, baseline, name, of)
@@ -250,9 +254,9 @@ def order_weight(order: AssignedOrder, arm: str, baseline: str) -> float:
 
 def _saving(
     record: ExperimentRecord, orders: Sequence[AssignedOrder], arm: str, baseline: str
-) -> tuple[SequencePoint, list[SequencePoint], float | None, SequencePoint]:
-    """Last point and path of an arm's saving, the share of variance that adjustment removes, and the last point without orders
-    that people took over."""
+) -> tuple[SequencePoint, list[SequencePoint], float, float | None, SequencePoint]:
+    """Last point and path of an arm's saving, sd of its scores, the share of variance that adjustment removes, and the last point
+    without orders that people took over."""
     planned = record.terms.planned
     adjusted = ConfidenceSequence(planned)
     plain = ConfidenceSequence(planned)
@@ -272,7 +276,7 @@ def _saving(
         if record.terms.unit == ORDER or (is_whole and adjusted.clusters >= LEAST_UNITS):
             path.append(adjusted.look())
     removed = 1.0 - adjusted.variance / plain.variance if len(weighed) >= LEAST_VALUES else None
-    return path[-1], path, removed, own.look()
+    return path[-1], path, adjusted.variance**0.5, removed, own.look()
 
 
 def _balance(
