@@ -53,9 +53,9 @@ def packaged_limits(changes: Mapping[str, str]) -> str:
     return text
 
 
-def run_bench(module: str, as_json: bool, part: str = "bench") -> None:
-    """Run a function of ``benchmarks.<module>`` and print its results: a table, or one JSON object."""
-    results: list[dict[str, Any]] = getattr(import_module(f"{__name__}.{module}"), part)()
+def run_bench(module: str, as_json: bool) -> None:
+    """Run ``benchmarks.<module>.bench`` and print its results: a table, or one JSON object."""
+    results: list[dict[str, Any]] = import_module(f"{__name__}.{module}").bench()
     ordered = [{key: result[key] for key in KEYS} | result for result in results]
     if as_json:
         print_json({"results": ordered})

@@ -113,18 +113,6 @@ def bench_fix(as_json: AsJson = False) -> None:
     _bench("fix", as_json)
 
 
-@app.command("binance")
-def bench_binance(as_json: AsJson = False) -> None:
-    """Binance: a market update's way to an order through gate and adapter, orders and updates a second."""
-    _bench("binance", as_json)
-
-
-@app.command("binance-week")
-def bench_binance_week(as_json: AsJson = False) -> None:
-    """Binance: memory of the adapter over as many orders and updates as five sessions bring; 13 minutes."""
-    _bench("binance", as_json, "week")
-
-
 @app.command("console")
 def bench_console(as_json: AsJson = False) -> None:
     """Console: from an entry of a busy journal to twenty open pages; a long journal opened."""
@@ -137,11 +125,11 @@ def bench_desk(as_json: AsJson = False) -> None:
     _bench("desk", as_json)
 
 
-def _bench(module: str, as_json: bool, part: str = "bench") -> None:
+def _bench(module: str, as_json: bool) -> None:
     with report_errors(as_json):
         from benchmarks import run_bench
 
-        run_bench(module, as_json, part)
+        run_bench(module, as_json)
 
 
 if __name__ == "__main__":

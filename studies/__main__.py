@@ -597,40 +597,6 @@ def regimes(
         command.show(market, as_json)
 
 
-@app.command("choices")
-def choices_(
-    agent: Annotated[
-        list[str] | None, typer.Option(help="Packaged policy beside them; several.", metavar="NAME")
-    ] = None,
-    market: Annotated[
-        list[str] | None, typer.Option(help="Preset market; several.", metavar="NAME")
-    ] = None,
-    regime: Annotated[
-        list[str] | None,
-        typer.Option(help="Regime, such as 'trending, half-way'; several.", metavar="NAME"),
-    ] = None,
-    episodes: Annotated[
-        int, typer.Option(help="Episodes a market and regime.", min=4, max=1_000_000)
-    ] = 256,
-    seed: Seed = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Who chooses best when no one is told of the regime: rules, a switch, a Bayes filter, an oracle, agents."""
-    with report_errors(as_json):
-        from studies.regimes import choices, choices_command
-
-        for name in regime or ():
-            if name not in choices.REGIMES:
-                known = ", ".join(repr(one) for one in choices.REGIMES)
-                raise UnknownNameError(
-                    f"regimes among {known}", repr(name), suggest_name(name, choices.REGIMES)
-                )
-        choices_command.show(
-            agent or (), regime or choices.REGIMES, market or choices.MARKETS,
-            episodes=2 * (episodes // 2), seed=seed, as_json=as_json,
-        )  # fmt: skip
-
-
 @worth_app.command("alpha")
 def worth_alpha(
     market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",

@@ -11,11 +11,8 @@ const makers = new Map<number, Intl.NumberFormat>();
 /** A number with thousands apart: `num(-1234.5, 1)` is "−1,234.5". */
 export function num(v: number | null | undefined, digits = 2): string {
   if (none(v)) return DASH;
-  if (!makers.has(digits))
-    makers.set(
-      digits,
-      new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }),
-    );
+  const fixed = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  if (!makers.has(digits)) makers.set(digits, new Intl.NumberFormat("en-US", fixed));
   const text = makers.get(digits)!.format(v);
   return /^-0(\.0+)?$/.test(text) ? text.slice(1) : minus(text);
 }
@@ -26,11 +23,8 @@ export const bps = (v: number | null | undefined): string => signed(v, 1);
 
 /** A quantity: whole where it is whole, else up to eight digits (coins). */
 export const qty = (v: number | null | undefined): string =>
-  none(v)
-    ? DASH
-    : Number.isInteger(v)
-      ? num(v, 0)
-      : minus(new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 }).format(v));
+  none(v) || Number.isInteger(v) ? num(v, 0) : minus(COINS.format(v));
+const COINS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 });
 
 /** Money without cents from a thousand on; the currency stands behind where it is known. */
 export function money(v: number | null | undefined, currency = "", plus = false): string {

@@ -23,6 +23,7 @@ export function Head() {
   const killed = use((s) => held(s.live?.latch));
   const at = THEMES.indexOf(theme);
   const next = THEMES[(at + 1) % 3]!;
+  const colours = `Colours: ${theme}; change to ${next}`;
   const leave = async (): Promise<void> => {
     await send("/api/logout", {}, {}).catch(() => undefined);
     set({ me: null, desks: undefined, agents: undefined, notes: [] });
@@ -41,12 +42,7 @@ export function Head() {
       <Clock />
       <Age />
       <span class="flex-1" />
-      <Button
-        kind="bg-transparent small"
-        label={`Colours: ${theme}; change to ${next}`}
-        on={recolour}
-        say={"◐☀☾"[at]}
-      />
+      <Button kind="bg-transparent small" label={colours} on={recolour} say={"◐☀☾"[at]} />
       <Button kind="bg-transparent small max-mid:hidden" label="Keys" on={help} say="?" />
       <span class="max-mid:hidden">
         {me?.name} {me?.role !== me?.name && <small>{me?.role}</small>}
@@ -123,11 +119,7 @@ export function Faults() {
           <code>tercel kill --all --reason "…"</code> works from the command line.
         </Say>
       )}
-      {!lost && fault && (
-        <Say role="alert" lead="Something could not be read.">
-          {fault}
-        </Say>
-      )}
+      {!lost && fault && <Say role="alert" lead="Something could not be read." children={fault} />}
       {live?.fault && (
         <Say role="alert" lead={`The journal of ${desk} cannot be read;`}>
           what stands below is old. {live.fault}

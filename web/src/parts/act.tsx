@@ -113,11 +113,7 @@ export function Ask({ title, text, fields, yes, busyText, danger, ready = true, 
         {fields.map((f) => (
           <Input key={f.name} field={f} value={values[f.name] ?? ""} change={(v) => put({ ...values, [f.name]: v })} />
         ))}
-        {wrong && (
-          <Say tone="bad" role="alert" lead="Not done.">
-            {wrong}
-          </Say>
-        )}
+        {wrong && <Say tone="bad" role="alert" lead="Not done." children={wrong} />}
         <div class="menu">
           <Button say="Back" kind="" on={close} />
           <Button
@@ -138,13 +134,14 @@ export function useMay(what: string): string {
   if (past) return "You look at the past: go back to live first.";
   return !me || me.may.includes(what) ? "" : `needs ${me.needs[what]}`;
 }
-/** Beside buttons that are off: who may. Of several that say the same in a row, the style shows the last. */
-export const Needs = ({ not }: { not: string }) =>
-  not.startsWith("needs") ? (
-    <small class="needs text-soft" data-of={not}>
-      {not}
-    </small>
-  ) : null;
+type Guard = { say: string; kind: string; not: string; hint: string; on: () => void };
+/** A button, and beside it, where it is off, who may. Of several that say the same in a row, the style shows the last. */
+const Guarded = ({ not, hint, ...press }: Guard) => (
+  <>
+    <Button {...press} off={!!not} hint={not || hint} />
+    {not.startsWith("needs") && <small class="needs text-soft" data-of={not} children={not} />}
+  </>
+);
 export type Does<P extends Paths<M>, M extends "post" | "delete"> = {
   may: string;
   label: string;
@@ -176,12 +173,7 @@ export function Do<P extends Paths<M>, M extends "post" | "delete" = "post">(abo
   const all = plain ? fields : [...fields, REASON];
   const ask = (): void =>
     open(() => <Ask {...{ title, text, done, fields: all, yes: about.yes ?? label.replace("…", ""), danger }} />);
-  return (
-    <>
-      <Button say={label} kind={`small ${danger ? "danger" : ""}`} off={!!not} hint={not || title} on={ask} />
-      <Needs not={not} />
-    </>
-  );
+  return <Guarded say={label} kind={`small ${danger ? "danger" : ""}`} {...{ not, hint: title, on: ask }} />;
 }
 /** "pause" of "p1": a button "Pause…" that is titled "Pause p1". */
 export function verb(word: string, whom: string) {
@@ -219,7 +211,7 @@ export const Rearm = ({ desk, agents }: { desk: string; agents: string[] }) => (
   />
 );
 
-type Target = { scope: string; name: string; desk?: string; killed?: boolean };
+type Target = { scope: "agent" | "desk" | "all"; name: string; desk?: string; killed?: boolean };
 type Whom = { agent?: string; desk?: string };
 /** Step two of the kill. Whom is chosen by the person, unless the button stood beside an agent or a desk: that one. */
 function Kill({ agent, desk }: Whom) {
@@ -227,16 +219,12 @@ function Kill({ agent, desk }: Whom) {
   const agents = use((s) => s.agents) ?? [];
   const past = use((s) => s.place.at !== null);
   const all: Target[] = [
-    ...agents.map((a) => ({ scope: "agent", name: a.agent, desk: a.desk, killed: a.state === "killed" })),
-    ...desks.map((d) => ({ scope: "desk", name: d.desk, desk: d.desk, killed: d.killed?.scope === "all" })),
-    ...(desks.length > 1 ? [{ scope: "all", name: "all" }] : []),
+    ...agents.map((a): Target => ({ scope: "agent", name: a.agent, desk: a.desk, killed: a.state === "killed" })),
+    ...desks.map((d): Target => ({ scope: "desk", name: d.desk, desk: d.desk, killed: d.killed?.scope === "all" })),
+    ...(desks.length > 1 ? [{ scope: "all", name: "all" } as Target] : []),
   ];
   const said = ({ scope, name, desk: of }: Target): string =>
-    scope === "agent"
-      ? `agent ${name} of ${of}`
-      : scope === "desk"
-        ? `the whole desk ${name}`
-        : `all ${desks.length} desks`;
+    ({ agent: `agent ${name} of ${of}`, desk: `the whole desk ${name}`, all: `all ${desks.length} desks` })[scope];
   const [key, choose] = useState(agent ? `agent ${agent} of ${desk}` : desk ? `the whole desk ${desk}` : "");
   const chosen = all.find((one) => said(one) === key && !one.killed);
   const text = (
@@ -275,11 +263,6 @@ export const kill = (whom: Whom = {}): void => open(() => <Kill {...whom} />);
 export function KillButton({ small, ...whom }: Whom & { small?: boolean }) {
   const needs = use((s) => s.me?.needs.kill);
   const not = needs ? `needs ${needs}` : "";
-  const title = not || "Cancel all that is open, refuse all that is new";
-  return (
-    <>
-      <Button say="Kill…" kind={`danger ${small ? "small" : ""}`} off={!!not} hint={title} on={() => kill(whom)} />
-      <Needs not={not} />
-    </>
-  );
+  const hint = "Cancel all that is open, refuse all that is new";
+  return <Guarded say="Kill…" kind={`danger ${small ? "small" : ""}`} {...{ not, hint }} on={() => kill(whom)} />;
 }

@@ -130,17 +130,10 @@ export function Time({ ns }: { ns: Maybe }) {
 }
 export const Soft = ({ children }: Children & { key?: string }) => <span class="text-soft">{children}</span>;
 /** Something, and below it, smaller, what belongs to it. */
-export const With = ({ sub, children }: Children & { sub: Node | Node[] }) => (
+export const With = ({ is, sub }: { is: Node; sub: Node | Node[] }) => (
   <>
-    {children}
-    {[sub].flat().map(
-      (one, i) =>
-        one && (
-          <div key={i} class="sub">
-            {one}
-          </div>
-        ),
-    )}
+    {is}
+    {[sub].flat().map((one, i) => one && <div key={i} class="sub" children={one} />)}
   </>
 );
 

@@ -135,7 +135,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
     </figure>
   );
 }
-const Key = ({ colour, dash, dots }: Line) => (
+export const Key = ({ colour, dash, dots }: Pick<Line, "colour" | "dash" | "dots">) => (
   <svg
     class="mr-1.5 inline-block h-2.5 w-7 fill-current stroke-current stroke-3"
     viewBox="0 0 24 8"

@@ -63,9 +63,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
     <>
       <Title a={a} latch={page.latch} />
       {a.reason && !(a.state === "killed" && page.latch) && (
-        <Say lead={`${a.state}:`} tone={a.state === "active" ? "" : "warn"}>
-          {a.reason}
-        </Say>
+        <Say lead={`${a.state}:`} tone={a.state === "active" ? "" : "warn"} children={a.reason} />
       )}
       <Tiles all={tiles(a, page)} />
       <div class="two">
@@ -153,7 +151,7 @@ function tiles(a: AgentRow, page: Page): Tile[] {
   const made = partsOf(a).map(([part, v]) => `${part} ${bps(v)}`);
   const scale = <Cost {...bounds} edge={edge} />;
   return [
-    ["cost against arrival, bps", <Interval {...bounds} />, <With sub={made.join(", ")}>{scale}</With>],
+    ["cost against arrival, bps", <Interval {...bounds} />, <With is={scale} sub={made.join(", ")} />],
     ["cost, amount", cost ? money(cost.amount, cost.currency) : "–", counts],
     ["profit on positions", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
     ["share of the flow", <Share of={shareOf(a.share)} />, `of the incoming orders${capital && `; ${capital}`}`],

@@ -73,10 +73,10 @@ export function AlertsScreen() {
 function What({ a, desk }: { a: Alert; desk: string }) {
   const agent = a.agent && <Link to={["agent", desk, a.agent]}>{a.agent}</Link>;
   const market = a.instrument && <Link to={["market", a.instrument]}>{a.instrument}</Link>;
-  return <With sub={(a.gate || agent || market) && [[a.gate && "the gate ", agent, " ", market]]}>{a.text}</With>;
+  return <With is={a.text} sub={(a.gate || agent || market) && [[a.gate && "the gate ", agent, " ", market]]} />;
 }
 function Owner({ a }: { a: Alert }) {
-  if (a.owner) return <With sub={a.note}>{a.owner}</With>;
+  if (a.owner) return <With is={a.owner} sub={a.note} />;
   return a.severity === "info" ? <Soft>needs none</Soft> : <Badge tone="warn">nobody</Badge>;
 }
 const Own = ({ a, desk }: { a: Alert; desk: string }) => (

@@ -4,8 +4,8 @@ import type uPlot from "uplot";
 import { useGet, type Fetched } from "../api";
 import { none, pct, plural, price, qty, span } from "../format";
 import { Button, Empty, Row, Section, Side, Soft, Tabs, Time, Waiting, type Node, type Titled } from "../parts/basic";
-import { ink, Plot, type Line } from "../parts/plot";
-import { figure, Table, words } from "../parts/table";
+import { ink, Key, Plot, type Line } from "../parts/plot";
+import { figure, Table, words, type Column } from "../parts/table";
 import { look, names } from "../rows";
 import type { BookPart, Chart, ChartFill, ChartSchedule, Trade } from "../schema";
 import { href, use, usePlace, useView } from "../store";
@@ -85,10 +85,14 @@ export function MarketScreen() {
           {(data) => <Ladder book={data} tick={tick} />}
         </Loaded>
         <Loaded title="Tape" note="last trades" got={book}>
-          {(data) => <Tape book={data} tick={tick} />}
+          {(b) => (
+            <Trades label="Tape" all={b.tape} tick={tick} empty={b.why || "The journal has no trades of others."} />
+          )}
         </Loaded>
         <Loaded title="Own fills" note={chart.data && plural(chart.data.fills.length, "fill")} got={chart}>
-          {(data) => <Fills all={data.fills} tick={tick} />}
+          {(c) => (
+            <Trades label="Own fills" all={c.fills} tick={tick} empty="No own fill in this span." more={[WHOSE]} />
+          )}
         </Loaded>
       </div>
       {schedules.length ? (
@@ -151,10 +155,7 @@ function Price({ chart, book, tick, who, to }: PriceOf) {
         )}
         {who.map((n) => (
           <span key={n}>
-            <i
-              class="mr-1.5 inline-block size-3 rounded-full"
-              style={{ background: `var(--color-${look(n, who).colour})` }}
-            />
+            <Key {...look(n, who)} dots />
             {n}
           </span>
         ))}
@@ -276,42 +277,30 @@ function Spread({ book, tick }: { book: BookPart | undefined; tick: Tick }) {
 /** Who took is not always told. */
 const Traded = ({ side, at }: { side: number; at: string }) =>
   side ? <Side side={side}>{at}</Side> : <span class="nums">{at}</span>;
-const Tape = ({ book, tick }: { book: BookPart; tick: Tick }) => (
-  <Table<Trade & { i: number }>
-    keep="few"
-    label="Tape"
-    rows={book.tape
+type Dealt = Pick<Trade, "ns" | "side" | "price" | "qty">;
+type DealtOf<R> = { label: string; all: R[]; tick: Tick; empty: string; more?: Column<R>[] };
+/** The last trades, newest first. */
+const Trades = <R extends Dealt>({ label, all, tick, empty, more = [] }: DealtOf<R>) => (
+  <Table<R & { i: number }>
+    {...{ keep: "few", label, empty }}
+    rows={all
       .map((t, i) => ({ ...t, i }))
       .slice(-40)
       .reverse()}
     id={(t) => t.i}
-    empty={book.why || "The journal has no trades of others."}
     columns={[
       words("time", (t) => <Time ns={t.ns} />),
       figure("price", (t) => <Traded side={t.side} at={price(t.price, tick)} />),
       figure("quantity", (t) => qty(t.qty)),
+      ...more,
     ]}
   />
 );
-const Fills = ({ all, tick }: { all: ChartFill[]; tick: Tick }) => (
-  <Table<ChartFill>
-    keep="few"
-    label="Own fills"
-    rows={all.slice(-40).reverse()}
-    id={(f) => `${f.ns} ${f.parent} ${f.price} ${f.qty}`}
-    empty="No own fill in this span."
-    columns={[
-      words("time", (f) => <Time ns={f.ns} />),
-      figure("price", (f) => <Traded side={f.side} at={price(f.price, tick)} />),
-      figure("quantity", (f) => qty(f.qty)),
-      words("agent", (f) => (
-        <>
-          {f.agent} <Soft>{f.passive ? "rested" : "took"}</Soft>
-        </>
-      )),
-    ]}
-  />
-);
+const WHOSE = words<ChartFill>("agent", (f) => (
+  <>
+    {f.agent} <Soft>{f.passive ? "rested" : "took"}</Soft>
+  </>
+));
 function Schedule({ s }: { s: ChartSchedule }) {
   const x = useMemo(() => s.points.map((p) => p[0] / 1e9), [s]);
   const lines = useMemo(

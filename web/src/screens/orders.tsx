@@ -82,7 +82,7 @@ export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page
       columns={[
         prose(
           "parent",
-          (p) => <With sub={<Whose p={p} />}>{p.id}</With>,
+          (p) => <With is={p.id} sub={<Whose p={p} />} />,
           "an order that an agent works in small pieces",
         ),
         words("side", (p) => <Side side={p.side} />),
@@ -90,7 +90,7 @@ export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page
         words("against its schedule", (p) => <Progress p={p} />),
         figure("price", (p) => <Prices p={p} of={page.instruments[p.instrument]} />),
         figure("cost, bps", (p) => (
-          <With sub={!none(p.cost) && money(p.cost, page.instruments[p.instrument]?.currency)}>{bps(p.is_bps)}</With>
+          <With is={bps(p.is_bps)} sub={!none(p.cost) && money(p.cost, page.instruments[p.instrument]?.currency)} />
         )),
         prose("state", (p) => <Status p={p} />),
         acts((p) => (
@@ -108,28 +108,22 @@ function Progress({ p }: { p: Parent }) {
   const late = p.live && done < p.schedule - BEHIND;
   const said = [late && `${pct(p.schedule - done)} behind`, !none(p.left_s) && `${span(p.left_s)} left`];
   const label = `${pct(done)} filled, its schedule has ${pct(p.schedule)}`;
-  return (
-    <With sub={p.live && said.filter(Boolean).join(", ")}>
-      <Bar share={done} mark={p.live ? p.schedule : null} tone={late ? "warn" : ""} label={label} />
-    </With>
-  );
+  const bar = <Bar share={done} mark={p.live ? p.schedule : null} tone={late ? "warn" : ""} label={label} />;
+  return <With is={bar} sub={p.live && said.filter(Boolean).join(", ")} />;
 }
 function Prices({ p, of }: { p: Parent; of: ListingPart | undefined }) {
   const shown = (v: number | null): string => price(v, of?.tick);
   const limit = none(p.limit_price) ? p.limitText : shown(p.limit_price);
   const arrival = !none(p.arrival_price) && `arrival ${shown(p.arrival_price)}`;
-  return <With sub={[arrival, limit && `limit ${limit}`]}>{shown(p.avg_price)}</With>;
+  return <With is={shown(p.avg_price)} sub={[arrival, limit && `limit ${limit}`]} />;
 }
 function Status({ p }: { p: Parent }) {
   const why = p.reason !== p.status && p.reason && (p.live ? p.reason : `ended: ${p.reason}`);
   const whose = p.status === "by hand" && p.hand;
   const whole = p.filled >= p.qty;
   const done = whole ? "filled" : p.filled ? "partly filled" : "not filled";
-  return (
-    <With sub={[whose, why, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]}>
-      <State is={p.status === "done" ? done : p.status.replaceAll("_", " ")} />
-    </With>
-  );
+  const state = <State is={p.status === "done" ? done : p.status.replaceAll("_", " ")} />;
+  return <With is={state} sub={[whose, why, p.refused > 0 && <Badge tone="bad">{num(p.refused, 0)} refused</Badge>]} />;
 }
 const Whose = ({ p }: { p: Parent }) => (
   <>
@@ -137,8 +131,10 @@ const Whose = ({ p }: { p: Parent }) => (
   </>
 );
 
+const unknown = (r: QuotedCost) => <Soft>no figure: {r.parents ? "nothing filled" : "no parent over"}</Soft>;
 function Costing({ quote, about }: { quote: QuotedCosts; about: Body<"/api/parents/estimate", "post"> }) {
-  const currency = quote.by_strategy[0]?.currency;
+  const amount = none(quote.value) ? "" : money(quote.value, quote.by_strategy[0]?.currency);
+  const worth = amount ? `worth ${amount} at the mid` : "no amount: no price of the market is known yet";
   return (
     <div class="quote mt-3 grid gap-2" role="status">
       {quote.against.length ? (
@@ -147,12 +143,7 @@ function Costing({ quote, about }: { quote: QuotedCosts; about: Body<"/api/paren
         </Say>
       ) : (
         <p>
-          <Badge tone="good">no limit of the desk speaks against it</Badge>{" "}
-          <Soft>
-            {none(quote.value)
-              ? "no amount: no price of the market is known yet"
-              : `worth ${money(quote.value, currency)} at the mid`}
-          </Soft>
+          <Badge tone="good">no limit of the desk speaks against it</Badge> <Soft>{worth}</Soft>
         </p>
       )}
       <Table<QuotedCost>
@@ -161,14 +152,8 @@ function Costing({ quote, about }: { quote: QuotedCosts; about: Body<"/api/paren
         id={(r) => r.agent}
         empty="What it will cost is not known: no agent has finished a parent."
         columns={[
-          words("agent", (r) => <With sub={short(r.strategy)}>{r.agent}</With>),
-          figure("expected cost, bps", (r) =>
-            none(r.bps.mean) ? (
-              <Soft>no figure: {r.parents ? "nothing filled" : "no parent over"}</Soft>
-            ) : (
-              <Interval {...r.bps} />
-            ),
-          ),
+          words("agent", (r) => <With is={r.agent} sub={short(r.strategy)} />),
+          figure("expected cost, bps", (r) => (none(r.bps.mean) ? unknown(r) : <Interval {...r.bps} />)),
           figure("expected cost, amount", (r) => <Interval {...r.money} show={(v) => money(v, r.currency)} />),
           figure("from parents", (r) => num(r.parents, 0)),
           prose("against it", (r) =>
@@ -256,11 +241,7 @@ function Submit({ page }: { page: Page }) {
             <Input key={f.name} field={f} value={values[f.name] ?? ""} change={(v) => put({ ...given, [f.name]: v })} />
           ))}
         </div>
-        {fresh?.wrong && (
-          <Say role="alert" lead="No quote:">
-            {fresh.wrong}
-          </Say>
-        )}
+        {fresh?.wrong && <Say role="alert" lead="No quote:" children={fresh.wrong} />}
         {fresh && !fresh.wrong && <Costing key={of} quote={fresh.is} about={about} />}
         <div class="menu">
           <Soft>{not || (fresh ? "" : "What it will cost is asked for first.")}</Soft>
@@ -321,7 +302,7 @@ export function OrdersScreen() {
         empty="Nothing is open at the venue."
         columns={[
           prose("order", (o) => (
-            <With sub={[o.parent && `of ${o.parent}`, o.by_hand && `sent by ${o.by_hand}`]}>{o.id}</With>
+            <With is={o.id} sub={[o.parent && `of ${o.parent}`, o.by_hand && `sent by ${o.by_hand}`]} />
           )),
           words("instrument", (o) => o.instrument),
           words("agent", (o) => o.agent),

@@ -88,16 +88,10 @@ export function Overview() {
           empty="No agent has spoken yet."
           columns={[
             words("agent", (a) => (
-              <With sub={<span title={RULES[short(a.strategy)]}>{short(a.strategy)}</span>}>
-                <AgentLink a={a} />
-              </With>
+              <With is={<AgentLink a={a} />} sub={<span title={RULES[short(a.strategy)]}>{short(a.strategy)}</span>} />
             )),
             ...(shown.length > 1 ? [words<{ desk: string }>("desk", (a) => a.desk)] : []),
-            prose("state", (a) => (
-              <With sub={a.reason}>
-                <State is={a.state} /> {a.drifting && <Badge tone="warn">drifting</Badge>}
-              </With>
-            )),
+            prose("state", (a) => <With is={[<State is={a.state} />, " ", a.drifting && DRIFTING]} sub={a.reason} />),
             figure("cost, bps", (a) => <Interval mean={a.is_bps} low={a.low_bps} high={a.high_bps} />),
             words("to scale", (a) => <Cost mean={a.is_bps} low={a.low_bps} high={a.high_bps} edge={edge} />),
             figure("filled", (a) => (none(a.filled_share) ? "–" : pct(a.filled_share))),
@@ -110,9 +104,7 @@ export function Overview() {
             ),
             figure("parents", (a) => num(a.parents, 0), "orders that an agent works in small pieces"),
             figure("fills", (a) => num(a.fills, 0)),
-            acts((a) =>
-              a.state === "killed" && at === null ? null : <KillButton small desk={a.desk} agent={a.agent} />,
-            ),
+            acts((a) => (a.state !== "killed" || at !== null) && <KillButton small desk={a.desk} agent={a.agent} />),
           ]}
         />
       </div>
@@ -122,6 +114,7 @@ export function Overview() {
 }
 const Amount = ({ is }: { is: Money | null }) =>
   is ? <span class="nums">{money(is.amount, is.currency)}</span> : <Soft>–</Soft>;
+const DRIFTING = <Badge tone="warn">drifting</Badge>;
 const AgentLink = ({ a }: { a: AgentRow }) => (
   <Link to={["agent", a.desk, a.agent]} desk={a.desk}>
     {a.agent}

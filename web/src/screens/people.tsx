@@ -19,17 +19,9 @@ const PASSWORD = field("password", "Password", { kind: "password" });
 const ASKED = [
   words<Request>("asked", (r) => <Time ns={r.ns} />),
   words<Request>("desk", (r) => r.desk),
-  prose<Request>("what", (r) => (
-    <With sub={r.reason}>
-      <b>{r.what}</b>
-    </With>
-  )),
+  prose<Request>("what", (r) => <With is={<b>{r.what}</b>} sub={r.reason} />),
   words<Request>("by", (r) => r.asked_by),
-  prose<Request>("state", (r) => (
-    <With sub={r.by && `by ${r.by}`}>
-      <State is={r.state} />
-    </With>
-  )),
+  prose<Request>("state", (r) => <With is={<State is={r.state} />} sub={r.by && `by ${r.by}`} />),
 ];
 
 export function PeopleScreen() {

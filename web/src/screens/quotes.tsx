@@ -93,13 +93,8 @@ function Quotes({ page, r }: OfRequest) {
 }
 function Standing({ page, q }: OfPage & { q: RankedQuote }) {
   const [word = "", ...why] = q.state.split(": ");
-  return q.state === "open" ? (
-    <Left page={page} until={q.until_ns} />
-  ) : (
-    <With sub={why.join(": ")}>
-      <State is={word} />
-    </With>
-  );
+  if (q.state === "open") return <Left page={page} until={q.until_ns} />;
+  return <With is={<State is={word} />} sub={why.join(": ")} />;
 }
 function Open({ page, r }: OfRequest) {
   const { tick } = units(page, r.name);
@@ -155,10 +150,10 @@ export function PastRequests({ page }: OfPage) {
       rows={over}
       {...{ id: (r) => r.id, empty: "" }}
       columns={[
-        prose("request", (r) => <With sub={`${r.name}, of ${r.parent}`}>{r.id}</With>),
+        prose("request", (r) => <With is={r.id} sub={`${r.name}, of ${r.parent}`} />),
         words("asked at", (r) => <Time ns={r.at} />),
         words("side", (r) => <Side side={r.side}>{qty(r.quantity)}</Side>),
-        words("outcome", (r) => <With sub={whom(r)}>{<State is={r.outcome} />}</With>),
+        words("outcome", (r) => <With is={<State is={r.outcome} />} sub={whom(r)} />),
         figure("price", (r) => price(taken(r)?.price, units(page, r.name).tick)),
         figure("cover", (r) => price(r.cover, units(page, r.name).tick)),
         figure("mid at request", (r) => price(r.mid, (units(page, r.name).tick ?? 1) / 2)),

@@ -69,13 +69,10 @@ export function RiskScreen() {
 const OPEN = "open: quantity held × how far the price moved since its fills";
 function tiles(t: Total, lost: Limit | undefined): Tile[] {
   const of = t.currency && `${unit(t.currency)}: `;
-  const used = none(t.var_used) ? (
-    <Soft>{none(t.var95) ? "known after an hour of marks" : "no limit of the day's loss"}</Soft>
-  ) : (
-    <With sub={t.var_used > 1 && acting(lost)}>
-      <Share of={t.var_used} tone={t.var_used >= 0.8 ? "warn" : ""} slim={false} more="of what a day may lose" />
-    </With>
-  );
+  const over = t.var_used ?? 0;
+  const share = <Share of={over} tone={over >= 0.8 ? "warn" : ""} slim={false} more="of what a day may lose" />;
+  const unknown = <Soft>{none(t.var95) ? "known after an hour of marks" : "no limit of the day's loss"}</Soft>;
+  const used = none(t.var_used) ? unknown : <With is={share} sub={over > 1 && acting(lost)} />;
   const made = (
     <>
       realised <Profit v={t.realised} earned /> · open <Profit v={t.open} />
@@ -171,11 +168,7 @@ function Used({ l }: { l: Limit }) {
   const does = STOPS.includes(l.limit)
     ? "past it the kill switch falls"
     : "orders that add to it are refused; nobody is stopped, what is held stays";
-  return (
-    <With sub={l.used > l.of && does}>
-      <Share of={l.share} slim={false} tone={tone} />
-    </With>
-  );
+  return <With is={<Share of={l.share} slim={false} tone={tone} />} sub={l.used > l.of && does} />;
 }
 /** Tightening is done at once; loosening waits for a second person. */
 function Change({ page, all, word }: { page: Page; all: Limit[]; word: "Tighten" | "Loosen" }) {
@@ -211,6 +204,8 @@ const styles = (v: number | string): string =>
   typeof v === "number"
     ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none"
     : v.toLowerCase();
+const why = (reasons: string[]) =>
+  reasons.length ? <Badge tone="warn">{reasonsText(reasons)}</Badge> : reasonsText(reasons);
 function Postures({ page }: { page: Page }) {
   const alpha = (name: string) => {
     const a = page.alphas[name];
@@ -231,11 +226,7 @@ function Postures({ page }: { page: Page }) {
         figure("of volume, at most", (p) => pct(p.max_participation)),
         figure("size", (p) => pct(p.size_multiplier)),
         words("styles", (p) => styles(p.styles)),
-        prose("why", (p) => (
-          <With sub={signs(p.reasons.join("; "))}>
-            {p.reasons.length ? <Badge tone="warn">{reasonsText(p.reasons)}</Badge> : "calm"}
-          </With>
-        )),
+        prose("why", (p) => <With is={why(p.reasons)} sub={signs(p.reasons.join("; "))} />),
         figure("alpha, bps", (p) => alpha(p.name)),
         figure("since", (p) => <Time ns={p.ns} />),
       ]}
@@ -291,7 +282,7 @@ function Stances({ page }: { page: Page }) {
       columns={[
         words("for", (s) => s.agent || "the whole desk"),
         prose("what", (s) => Object.entries(s.words).map(word).join(", ") + instead(s)),
-        prose("by", (s) => <With sub={s.reason}>{s.by}</With>),
+        prose("by", (s) => <With is={s.by} sub={s.reason} />),
         figure("until", (s) => <Time ns={s.until_ns} />),
         acts(end),
       ]}
