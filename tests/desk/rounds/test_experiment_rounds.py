@@ -90,7 +90,7 @@ def test_each_order_is_worked_by_the_strategy_that_it_drew(
     assert len(parents) == len(record.orders) == 12
     assert {order.draw.arm for order in record.orders.values()} == {"peg_behind", "twap_take"}
     for name, order in record.orders.items():
-        assert parents[name].strategy == record.terms.arms[order.draw.arm]
+        assert parents[name].strategy == record.terms.strategies[order.draw.arm]
         assert order.draw.covariates.spread_bps > 0
         assert order.draw.covariates.estimate_bps > 0
         assert order.cost_bps is not None
@@ -318,7 +318,7 @@ def test_50_kills_lose_no_draw_and_change_none(
                 order.draw.covariates,
             )
             assert again == order.draw
-            assert now[name].strategy == record.terms.arms[order.draw.arm]
+            assert now[name].strategy == record.terms.strategies[order.draw.arm]
         sessions = len([*journal.read(0, (kinds.SESSION,))])
         journal.close()
     assert sessions > 40

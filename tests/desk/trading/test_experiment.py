@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -40,12 +40,13 @@ class Journal:
 
     def __post_init__(self) -> None:
         terms = ExperimentTerms(
-            dict(zip(self.arms, self.arms, strict=True)), self.unit, ["symbol"], self.seed, 500, ["AAA", "BBB"]
+            list(self.arms), dict(zip(self.arms, self.arms, strict=True)), self.unit, ["symbol"], self.seed, 500, ["AAA", "BBB"]
         )  # fmt: skip
         shares = dict.fromkeys(self.arms, 1 / len(self.arms))
         self.event(0, "began", terms=terms, shares=shares)
 
     def write(self, entry: Entry) -> None:
+        entry = replace(entry, body=json.loads(json.dumps(entry.body, sort_keys=True)))
         self.entries.append(entry)
         fold_experiment(self.records, entry)
 

@@ -74,6 +74,7 @@ class RunningExperiment:
         self._estimates = estimates
         self._journal = journal
         self._terms = ExperimentTerms(
+            list(section.strategies),
             {name: full_name(agent, name) for name in section.strategies},
             section.unit,
             list(section.strata),
@@ -144,7 +145,7 @@ class RunningExperiment:
             self._end_if_due(ns)
         if (ended := self.record.ended) is not None:
             return (
-                replace(request, strategy=self.record.terms.arms[ended.arm])
+                replace(request, strategy=self.record.terms.strategies[ended.arm])
                 if ended.arm
                 else request
             )
@@ -162,7 +163,9 @@ class RunningExperiment:
             forecast_bps,
         )
         draw = draw_arm(self.record, request.id, request.instrument, ns, covariates)
-        return replace(request, strategy=self.record.terms.arms[draw.arm], experiment=draw.json())
+        return replace(
+            request, strategy=self.record.terms.strategies[draw.arm], experiment=draw.json()
+        )
 
     def _end_if_due(self, ns: int) -> None:
         """End the experiment at its date or its number of orders."""
@@ -246,7 +249,7 @@ class RunningExperiment:
             OrderError,
         )
         if body.arm:
-            check_known(body.arm, [*record.terms.arms], f"an arm of {record.name}:")
+            check_known(body.arm, record.terms.arms, f"an arm of {record.name}:")
         if body.act == "shares":
             shares = body.shares or {}
             refuse_if(

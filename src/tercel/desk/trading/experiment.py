@@ -63,9 +63,11 @@ class Draw(EntryBody):
 
 
 class ExperimentTerms(EntryBody):
-    """Terms of an experiment, which never change: another one has another name. `arms`: strategies by arm, the baseline first."""
+    """Terms of an experiment, which never change: another one has another name. The first of `arms` is the baseline, `strategies`
+    have the full name of each."""
 
-    arms: dict[str, str]
+    arms: list[str]
+    strategies: dict[str, str]
     unit: str
     strata: list[str]
     seed: int
@@ -282,7 +284,9 @@ def draw_arm(
     if (drawn := record.draws.get(unit)) is not None and drawn.arm in record.shares:
         return structs.replace(drawn, covariates=covariates)
     total = sum(record.shares.values())
-    chances = {arm: share / total for arm, share in record.shares.items() if share > 0}
+    # In the order of the terms: a journal sorts the keys of what it keeps.
+    shares = [(arm, record.shares.get(arm, 0.0)) for arm in record.terms.arms]
+    chances = {arm: share / total for arm, share in shares if share > 0}
     reached = np.cumsum(list(chances.values())).tolist()
     number = uniform_draw(record.terms.seed, record.name, unit)
     arm = [*chances][min(bisect(reached, number), len(chances) - 1)]

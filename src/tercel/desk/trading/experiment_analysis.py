@@ -326,7 +326,7 @@ def _arm_figures(record: ExperimentRecord, orders: Sequence[AssignedOrder], arm:
     unfilled = [order.unfilled for order in own if order.cost_bps is not None]
     return ArmFigures(
         arm,
-        record.terms.arms[arm],
+        record.terms.strategies[arm],
         record.shares.get(arm, 0.0),
         len(own),
         sum(order.over and order.cost_bps is None for order in own),
