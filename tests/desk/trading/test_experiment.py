@@ -234,7 +234,7 @@ def test_accidents_count_in_the_arm_that_was_drawn() -> None:
     assert figures[arms["raised"]].fell_back == 1
     assert report.savings[0].without_hands_bps is not None
     journal.event(late, "ended", by="ann", reason="enough")
-    assert analyse_experiment(journal.record).status == "ended, ann: enough"
+    assert analyse_experiment(journal.record).status == "ended by ann (enough)"
 
 
 def test_assignment_that_is_not_the_drawn_one_is_found() -> None:

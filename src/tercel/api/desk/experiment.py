@@ -212,9 +212,10 @@ def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
     first = report.savings[0]
     if first.sd_bps is not None:
         needed = orders_needed(first.sd_bps / 2, saving_bps)
+        removed = max(first.removed or 0.0, 0.0)
         lines.append(
             f"A saving of {saving_bps:g} bps takes about {needed:,} orders; what was known at arrival removes "
-            f"{format_percent(first.removed)} of the variance."
+            f"{format_percent(removed)} of the variance."
         )
     odd = [
         f"{count} of {arm.arm} {text}"
@@ -237,7 +238,7 @@ def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
     lines.append(
         f"OUT OF BALANCE: {balance}; look for orders that do not reach the draw before you believe the saving."
         if balance
-        else f"Assignment and covariates are in balance; the experiment is {report.status}."
+        else f"Assignment and covariates are in balance. Status: {report.status}."
     )
     return lines
 

@@ -237,9 +237,9 @@ def _status(record: ExperimentRecord) -> str:
     """Status of an experiment as text."""
     if record.ended is None:
         return "running"
-    by = f", {record.ended.by}" if record.ended.by else ""
-    promoted = f"{record.ended.arm} promoted: " if record.ended.arm else ""
-    return f"ended{by}: {promoted}{record.ended.reason}"
+    by = f" by {record.ended.by}" if record.ended.by else ""
+    promoted = f", {record.ended.arm} promoted" if record.ended.arm else ""
+    return f"ended{by}{promoted} ({record.ended.reason})"
 
 
 def order_weight(order: AssignedOrder, arm: str, baseline: str) -> float:
