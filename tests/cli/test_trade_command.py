@@ -735,9 +735,17 @@ def ended(process: forked.Popen, how: signal.Signals) -> str:
     return " ".join(said.split())
 
 
+EXPERIMENT = """
+[[experiment]]
+name = "e"
+agent = "taker"
+strategies = ["twap_take", "peg_behind"]
+"""
+
+
 def test_a_running_desk_answers(folder: Path) -> None:
     file, desk = folder / "answers.toml", folder / "answers"
-    file.write_text(SMALL.replace("rounds = 2", ENDLESS), encoding="utf-8")
+    file.write_text(SMALL.replace("rounds = 2", ENDLESS) + EXPERIMENT, encoding="utf-8")
     waits = ("--wait", DEADLINE_S, "--desk", desk)
     long = ("--horizon", 9000)  # open for as long as this test looks
     order = ("buy", 7, "--strategy", "twap_take", "--agent", "peg", *long, *waits)
@@ -796,6 +804,14 @@ def test_a_running_desk_answers(folder: Path) -> None:
             ended = tercel("trade", verb, "limited", *waits)
             refused(ended, "limited, which is over, cancelled: ", "open now: ", "mine")
         assert _waiting(desk) == before, "refused before it is posted"
+        decide = ("trade", "experiment", desk, "--wait", DEADLINE_S, "--reason", "dear")
+        refused(tercel(*decide, "--promote", "pov"), "an arm of e", "'pov'")
+        refused(tercel(*decide, "--shares", "twap_take=0.9,peg_behind=0.3"), "that sum to 1")
+        said = tercel(*decide, "--shares", "twap_take=0.75,peg_behind=0.25").stderr
+        assert "has other shares: " in said
+        assert done(*decide, "--promote", "peg_behind")["answer"] == "ended"
+        (report,) = done("trade", "experiment", desk)["experiments"]
+        assert report["status"].endswith(", peg_behind promoted (dear)")
 
 
 def _trading(desk: Path) -> bool:

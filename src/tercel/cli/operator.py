@@ -33,6 +33,12 @@ Desk = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
+Wait = Annotated[
+    float,
+    typer.Option(
+        help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"
+    ),
+]
 Agents = Annotated[
     list[str] | None, typer.Option("--agent", help="One agent; may be repeated.", metavar="A")
 ]
@@ -114,12 +120,7 @@ class AskDesk(JsonRequest):
     """Options of a command that a running desk answers."""
 
     desk: Desk = None
-    wait: Annotated[
-        float,
-        typer.Option(
-            help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"
-        ),
-    ] = 10.0
+    wait: Wait = 10.0
 
 
 def kill(

@@ -425,7 +425,8 @@ def _print(
             ["The journal does NOT agree with the desk's state: see `tercel trade verify`."]
         )
     print_sentences([*experiments, "One run is one sample: --seed N draws another."])
-    print_sentences([f"report: {folder / REPORT}", f"next: tercel trade tca --desk {folder}"])
+    follow_up = f"experiment {folder}" if config.experiments else f"tca --desk {folder}"
+    print_sentences([f"report: {folder / REPORT}", f"next: tercel trade {follow_up}"])
 
 
 def _print_open(parents: "Sequence[OpenParent]") -> None:

@@ -1,12 +1,13 @@
 """`tercel trade experiment`: what each strategy of an experiment saves, how many orders it needs, and a person's decisions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
-from tercel.cli.operator import AskDesk, find_desk
+from tercel.cli.operator import AskDesk, Wait, find_desk
 from tercel.cli.options import JsonRequest
 from tercel.cli.output import print_json, print_sentences, print_table, say
 from tercel.cli.trade_orders import post_command
@@ -59,6 +60,7 @@ class ShowExperiment(JsonRequest):
         str, typer.Option(help="Of a decision, if several agents have one.", metavar="A")
     ] = ""
     reason: Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")] = ""
+    wait: Wait = 10.0
     out: Annotated[
         Path | None,
         typer.Option(
@@ -87,7 +89,7 @@ def experiment(request: ShowExperiment) -> None:
     page = request.out or folder / FILE
     write_atomic(page, found.page())
     if request.as_json:
-        print_json(found.to_json() | {"page": str(page)})
+        print_json({**found.to_json(), "page": str(page)})
         return
     print_sentences([found.fault] if found.fault else [])
     for report in found.reports:
@@ -156,7 +158,7 @@ def _count_like_orders(request: ShowExperiment) -> None:
 
 def _decide(request: ShowExperiment) -> None:
     """Post a person's decision to the running desk, and print its answer."""
-    acts: dict[str, dict[str, Any]] = {
+    acts: dict[str, Mapping[str, object]] = {
         "stop": {"arm": request.arm} if request.stop else {},
         "shares": {"shares": _parse_shares(request.shares)} if request.shares else {},
         "promote": {"arm": request.promote} if request.promote else {},
@@ -167,7 +169,7 @@ def _decide(request: ShowExperiment) -> None:
     folder = find_desk(request.desk)
     agent = request.agent or _only_agent(folder)
     post_command(
-        AskDesk(desk=folder, as_json=request.as_json),
+        AskDesk(desk=folder, wait=request.wait, as_json=request.as_json),
         "experiment",
         {"agent": agent, "act": given[0], **acts[given[0]]},
         request.reason,

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import stdev
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import refuse_if
 from tercel.core.report import palette
@@ -92,13 +92,13 @@ class DeskExperiments:
     saving_bps: float
     fault: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, object]:
         """The experiments as plain values."""
         return {
             "desk": str(self.folder),
             "fault": self.fault,
             "experiments": [
-                report.to_json() | {"sentences": sentences_of(report, self.saving_bps)}
+                {**report.to_json(), "sentences": sentences_of(report, self.saving_bps)}
                 for report in self.reports
             ],
             "saving_bps": self.saving_bps,

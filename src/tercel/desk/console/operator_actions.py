@@ -7,6 +7,7 @@ from msgspec import convert
 
 from tercel.core.messages import Style
 from tercel.core.ports import Entry
+from tercel.core.report.formatting import format_percent
 from tercel.core.vocabulary import SIDE_NAMES
 from tercel.desk.trading.experiment import BEGAN, ENDED, SHARES, STOPPED, ExperimentEntry
 from tercel.desk.trading.journal import kinds
@@ -66,7 +67,9 @@ def _describe_stance(entry: Entry) -> str:
 def _describe_experiment(entry: Entry) -> str:
     """Text of an event of an experiment."""
     event = ExperimentEntry.of(entry)
-    shares = ", ".join(f"{arm} {share:.0%}" for arm, share in (event.shares or {}).items())
+    shares = ", ".join(
+        f"{arm} {format_percent(share)}" for arm, share in (event.shares or {}).items()
+    )
     what = {
         BEGAN: f"began: {shares}",
         SHARES: f"has other shares: {shares}",

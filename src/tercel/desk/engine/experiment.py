@@ -32,7 +32,7 @@ from tercel.desk.trading.experiment import (
     draw_arm,
     fold_experiment,
 )
-from tercel.desk.trading.experiment_analysis import analyse_experiment, costliest_bps
+from tercel.desk.trading.experiment_analysis import analyse_savings, costliest_bps
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import CommandBody, OperatorEntry
 from tercel.desk.trading.parent_orders.follower import Follower
@@ -180,9 +180,9 @@ class RunningExperiment:
         """End the experiment once all of its arms are told from the baseline, where its section says so."""
         self.follow()
         if self._section.end.decision and self.record.ended is None:
-            report = analyse_experiment(self.record)
-            if all(saving.is_decided for saving in report.savings):
-                texts = [f"{saving.arm} is {saving.verdict}" for saving in report.savings]
+            savings = analyse_savings(self.record, self.record.known_orders)
+            if all(saving.is_decided for saving in savings):
+                texts = [f"{saving.arm} is {saving.verdict}" for saving in savings]
                 self._journal_event(ns, ENDED, reason=f"decided: {', '.join(texts)}")
 
     def check_guardrails(self, ns: int) -> list[str]:

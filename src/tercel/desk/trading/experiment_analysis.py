@@ -152,9 +152,9 @@ class ExperimentReport:
     assignment_p: float
     balance: tuple[Balance, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, Any]:
         """The report as plain values, figures to nine decimals: the same digits on every machine."""
-        return dict(_rounded(to_jsonable(asdict(self))))
+        return _rounded(to_jsonable(asdict(self)))  # type: ignore[no-any-return]
 
     @property
     def imbalances(self) -> list[str]:
@@ -179,9 +179,36 @@ def analyse_experiment(record: ExperimentRecord) -> ExperimentReport:
     """The analysis of an experiment as it stands; valid at each look, and the same for the same journal."""
     orders = record.known_orders
     baseline, *others = record.terms.arms
+    balance = [
+        _balance(record, orders, arm, baseline, name, of)
+        for arm in others
+        for name, of in COVARIATES.items()
+    ]
+    all_orders = list(record.orders.values())
+    return ExperimentReport(
+        record.name,
+        record.agent,
+        record.terms.unit,
+        _status(record),
+        len(orders),
+        sum(not order.over for order in all_orders),
+        len({order.draw.day for order in orders}),
+        record.terms.planned,
+        tuple(_arm_figures(record, all_orders, arm) for arm in record.terms.arms),
+        analyse_savings(record, orders),
+        _assignment_p(record),
+        tuple(row for row in balance if row is not None),
+    )
+
+
+def analyse_savings(
+    record: ExperimentRecord, orders: Sequence[AssignedOrder]
+) -> tuple[ArmSaving, ...]:
+    """What each arm saves on the baseline, from orders with a known cost in the order of their acceptance."""
+    baseline, *others = record.terms.arms
     runs = [_saving(record, orders, arm, baseline) for arm in others]
     adjusted = holm([last.p for last, *_ in runs]).tolist()
-    savings = tuple(
+    return tuple(
         ArmSaving(
             arm,
             baseline,
@@ -198,26 +225,6 @@ def analyse_experiment(record: ExperimentRecord) -> ExperimentReport:
             _thinned(path),
         )
         for arm, p, (last, path, sd, removed, own) in zip(others, adjusted, runs, strict=True)
-    )
-    balance = tuple(
-        _balance(record, orders, arm, baseline, name, of)
-        for arm in others
-        for name, of in COVARIATES.items()
-    )
-    all_orders = list(record.orders.values())
-    return ExperimentReport(
-        record.name,
-        record.agent,
-        record.terms.unit,
-        _status(record),
-        len(orders),
-        sum(not order.over for order in all_orders),
-        len({order.draw.day for order in orders}),
-        record.terms.planned,
-        tuple(_arm_figures(record, all_orders, arm) for arm in record.terms.arms),
-        savings,
-        _assignment_p(record),
-        tuple(row for row in balance if row is not None),
     )
 
 
