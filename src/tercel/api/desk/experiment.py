@@ -137,9 +137,7 @@ def analyse_desk(folder: Path, saving_bps: float = 2.0) -> DeskExperiments:
     JournalError
         No journal, or one of another version.
     """
-    refuse_if(
-        not saving_bps > 0, "a saving above 0 bps", f"{saving_bps:g}", "such as `saving_bps=2`"
-    )
+    refuse_if(not saving_bps > 0, "a saving above 0 bps", f"{saving_bps:g}", "such as `saving=2`")
     with closing(JournalReader(folder)) as reader:
         records = read_experiments(reader)
         costs: dict[str, list[float]] = {}

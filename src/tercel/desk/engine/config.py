@@ -96,7 +96,7 @@ class DeskSection(TomlTable):
     )
     """Dealers of requests for quotes: of orders by `rfq` or `routed`, and of manual requests without dealers."""
     experiments: bool = True
-    """False: no [[experiment]] is run, every order goes to its agent's own strategy."""
+    """False: no [[experiment]] is run."""
     panel: str = ""
     """Prior model of these dealers before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or a panel.toml
     fitted to the desk's own requests."""
@@ -195,20 +195,20 @@ class ExperimentSection(TomlTable):
     """Section [[experiment]]: strategies of one agent, of which each of its orders draws one at random."""
 
     name: str = Field(pattern=_NAME, max_length=40)
-    """For ever: an experiment on other terms needs another name."""
+    """For ever: other terms need another name."""
     agent: str
     strategies: tuple[str, ...] = Field(min_length=2, max_length=8)
-    """As of an agent; the first is the baseline, which the others are compared with."""
+    """The first is the baseline."""
     shares: tuple[float, ...] = ()
     """Of orders, by strategy; empty: equal ones."""
     unit: Literal["order", "symbol", "day"] = "order"
-    """What draws: each order; all orders of a symbol on a day; all orders of a day."""
+    """What draws: an order; all orders of a symbol on a day; all of a day."""
     strata: tuple[Literal["symbol", "side", "size", "hour"], ...] = ("symbol", "side", "size")
-    """Classes of orders whose mean costs the analysis takes out; draws do not depend on them, so none can be foreseen."""
+    """Classes of orders whose mean costs the analysis takes out."""
     seed: int = Field(default=1, ge=0, lt=2**31)
-    """What the draws are made of: who knows it and names an order can know its arm."""
+    """Of the draws: keep it secret."""
     planned: int = Field(default=1000, ge=40, le=10_000_000)
-    """Orders at which the interval is about the narrowest; it holds at every number."""
+    """Orders at which the interval is about the narrowest."""
     end: ExperimentEnd = ExperimentEnd()
     guardrails: Guardrails = Guardrails()
 
