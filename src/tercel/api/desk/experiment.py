@@ -204,7 +204,7 @@ def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
     days = format_count(report.days, "day")
     lines = [
         f"{saving.arm} {_SAID[saving.verdict].format(baseline=saving.baseline)}: it saves "
-        f"{_interval_text(saving)} bps of {format_count(saving.orders, 'order')} on {days}."
+        f"{_interval_text(saving)} bps an order, over {format_count(saving.orders, 'order')} on {days}."
         for saving in report.savings[:2]
     ]
     first = report.savings[0]
@@ -272,8 +272,6 @@ def _path_figure(saving: ArmSaving, number: int) -> Figure:
             colour = palette.series_colours([saving.arm])[saving.arm].token
             panel.fill_between(n, low, high, color=colour, alpha=0.2, linewidth=0)
             panel.plot(n, mean, color=colour)
-            widest = max(abs(low[-1]), abs(high[-1]))
-            panel.set_ylim(-4 * widest, 4 * widest)
         panel.axhline(0.0, color=palette.SOFT.token, linewidth=1)
         panel.set(xlabel="orders", ylabel="saved, bps")
     return finish_figure(
