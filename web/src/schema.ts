@@ -890,6 +890,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/agents/{name}/experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Experiment
+         * @description Ask to stop an agent's experiment, or to end it and promote an arm.
+         */
+        post: operations["experiment_api_agents__name__experiment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/limits": {
         parameters: {
             query?: never;
@@ -1314,6 +1334,41 @@ export interface components {
             limit_price?: number | string | "none" | null;
         };
         /**
+         * ArmPart
+         * @description An arm of an experiment; what it saves on the baseline is null, or empty, of that one. `path`: orders, saved, low, high.
+         */
+        ArmPart: {
+            /** Arm */
+            arm: string;
+            /** Share */
+            share: number;
+            /** Orders */
+            orders: number;
+            /** Mean Bps */
+            mean_bps: number | null;
+            /** Costliest Bps */
+            costliest_bps: number | null;
+            /** Unfilled */
+            unfilled: number | null;
+            /** Verdict */
+            verdict: string;
+            /** Saved Bps */
+            saved_bps: number | null;
+            /** Low Bps */
+            low_bps: number | null;
+            /** High Bps */
+            high_bps: number | null;
+            /** Adjusted P */
+            adjusted_p: number | null;
+            /** Path */
+            path: [
+                number,
+                number,
+                number,
+                number
+            ][];
+        };
+        /**
          * AskQuotesBody
          * @description Dealers to ask for quotes of a parent (none named: the desk's), quantity in shares or coins; no answer is wanted
          *     after so many seconds.
@@ -1532,6 +1587,8 @@ export interface components {
             orders: components["schemas"]["OrderPart"][];
             /** Quote Requests */
             quote_requests: components["schemas"]["QuotedRequest"][];
+            /** Experiments */
+            experiments: components["schemas"]["ExperimentPart"][];
             /** Instruments */
             instruments: {
                 [key: string]: components["schemas"]["ListingPart"];
@@ -1654,6 +1711,47 @@ export interface components {
             sentences: string[];
             /** Picture */
             picture: string;
+        };
+        /**
+         * ExperimentBody
+         * @description A decision on an agent's last experiment: stop it, or end it and promote an arm.
+         */
+        ExperimentBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /**
+             * Act
+             * @enum {string}
+             */
+            act: "stop" | "promote";
+            /** Arm */
+            arm?: string | null;
+        };
+        /**
+         * ExperimentPart
+         * @description An experiment on an agent's orders; `acts`: what people may still ask for, "stop" and "promote".
+         */
+        ExperimentPart: {
+            /** Name */
+            name: string;
+            /** Agent */
+            agent: string;
+            /** Status */
+            status: string;
+            /** Unit */
+            unit: string;
+            /** Orders */
+            orders: number;
+            /** Days */
+            days: number;
+            /** Acts */
+            acts: string[];
+            /** Arms */
+            arms: components["schemas"]["ArmPart"][];
+            /** Sentences */
+            sentences: string[];
         };
         /**
          * ExposurePart
@@ -1929,6 +2027,8 @@ export interface components {
             orders: components["schemas"]["OrderPart"][];
             /** Quote Requests */
             quote_requests: components["schemas"]["QuotedRequest"][];
+            /** Experiments */
+            experiments: components["schemas"]["ExperimentPart"][];
             /** Instruments */
             instruments: {
                 [key: string]: components["schemas"]["ListingPart"];
@@ -2943,6 +3043,7 @@ export type AlertCounts = components['schemas']['AlertCounts'];
 export type AlertPage = components['schemas']['AlertPage'];
 export type AlphaPart = components['schemas']['AlphaPart'];
 export type AmendBody = components['schemas']['AmendBody'];
+export type ArmPart = components['schemas']['ArmPart'];
 export type AskQuotesBody = components['schemas']['AskQuotesBody'];
 export type BookPart = components['schemas']['BookPart'];
 export type Budget = components['schemas']['Budget'];
@@ -2960,6 +3061,8 @@ export type DeskRow = components['schemas']['DeskRow'];
 export type Done = components['schemas']['Done'];
 export type EndPostureBody = components['schemas']['EndPostureBody'];
 export type EstimatedOrder = components['schemas']['EstimatedOrder'];
+export type ExperimentBody = components['schemas']['ExperimentBody'];
+export type ExperimentPart = components['schemas']['ExperimentPart'];
 export type ExposurePart = components['schemas']['ExposurePart'];
 export type ForecastRow = components['schemas']['ForecastRow'];
 export type Freshness = components['schemas']['Freshness'];
@@ -5249,6 +5352,69 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["OfDesk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Waits"];
+                };
+            };
+            /** @description no session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (risk may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    experiment_api_agents__name__experiment_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentBody"];
             };
         };
         responses: {

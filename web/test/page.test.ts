@@ -60,6 +60,30 @@ describe("which agent costs us most, why, stop it, put the old one back", () => 
     await note("Waits for a second person: People");
     expect(there.asked.at(-1)).toEqual(["agents/ppo/demote", { desk: "today", reason: "it was better" }]);
   });
+  test("an experiment says what each arm saves, and two end it", async () => {
+    await show("#/agent/today/ppo?desk=today");
+    const rows = every("[aria-label='Arms of guard'] tbody tr").map((row) => tidy(row.textContent!));
+    expect(rows[0]).toMatch(/^ppo50 %\d+\+6\.1baseline/);
+    expect(rows[1]).toMatch(/^guarded50 %\d+\+3\.0\+3\.0 \[[−+]\d\.\d, \+\d\.\d\]0\.030/);
+    expect(text("main")).toContain("guarded is better than ppo");
+    expect(find("[aria-label^='Saving of guarded, bps: guarded +3.0, low']")).not.toBeNull();
+    await press("Promote…", "tr[data-id=guarded]");
+    await fill("Reason", "it saves");
+    await press("Ask to promote", "dialog");
+    await note("Waits for a second person: People");
+    const promoted = { desk: "today", act: "promote", arm: "guarded", reason: "it saves" };
+    expect(there.asked).toEqual([["agents/ppo/experiment", promoted]]);
+    await press("Stop…");
+    await fill("Reason", "it is enough");
+    await press("Ask to stop", "dialog");
+    await until(() => there.asked.length === 2);
+    expect(there.asked[1]![1]).toEqual({ desk: "today", act: "stop", reason: "it is enough" });
+    there.page().experiments[0].acts = [];
+    there.say();
+    await until(() => !text("main").includes("Stop…"));
+    await show("#/agent/today/peg?desk=today");
+    expect(text("main")).not.toContain("Experiment");
+  });
   test("the kill dialog of the header selects no agent", async () => {
     await press("Kill…", "#head");
     await fill("Reason", "prices look wrong");

@@ -81,7 +81,7 @@ export class Console {
       for (const row of this.page().alerts) if (row.seq === Number(owned[1])) row.owner = "ann";
       this.say();
     }
-    if (/(rearm|promote|demote)$/.test(path)) return [202, { request: "8" }];
+    if (/(rearm|promote|demote|experiment)$/.test(path)) return [202, { request: "8" }];
     if (path.endsWith("cancel"))
       return [409, { expected: "a parent that is at work", received: "one that is over", remedy: "look at the page" }];
     return [200, { done: [`today: ${path}`], not_done: [] }];

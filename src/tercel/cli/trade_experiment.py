@@ -77,13 +77,8 @@ def experiment(request: ShowExperiment) -> None:
     if request.lake is not None:
         _count_like_orders(request)
         return
-    from tercel.api.desk.experiment import (
-        HEADINGS,
-        NEEDED_HEADINGS,
-        analyse_desk,
-        arm_rows,
-        sentences_of,
-    )
+    from tercel.api.desk.experiment import NEEDED_HEADINGS, analyse_desk
+    from tercel.desk.console.experiment_report import HEADINGS, arm_rows, sentences_of
 
     found = analyse_desk(folder := find_desk(request.desk), request.saving)
     page = request.out or folder / FILE

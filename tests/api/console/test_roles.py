@@ -22,6 +22,7 @@ TOLD = {
     "acknowledge": "own an alert",
     "rearm": "ask to re-arm killed agents*",
     "promote": "ask to promote a challenger or to undo that*",
+    "experiment": "ask to stop an experiment or to promote an arm of it*",
     "limits": "tighten limits at once, ask to loosen them*",
     "posture": "set a risk state with an end time, ask to replace the risk model's*",
     "confirm": "confirm or refuse what another person asked for",

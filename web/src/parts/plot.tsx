@@ -26,6 +26,8 @@ export interface PlotProps {
   under?: (u: uPlot) => void;
   over?: (u: uPlot) => void;
   tick?: number | undefined;
+  /** What x counts, where it is no time. */
+  counts?: string;
 }
 const root = document.documentElement;
 const rem = (): number => parseFloat(getComputedStyle(root).fontSize);
@@ -40,15 +42,17 @@ export function ink(name: string): string {
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400];
 const STEPS = [0, 1, 2, 3, 4].flatMap((k) => [1, 2, 5].map((n) => n * 10 ** k));
 
-function axes(tick: number | undefined, show: Show): uPlot.Axis[] {
+function axes(tick: number | undefined, show: Show, counts?: string): uPlot.Axis[] {
   const rule = ink("rule");
   const font = `${Math.round(0.8 * rem())}px system-ui, sans-serif`;
   const axis = { stroke: ink("soft"), grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, size: 4 }, font };
   const times = (_: uPlot, v: number[]): string[] =>
     v.map((s) => clock(s * 1e9).slice(0, (v[1] ?? 60) - (v[0] ?? 0) < 60 ? 8 : 5));
+  const numbers = (_: uPlot, v: number[]): string[] => v.map((n) => num(n, 0));
+  const along = counts ? { incrs: STEPS, values: numbers } : { incrs: SECONDS, values: times };
   const incrs = tick ? { incrs: STEPS.map((k) => k * tick) } : {};
   return [
-    { ...axis, space: 5 * rem(), incrs: SECONDS, values: times, size: 2 * rem() },
+    { ...axis, ...along, space: 5 * rem(), size: 2 * rem() },
     { ...axis, ...incrs, size: 5 * rem(), values: (_, v) => v.map(show) },
   ];
 }
@@ -62,7 +66,8 @@ const series = (l: Line, few: boolean): uPlot.Series => ({
   ...(l.step ? { paths: uPlot.paths.stepped!({ align: 1, extend: true }) } : {}),
 });
 
-export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v, 2), under, over, tick }: PlotProps) {
+export function Plot({ label, x, lines, range, show = (v) => num(v, 2), under, over, tick, ...more }: PlotProps) {
+  const { height = 220, counts } = more;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const now = useRef({ under, over, show });
@@ -89,7 +94,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
         cursor: { drag: { x: false, y: false }, points: { size: 6 } },
         padding: [8, 32, 0, 0],
         scales: { x: { time: false, range: spread }, y: range ? { range } : {} },
-        axes: axes(tick, (v) => now.current.show(v)),
+        axes: axes(tick, (v) => now.current.show(v), counts),
         series: [{}, ...lines.map((l) => series(l, x.length < (l.step ? 2 : 40)))],
         hooks: {
           drawAxes: [(u) => now.current.under?.(u)],
@@ -124,7 +129,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
         style={{ height: `${height}px` }}
       />
       <figcaption class="legend">
-        {when !== undefined && <time>{`${wall(when * 1e9) ? `${day(when * 1e9)} ` : ""}${clock(when * 1e9)}`}</time>}
+        {when !== undefined && (counts ? `${num(when, 0)} ${counts}` : <time>{told(when * 1e9)}</time>)}
         {lines.map((l) => (
           <span key={l.name}>
             <Key {...l} />
@@ -135,6 +140,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
     </figure>
   );
 }
+const told = (ns: number): string => `${wall(ns) ? `${day(ns)} ` : ""}${clock(ns)}`;
 export const Key = ({ colour, dash, dots }: Pick<Line, "colour" | "dash" | "dots">) => (
   <svg
     class="mr-1.5 inline-block h-2.5 w-7 fill-current stroke-current stroke-3"

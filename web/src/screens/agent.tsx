@@ -5,6 +5,7 @@ import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section, Sha
 import { Tabs, Tiles, Time, Waiting, With, type Fact, type Tile } from "../parts/basic";
 import { Do, KillButton, Rearm, verb } from "../parts/act";
 import { reasonsText } from "../parts/body";
+import { Experiment } from "../parts/experiment";
 import { Models } from "../parts/models";
 import { aligned, Plot } from "../parts/plot";
 import { acts, Listed, words } from "../parts/table";
@@ -76,6 +77,9 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
         </Section>
       </div>
       <Costs page={page} of={[a.agent]} />
+      {page.experiments.filter(mine).map((e, i, all) => (
+        <Experiment key={e.name} {...{ e, desk: a.desk, last: i === all.length - 1 }} />
+      ))}
       <Section title="Its parents">
         <ParentsTable rows={parentRows(page).filter(mine)} page={page} empty={`${a.agent} has had no parent yet.`} />
       </Section>

@@ -129,6 +129,13 @@ class ParentBody(QuoteBody):
     id: NewId | None = None
 
 
+class ExperimentBody(OfDesk):
+    """A decision on an agent's last experiment: stop it, or end it and promote an arm."""
+
+    act: Literal["stop", "promote"]
+    arm: Name | None = None
+
+
 class AmendBody(OfDesk):
     """Changes of a parent: total quantity, minutes from its acceptance, limit price."""
 

@@ -34,7 +34,7 @@ class TwoPersonRequest:
     ----------
     id : str
     act : str
-        rearm, promote or limits.
+        rearm, promote, experiment, limits or posture.
     body : dict
         Of the act.
     what : str

@@ -24,6 +24,7 @@ LEAST_ROLE: Final = {
     "acknowledge": TRADER,
     "rearm": RISK,
     "promote": RISK,
+    "experiment": RISK,
     "limits": RISK,
     "posture": RISK,
     "confirm": RISK,

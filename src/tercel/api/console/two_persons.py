@@ -87,6 +87,27 @@ def promotion_body(served: ConnectedDesk, agent: str) -> CommandBody:
     return CommandBody(agent=agent, champion=seat.strategy, challenger=seat.challenger)
 
 
+def experiment_body(served: ConnectedDesk, agent: str, act: str, arm: str) -> CommandBody:
+    """Body of a decision on an agent's last experiment, as the desk's command has it; 409 where it cannot be taken."""
+    served.refuse_unknown_agents([agent])
+    found = served.follower.query(
+        lambda state: [
+            (record.name, record.terms.arms, record.is_open_to(act))
+            for record in state.experiments.values()
+            if record.agent == agent
+        ]
+    )
+    name, arms, is_open = found[-1] if found else ("none", [], False)
+    if not is_open or (act == "promote") != (arm in arms):
+        raise HttpError(
+            409,
+            "an experiment to stop, or an arm of one to promote",
+            f"{act} {arm}".rstrip() + f", experiment {name} of {agent}",
+            "look at the page",
+        )
+    return CommandBody(agent=agent, act=act, name=name, arm=arm)
+
+
 def refuse_if_changed(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
     """Raise HTTP 409 if the subject of a request has changed since; the desk checks again when it acts."""
     current = body
@@ -95,6 +116,11 @@ def refuse_if_changed(served: ConnectedDesk, act: str, body: Mapping[str, Any]) 
     elif act == "promote":
         agent = msgspec.convert(body, CommandBody).agent or ""
         current = msgspec.to_builtins(promotion_body(served, agent))
+    elif act == "experiment":
+        decision = msgspec.convert(body, CommandBody)
+        current = msgspec.to_builtins(
+            experiment_body(served, decision.agent or "", decision.act, decision.arm)
+        )
     if current != body:
         raise HttpError(
             409,
@@ -163,7 +189,7 @@ def perform_request(
     if act == "rearm":
         armed = msgspec.convert(body, CommandBody)
         return rearm(served, armed.agents or (), signers, reason, armed.mark)
-    if act in ("posture", "promote"):
+    if act in ("posture", "promote", "experiment"):
         return ask_desk(served, act, body, signers, reason)
     # the desk itself has the request, and refuses the same person and other values
     return ask_desk(served, "limits", {"act": "approve", **body}, confirmer, reason)
@@ -220,6 +246,23 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
             **accepted,
         )
         route(promotion(undo_text))
+
+    @app.post(
+        "/api/agents/{name:path}/experiment", name="experiment", **needs("experiment"), **accepted
+    )
+    def decide_experiment(request: Request, name: Id, payload: models.ExperimentBody) -> Waits:
+        """Ask to stop an agent's experiment, or to end it and promote an arm."""
+        served = desks.ready_desk(payload.desk)
+        body = experiment_body(served, name, payload.act, payload.arm or "")
+        arm = f"{body.arm} in " if body.arm else ""
+        return request_confirmation(
+            served,
+            request.state.visit,
+            "experiment",
+            msgspec.to_builtins(body),
+            f"{body.act} {arm}the experiment {body.name} of {name}",
+            payload.reason,
+        )
 
     @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
     def limits(request: Request, response: Response, payload: models.LimitsBody) -> Done | Waits:

@@ -9,17 +9,17 @@ from typing import Final
 
 from tercel.core.errors import refuse_if
 from tercel.core.report import palette
-from tercel.core.report.formatting import (
-    format_count,
-    format_half_width,
-    format_interval,
-    format_number,
-    format_percent,
-)
+from tercel.core.report.formatting import format_number
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.svg import Figure, finish_figure, sketch
 from tercel.core.report.tables import plain_table
-from tercel.core.stats import Estimate
+from tercel.desk.console.experiment_report import (
+    HEADINGS,
+    SAVING_BPS,
+    arm_rows,
+    interval_text,
+    sentences_of,
+)
 from tercel.desk.trading.experiment import read_experiments, whole_bps
 from tercel.desk.trading.experiment_analysis import (
     ArmSaving,
@@ -32,17 +32,6 @@ from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.verification import verify
 
-HEADINGS: Final = (
-    "arm",
-    "share",
-    "orders",
-    "cost, bps",
-    "saves, bps",
-    "p",
-    "costliest 5 %",
-    "unfilled",
-    "verdict",
-)
 NEEDED_HEADINGS: Final = ("agent", "orders", "cost, bps", "sd, bps", "orders needed")
 LEAST_COSTS: Final = 3
 """Orders below which their costs have no standard deviation worth a plan."""
@@ -123,7 +112,7 @@ class DeskExperiments:
         return render_page(f"Experiments of {self.folder.name}", lead, sections)
 
 
-def analyse_desk(folder: Path, saving_bps: float = 2.0) -> DeskExperiments:
+def analyse_desk(folder: Path, saving_bps: float = SAVING_BPS) -> DeskExperiments:
     """Analyse the experiments of a desk's folder, also while it runs.
 
     Parameters
@@ -173,81 +162,6 @@ def needed_orders(agent: str, costs: Sequence[float], saving_bps: float) -> Need
     )
 
 
-def _interval_text(saving: ArmSaving) -> str:
-    """Saving of an arm with its interval as text."""
-    half = saving.half_bps
-    low, high = (None, None) if half is None else (saving.saved_bps - half, saving.saved_bps + half)
-    return format_interval(Estimate(saving.saved_bps, low, high), digits=1)
-
-
-def arm_rows(report: ExperimentReport) -> list[list[str]]:
-    """Cells of the table, a row an arm, by `HEADINGS`."""
-    savings = {saving.arm: saving for saving in report.savings}
-    return [
-        [
-            arm.arm,
-            format_percent(arm.share),
-            f"{arm.orders:,}",
-            format_number(arm.mean_bps, 1),
-            _interval_text(savings[arm.arm]) if arm.arm in savings else "baseline",
-            format_number(savings[arm.arm].adjusted_p, 3) if arm.arm in savings else "",
-            format_number(arm.costliest_bps, 1),
-            format_percent(arm.unfilled, 1),
-            (arm.stopped and "stopped") or (savings[arm.arm].verdict if arm.arm in savings else ""),
-        ]
-        for arm in report.arms
-    ]
-
-
-def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
-    """What an experiment says, in five sentences at most."""
-    days = format_count(report.days, "day")
-    lines = [
-        f"{saving.arm} {_SAID[saving.verdict].format(baseline=saving.baseline)}: it saves "
-        f"{_interval_text(saving)} bps an order, over {format_count(saving.orders, 'order')} on {days}."
-        for saving in report.savings[:2]
-    ]
-    first = report.savings[0]
-    if first.sd_bps is not None:
-        needed = orders_needed(first.sd_bps / 2, saving_bps)
-        removed = max(first.removed or 0.0, 0.0)
-        lines.append(
-            f"A saving of {saving_bps:g} bps takes about {needed:,} orders; what was known at arrival removes "
-            f"{format_percent(removed)} of the variance."
-        )
-    odd = [
-        f"{count} of {arm.arm} {text}"
-        for arm in report.arms
-        for count, text in (
-            (arm.uncosted, "have no cost"),
-            (arm.by_hand, "were taken over by people"),
-            (arm.fell_back, "were worked by the fallback"),
-        )
-        if count
-    ]
-    without = (
-        f"; without those of people {format_half_width(first.without_hands_bps, first.without_hands_half_bps)} bps"
-        if first.without_hands_bps is not None
-        else ""
-    )
-    if odd:
-        lines.append(f"All orders count in the arm that they drew{without}: {', '.join(odd)}.")
-    balance = ", ".join(report.imbalances)
-    lines.append(
-        f"OUT OF BALANCE: {balance}; look for orders that do not reach the draw before you believe the saving."
-        if balance
-        else f"Assignment and covariates are in balance. Status: {report.status}."
-    )
-    return lines
-
-
-_SAID: Final[Mapping[str, str]] = {
-    "better": "is better than {baseline}",
-    "worse": "is worse than {baseline}",
-    "not decided": "is not told from {baseline} yet",
-}
-
-
 def _balance_table(report: ExperimentReport) -> str:
     """HTML of the covariates' balance; "" before it is known."""
     rows = [
@@ -277,6 +191,6 @@ def _path_figure(saving: ArmSaving, number: int) -> Figure:
     return finish_figure(
         drawing,
         f"sequence_{number}",
-        f"Saving of {saving.arm} on {saving.baseline} by the number of orders, at last {_interval_text(saving)} bps.",
+        f"Saving of {saving.arm} on {saving.baseline} by the number of orders, at last {interval_text(saving)} bps.",
         f"What {saving.arm} saves on {saving.baseline}; the band is a confidence sequence: it holds at all looks together.",
     )

@@ -30,6 +30,7 @@ from tercel.desk.console.report import (
     SharePoint,
 )
 from tercel.desk.trading.archive import ArchiveIndex
+from tercel.desk.trading.experiment import OWN, ExperimentRecord, fold_experiment
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import CostEntry
@@ -120,6 +121,7 @@ class DeskFold:
         self.money = Money()
         # Entries of each of the last requests for quotes
         self.quoted: dict[str, tuple[Entry, ...]] = {}
+        self.experiments: dict[str, ExperimentRecord] = {}
 
     def apply(self, seq: int, entry: Entry) -> None:
         """Fold one journal entry into the state; entries of kinds that the report does not show are ignored."""
@@ -138,6 +140,8 @@ class DeskFold:
                 )
         self.money.apply(entry, self.ledger)
         self.outcomes.apply(entry)
+        if entry.kind in OWN:
+            fold_experiment(self.experiments, entry)
         if entry.kind in self._latest:
             self._latest[entry.kind][entry.instrument] = dict(entry.body) | {"ns": entry.ns}
         if (fold_entry := self._FOLDS.get(entry.kind)) is not None:

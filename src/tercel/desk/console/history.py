@@ -32,6 +32,8 @@ ROW_ATTRIBUTES: Final = (
     "_alike",
     "_routed",
     "quoted",
+    "draws",
+    "_experiment_parts",
     "_waiting",
 )
 """Attributes of a state whose rows are replaced and never changed."""

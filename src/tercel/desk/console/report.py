@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NotRequired
 
 from tercel.desk.console.agent_report import AgentPart, NamedStance, PosturePart
+from tercel.desk.console.experiment_report import ExperimentPart
 from tercel.desk.console.report_base import (
     Body,
     CostFigures,
@@ -246,6 +247,7 @@ class DeskReport(Numbered):
     parents: list[ParentPart]
     orders: list[OrderPart]
     quote_requests: list[QuotedRequest]
+    experiments: list[ExperimentPart]
     instruments: dict[str, ListingPart]
     markets: dict[str, MarketPart]
     money: list[Total]

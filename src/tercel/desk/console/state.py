@@ -10,6 +10,7 @@ import msgspec
 
 from tercel.core.child_order import ChildOrder
 from tercel.core.fixed_point import ONE, to_number
+from tercel.core.ports import Entries
 from tercel.core.vocabulary import SIDE_NAMES
 from tercel.desk.console.agent_report import (
     Action,
@@ -20,6 +21,7 @@ from tercel.desk.console.agent_report import (
 )
 from tercel.desk.console.agent_state import PARTS
 from tercel.desk.console.desk_fold import DeskFold
+from tercel.desk.console.experiment_report import ExperimentPart, experiment_part
 from tercel.desk.console.report import (
     CorrelationPart,
     DeskReport,
@@ -55,6 +57,11 @@ class DeskState(DeskFold):
         See `DeskFold`.
     """
 
+    def __init__(self, journal: Entries | None = None) -> None:
+        super().__init__(journal)
+        # Each experiment's part of the report, with `changes` of its record at the time
+        self._experiment_parts: dict[str, tuple[int, ExperimentPart]] = {}
+
     def report(self) -> DeskReport:
         """The desk's whole report, from the state folded so far."""
         live = self.ledger.parents.open()
@@ -78,6 +85,7 @@ class DeskState(DeskFold):
             quote_requests=requests_of(
                 chain(*reversed(self.quoted.values())), self.ledger, money.unit, self.ns
             ),
+            experiments=[self._experiment_part(name) for name in self.experiments],
             instruments={name: ListingPart(**money.unit(name).to_json()) for name in names},
             markets=self.markets,
             money=[Total(**currency_total) for currency_total in total],
@@ -195,6 +203,15 @@ class DeskState(DeskFold):
                     )
                 ],
             )
+
+    def _experiment_part(self, name: str) -> ExperimentPart:
+        """An experiment's part of the report, analysed anew if an entry of it or its orders came since the last report."""
+        record = self.experiments[name]
+        changes, part = self._experiment_parts.get(name, (-1, None))
+        if part is None or changes != record.changes:
+            part = experiment_part(record)
+            self._experiment_parts[name] = record.changes, part
+        return part
 
     def limits(self) -> list[Limit]:
         """Limits of the last heartbeat with their use, highest share first."""

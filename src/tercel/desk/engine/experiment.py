@@ -240,11 +240,17 @@ class RunningExperiment:
         """
         self.follow()
         record = self.record
-        ended = record.ended
         refuse_if(
-            ended is not None and (body.act != "promote" or ended.arm),
+            body.name not in ("", record.name),
+            f"a command to {record.name}",
+            f"one to {body.name}",
+            "look at the page",
+            OrderError,
+        )
+        refuse_if(
+            not record.is_open_to(body.act),
             "an experiment that runs",
-            f"{record.name}, which has ended: {'' if ended is None else ended.reason}",
+            f"{record.name}, which has ended: {record.ended and record.ended.reason}",
             "give another a new name in the desk's file",
             OrderError,
         )

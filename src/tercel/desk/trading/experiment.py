@@ -6,7 +6,7 @@ order, so a desk that is killed before or after that entry draws the same again 
 """
 
 from bisect import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import log, sqrt
 from typing import Final
@@ -113,9 +113,9 @@ def whole_bps(cost: CostEntry) -> float | None:
     return sum((bps or 0.0) * lots for bps, lots in known) / sum(lots for _, lots in known)
 
 
-@dataclass
+@dataclass(frozen=True)
 class AssignedOrder:
-    """An order of an experiment, with its draw and what became of it.
+    """An order of an experiment, with its draw and what became of it so far.
 
     Parameters
     ----------
@@ -174,8 +174,10 @@ class ExperimentRecord:
         self.stopped: dict[str, str] = {}
         """Why an arm was stopped, by arm."""
         self.ended: ExperimentEntry | None = None
+        self.changes = 0
+        """Entries so far that were of the experiment or of its orders."""
         self.orders: dict[str, AssignedOrder] = {}
-        """In the order in which they were accepted."""
+        """In the order in which they were accepted; replaced, never changed."""
         self.draws: dict[str, Draw] = {}
         """First draw of each unit."""
         levels = [f"{SYMBOL}:{name}" for name in terms.instruments if SYMBOL in terms.strata]
@@ -196,6 +198,11 @@ class ExperimentRecord:
             self._apply_parent(entry, ParentEntry.of(entry))
         elif (order := self.orders.get(entry.parent)) is not None and entry.kind in COSTS:
             self._apply_cost(order, CostEntry.of(entry), entry.kind == kinds.FEEDBACK)
+        self.changes += entry.kind == kinds.EXPERIMENT or entry.parent in self.orders
+
+    def is_open_to(self, act: str) -> bool:
+        """Whether a person may still "stop" it, change its "shares" or "promote" an arm, which may follow its end."""
+        return self.ended is None or (act == "promote" and not self.ended.arm)
 
     def _apply_event(self, event: ExperimentEntry) -> None:
         """Fold an event of the experiment itself."""
@@ -230,9 +237,12 @@ class ExperimentRecord:
                     predicted,
                 )
         elif (order := self.orders.get(entry.parent)) is not None:
-            order.over = order.over or body.event in ("done", "expired", "cancelled")
-            order.by_hand = order.by_hand or body.event == "taken_over"
-            order.fell_back = order.fell_back or body.event == "fallback"
+            self.orders[entry.parent] = replace(
+                order,
+                over=order.over or body.event in ("done", "expired", "cancelled"),
+                by_hand=order.by_hand or body.event == "taken_over",
+                fell_back=order.fell_back or body.event == "fallback",
+            )
 
     def _apply_cost(self, order: AssignedOrder, cost: CostEntry, is_first: bool) -> None:
         """Fold what an order cost; a later analysis counts where its fills changed, after a bust or correction."""
@@ -247,10 +257,13 @@ class ExperimentRecord:
             self._known_costs = (total + bps, count + 1)
             self._gained += (bps - order.plain) ** 2 - (bps - order.predicted) ** 2
             self._ridge.add(order.features, bps - (order.draw.covariates.estimate_bps or 0.0))
-        order.cost_bps = bps
-        order.filled = cost.filled
-        order.unfilled = 1.0 - cost.filled / lots
-        order.paid = (cost.is_bps or 0.0) * cost.notional / 1e4
+        self.orders[order.parent] = replace(
+            order,
+            cost_bps=bps,
+            filled=cost.filled,
+            unfilled=1.0 - cost.filled / lots,
+            paid=(cost.is_bps or 0.0) * cost.notional / 1e4,
+        )
 
     def _features_of(self, instrument: str, covariates: Covariates) -> Floats:
         """Features of an order, about of the scale of 1: covariates, then a column for each level of the strata."""

@@ -276,6 +276,8 @@ class CommandBody(Struct, omit_defaults=True):
     """State of the latch that a re-arm is about."""
     act: str = ""
     """Of limits: "tighten", "request" or "approve"; of an experiment: "stop", "shares" or "promote"."""
+    name: str = ""
+    """Of the experiment, where another one must not be meant."""
     arm: str = ""
     shares: dict[str, float] | None = None
     changes: Mapping[str, Any] | None = None
