@@ -1,7 +1,7 @@
 """Copies of a fold's state at past times, so that the state at any past time is computed from a near copy.
 
-Frozen dataclasses, texts and numbers are shared by all copies; containers and other objects are copied, each once, so
-that what was one object stays one. Long arrays that only grow are stored once, in pieces.
+Frozen dataclasses, bodies of entries, texts and numbers are shared by all copies; containers and other objects are
+copied, each once, so that what was one object stays one. Long arrays that only grow are stored once, in pieces.
 """
 
 from array import array
@@ -14,6 +14,7 @@ from functools import cache
 from numbers import Number
 from typing import Any, Final, Generic, TypeVar
 
+from msgspec import Struct
 from numpy import ndarray
 
 State = TypeVar("State")
@@ -168,8 +169,8 @@ class _Pieces:
 
 @cache
 def _may_change(kind: Any) -> bool:
-    """Whether objects of a class may change, or hold what may: containers and most classes, not frozen dataclasses,
-    enumerations, numbers, NumPy arrays and other builtins.
+    """Whether objects of a class may change, or hold what may: containers and most classes, not frozen dataclasses
+    and bodies of entries (`Struct`), enumerations, numbers, NumPy arrays and other builtins.
     """
     if kind in (array, _Pieces) or issubclass(kind, (tuple, *_CONTAINERS)):
         return True
@@ -177,7 +178,7 @@ def _may_change(kind: Any) -> bool:
     frozen = is_dataclass(kind) and terms.frozen
     return not (
         frozen
-        or issubclass(kind, Enum | Number | ndarray)
+        or issubclass(kind, Enum | Number | ndarray | Struct)
         or kind.__module__ in ("builtins", "functools")
     )
 

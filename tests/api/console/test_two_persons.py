@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.api.console.conftest import Place
-from tests.desk.console.desks import PASSWORD, S
+from tests.desk.console.desks import PASSWORD, S, an_experiment
 from tests.waiting import until
 
 from tercel.api.console import two_persons
@@ -201,6 +201,44 @@ def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Pla
     settle(place, other, "cid", "refuse")  # who asked may take it back
     settle(place, other, status=409)
     assert ask(place, "agents/ppo/promote")
+
+
+def test_two_persons_end_an_experiment_that_is_still_what_it_was(place: Place) -> None:
+    def begins(name: str) -> None:
+        place.desk.entries += an_experiment(1, name)
+        until(lambda: name in [row["name"] for row in place.state["experiments"]], what=name)
+
+    path = "agents/ppo/experiment"
+    place.post("risk", path, 409, act="stop")  # there is none
+    place.post("risk", "agents/nobody/experiment", 404, act="stop")
+    begins("guard")
+    place.post("trader", path, 403, act="stop")
+    place.post("risk", path, 409, act="promote")
+    place.post("risk", path, 409, act="promote", arm="dqn")
+    place.post("risk", path, 422, act="shares")
+    stop, promote = (
+        ask(place, path, act="stop"),
+        ask(place, path, "cid", act="promote", arm="guarded"),
+    )
+    assert place.desk.posted == []
+    settle(place, stop, "risk", status=403)
+    done = ["test desk: experiment guard of ppo ended"]
+    assert settle(place, stop)["done"] == done
+    body = {"agent": "ppo", "act": "stop", "name": "guard"}
+    assert place.desk.posted == [("experiment", body, BOTH, "looked at it; so it is")]
+    begins("another")
+    assert settle(place, promote, status=409)["received"] == "another one now at test desk"
+    settle(place, ask(place, path, act="promote", arm="guarded"))
+    assert place.desk.posted[-1][1] == body | {
+        "act": "promote",
+        "name": "another",
+        "arm": "guarded",
+    }
+    ended = {"event": "ended", "name": "another", "by": "ann", "reason": "enough"}
+    place.desk.entries.append(Entry(kinds.EXPERIMENT, 99 * S, agent="ppo", body=ended))
+    until(lambda: place.state["experiments"][-1]["acts"] == ["promote"], what="its end")
+    place.post("risk", path, 409, act="stop")
+    assert ask(place, path, act="promote", arm="guarded")
 
 
 @pytest.fixture

@@ -15,6 +15,14 @@ from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.console.report_base import LatchPart
+from tercel.desk.trading.experiment import (
+    BEGAN,
+    Covariates,
+    Draw,
+    ExperimentEntry,
+    ExperimentTerms,
+    uniform_draw,
+)
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_denied, entry_in, entry_out
 
@@ -83,6 +91,9 @@ class ListedDesk(RemoteDesk):
             ]
             said |= {"event": event, "hash": "h", "request": number}
             return Entry(kinds.LIMITS, S, body=said)
+        if command == "experiment":
+            ended = {"event": "ended", "name": body["name"], "arm": body.get("arm", "")}
+            return Entry(kinds.EXPERIMENT, S, agent=str(body["agent"]), body=said | ended)
         if command == "promote":
             return Entry(
                 kinds.PROMOTED,
@@ -306,4 +317,34 @@ def a_session() -> list[Entry]:
     entries.append(
         Entry(kinds.PARENT, 10 * S, "AAA", "peg", "p2", body={"event": "expired", "reason": why})
     )
+    return entries
+
+
+ORDER = {"side": 1, "lots": 5, "horizon_ns": S, "decisions": 1, "strategy": "guarded"}
+"""Of a parent that is accepted."""
+
+
+def an_experiment(orders: int, name: str = "guard", agent: str = "ppo") -> list[Entry]:
+    """An experiment with finished orders of an agent, whose arm `guarded` saves 8 bps on `plain`."""
+    terms = ExperimentTerms(
+        {"plain": "twap_take", "guarded": "guarded"}, "order", [], 3, 100, ["AAA"]
+    )
+    chances = {"plain": 0.5, "guarded": 0.5}
+    begin = ExperimentEntry(event=BEGAN, name=name, terms=terms, shares=chances)
+    entries = [Entry(kinds.EXPERIMENT, 20 * S, agent=agent, body=begin.json())]
+    for number in range(orders):
+        parent, ns = f"{name}-{number}", (21 + number) * S
+        arm = "plain" if uniform_draw(3, name, parent) < 0.5 else "guarded"
+        draw = Draw(name, arm, parent, number // 50, chances, Covariates(1, 10, 5, share=0.01))
+        bps = 10 * uniform_draw(4, parent) + (8.0 if arm == "plain" else 0.0)
+        bodies: dict[str, dict[str, Any]] = {
+            "accepted": {**ORDER, "experiment": draw.json()},
+            "done": {},
+        }
+        entries += [
+            Entry(kinds.PARENT, ns, "AAA", agent, parent, body={"event": event, **body})
+            for event, body in bodies.items()
+        ]
+        cost = {"is_bps": bps, "filled": 5, "notional": 500.0}
+        entries.append(Entry(kinds.FEEDBACK, ns, "AAA", agent, parent, body=cost))
     return entries

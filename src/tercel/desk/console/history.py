@@ -32,7 +32,6 @@ ROW_ATTRIBUTES: Final = (
     "_alike",
     "_routed",
     "quoted",
-    "draws",
     "_experiment_parts",
     "_waiting",
 )
