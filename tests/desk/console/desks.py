@@ -327,7 +327,13 @@ ORDER = {"side": 1, "lots": 5, "horizon_ns": S, "decisions": 1, "strategy": "gua
 def an_experiment(orders: int, name: str = "guard", agent: str = "ppo") -> list[Entry]:
     """An experiment with finished orders of an agent, whose arm `guarded` saves 8 bps on `plain`."""
     terms = ExperimentTerms(
-        {"plain": "twap_take", "guarded": "guarded"}, "order", [], 3, 100, ["AAA"]
+        ["plain", "guarded"],
+        {"plain": "twap_take", "guarded": "guarded"},
+        "order",
+        [],
+        3,
+        100,
+        ["AAA"],
     )
     chances = {"plain": 0.5, "guarded": 0.5}
     begin = ExperimentEntry(event=BEGAN, name=name, terms=terms, shares=chances)

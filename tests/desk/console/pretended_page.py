@@ -113,8 +113,8 @@ def experiment(orders: int) -> dict[str, Any]:
             | known,
         ],
         "sentences": [
-            f"guarded is better than ppo: it saves 3.0 [0.2, 6.9] bps of {orders} orders on 4 days.",
-            "Assignment and covariates are in balance; the experiment is running.",
+            f"guarded is better than ppo: it saves 3.0 [0.2, 6.9] bps an order, over {orders} orders on 4 days.",
+            "Assignment and covariates are in balance. Status: running.",
         ],
     }
 

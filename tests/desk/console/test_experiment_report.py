@@ -6,8 +6,7 @@ import pytest
 from tests.desk.console.desks import ORDER, S, a_session, an_experiment
 
 from tercel.core.ports import Entry
-from tercel.desk.console import state as states
-from tercel.desk.console.experiment_report import MOST_POINTS, sentences_of
+from tercel.desk.console.experiment_report import MOST_POINTS, experiment_part, sentences_of
 from tercel.desk.console.history import CHECKPOINT_ENTRIES, checkpoints, restore_state
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.experiment import ENDED, ExperimentEntry, read_experiments
@@ -52,13 +51,12 @@ def test_it_is_analysed_again_only_after_entries_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made: list[str] = []
-    real = states.experiment_part
 
     def counted(record: Any) -> Any:
         made.append(record.name)
-        return real(record)
+        return experiment_part(record)
 
-    monkeypatch.setattr(states, "experiment_part", counted)
+    monkeypatch.setattr("tercel.desk.console.state.experiment_part", counted)
     assert folded(a_session()).report().experiments == []
     entries = [*a_session(), *an_experiment(60)]
     state = folded(entries)
@@ -70,7 +68,7 @@ def test_it_is_analysed_again_only_after_entries_of_its_own(
     end = ExperimentEntry(event=ENDED, name="guard", arm="guarded", by="ann", reason="it saves")
     state.apply(len(entries) + 2, Entry(kinds.EXPERIMENT, 99 * S, agent="ppo", body=end.json()))
     [part] = state.report().experiments
-    assert (part.status, part.acts) == ("ended, ann: guarded promoted: it saves", [])
+    assert (part.status, part.acts) == ("ended by ann, guarded promoted (it saves)", [])
     assert made == ["guard"] * 2
 
 

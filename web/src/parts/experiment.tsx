@@ -55,15 +55,14 @@ export function Experiment({ e, desk, last }: Of) {
   );
 }
 const bounds = ({ low_bps, high_bps }: ArmPart) => ({ low: low_bps, high: high_bps });
-/** The confidence sequence, without the width that it has at first. */
+/** The confidence sequence over the number of orders. */
 function Sequence({ a }: { a: ArmPart }) {
   const [x, values, low, high] = [0, 1, 2, 3].map((i) => a.path.map((point) => point[i]!)) as [number[], ...number[][]];
-  const most = 4 * Math.max(...[low!.at(-1)!, high!.at(-1)!].map(Math.abs));
   const shared = { colour: "s1", dash: [2, 4], width: 1 };
   const lines = [
     { name: a.arm, colour: "s1", values: values! },
     { ...shared, name: "low", values: low! },
     { ...shared, name: "high", values: high! },
   ];
-  return <Plot label={`Saving of ${a.arm}, bps`} {...{ x, lines }} range={[-most, most]} show={bps} counts="orders" />;
+  return <Plot label={`Saving of ${a.arm}, bps`} {...{ x, lines }} show={bps} counts="orders" />;
 }
