@@ -88,8 +88,10 @@ def experiment(orders: int) -> dict[str, Any]:
     ]
     known = dict.fromkeys(("saved_bps", "low_bps", "high_bps", "adjusted_p"))
     shared = {"share": 0.5, "orders": orders // 2, "unfilled": 0.04}
+    interval = "–"
     if path:
         known = dict(zip(known, (*path[-1][1:], 0.03), strict=True))
+        interval = "{:.1f} [{:.1f}, {:.1f}]".format(*path[-1][1:])
     return {
         "name": "guard",
         "agent": "ppo",
@@ -113,7 +115,7 @@ def experiment(orders: int) -> dict[str, Any]:
             | known,
         ],
         "sentences": [
-            f"guarded is better than ppo: it saves 3.0 [0.2, 6.9] bps an order, over {orders} orders on 4 days.",
+            f"guarded is better than ppo: it saves {interval} bps an order, over {orders} orders on 4 days.",
             "Assignment and covariates are in balance. Status: running.",
         ],
     }

@@ -165,6 +165,7 @@ def test_people_stop_change_and_promote(config: DeskConfig, tools: SimulatedMark
     desk.round()
     for words, error in (
         ({"agent": "bob"}, UnknownNameError),
+        ({"act": "stop", "name": "another"}, OrderError),
         ({"act": "promote"}, OrderError),
         ({"act": "promote", "arm": "peg"}, UnknownNameError),
         ({"act": "shares", "shares": {"peg_behind": 0.9, "twap_take": 0.2}}, OrderError),

@@ -25,31 +25,27 @@ export function Experiment({ e, desk, last }: Of) {
   const note = `${e.name}: ${plural(e.orders, "order")} on ${plural(e.days, "day")}, one draw for each ${e.unit}; ${NOTE}`;
   return (
     <Section title="Experiment" note={note} aside={ask("stop", "", "Orders go to the agent's own strategy again.")}>
+      <Table<ArmPart>
+        label={`Arms of ${e.name}`}
+        rows={e.arms}
+        id={(a) => a.arm}
+        empty=""
+        columns={[
+          words("arm", (a) => a.arm),
+          figure("share", (a) => pct(a.share)),
+          figure("orders", (a) => num(a.orders, 0)),
+          figure("cost, bps", (a) => bps(a.mean_bps)),
+          figure("saves, bps", (a) => (a === e.arms[0] ? "baseline" : <Interval mean={a.saved_bps} {...bounds(a)} />)),
+          figure("p", (a) => (a === e.arms[0] ? "" : num(a.adjusted_p, 3))),
+          figure("costliest 5 %", (a) => bps(a.costliest_bps)),
+          figure("unfilled", (a) => pct(a.unfilled)),
+          words("verdict", (a) => a.verdict && <State is={a.verdict} />),
+          acts((a) => ask("promote", a.arm, `All later orders go to ${a.arm}.`)),
+        ]}
+      />
       <div class="two">
-        <Table<ArmPart>
-          label={`Arms of ${e.name}`}
-          rows={e.arms}
-          id={(a) => a.arm}
-          empty=""
-          columns={[
-            words("arm", (a) => a.arm),
-            figure("share", (a) => pct(a.share)),
-            figure("orders", (a) => num(a.orders, 0)),
-            figure("cost, bps", (a) => bps(a.mean_bps)),
-            figure("saves, bps", (a) =>
-              a === e.arms[0] ? "baseline" : <Interval mean={a.saved_bps} {...bounds(a)} />,
-            ),
-            figure("p", (a) => (a === e.arms[0] ? "" : num(a.adjusted_p, 3))),
-            figure("costliest 5 %", (a) => bps(a.costliest_bps)),
-            figure("unfilled", (a) => pct(a.unfilled)),
-            words("verdict", (a) => a.verdict && <State is={a.verdict} />),
-            acts((a) => ask("promote", a.arm, `All later orders go to ${a.arm}.`)),
-          ]}
-        />
-        <div>
-          {e.arms.map((a) => a.path.length > 0 && <Sequence key={a.arm} a={a} />)}
-          <List all={e.sentences} />
-        </div>
+        <div>{e.arms.map((a) => a.path.length > 0 && <Sequence key={a.arm} a={a} />)}</div>
+        <List all={e.sentences} />
       </div>
     </Section>
   );
