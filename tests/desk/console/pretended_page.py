@@ -88,7 +88,7 @@ def experiment(orders: int) -> dict[str, Any]:
     ]
     known = dict.fromkeys(("saved_bps", "low_bps", "high_bps", "adjusted_p"))
     shared = {"share": 0.5, "orders": orders // 2, "unfilled": 0.04}
-    interval = "–"
+    interval = "0.0"
     if path:
         known = dict(zip(known, (*path[-1][1:], 0.03), strict=True))
         interval = "{:.1f} [{:.1f}, {:.1f}]".format(*path[-1][1:])
