@@ -181,9 +181,9 @@ def test_the_front_page_is_short_and_shows_what_the_first_run_prints() -> None:
     assert len(page.split()) <= 700
     links = re.findall(r"\]\(([^)#]+)", page)
     assert [one for one in links if not (ROOT / one).exists()] == []
-    tasks = re.split(r"\n(?=\*\*)", page.partition("## Seven things to do")[2].partition("\n## ")[0])[
-        1:
-    ]
+    tasks = re.split(
+        r"\n(?=\*\*)", page.partition("## Seven things to do")[2].partition("\n## ")[0]
+    )[1:]
     assert [task.count("](") for task in tasks] == [1] * 7
     for task in tasks:
         block = [line for line in task.splitlines() if line.startswith("    ")] or execute.blocks(
