@@ -1,6 +1,6 @@
 """Desks that run an experiment on orders of pools: arms drawn, entries folded and analysed by the code that a desk runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from msgspec import structs
 from studies.experiments.pools import Pool
 from tercel.core import NS_PER_SECOND
 from tercel.core.ports import Entry
+from tercel.core.stats.confidence_sequence import LEVEL, ConfidenceSequence
 from tercel.desk.trading.experiment import (
     BEGAN,
     ORDER,
@@ -19,6 +20,7 @@ from tercel.desk.trading.experiment import (
     draw_arm,
     fold_experiment,
 )
+from tercel.desk.trading.experiment_analysis import order_weight
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.bodies import ParentEntry
@@ -38,6 +40,8 @@ class Design:
     unit : str
     planned : int
     days : int
+    orders : int
+        A day.
     day_sd : float
         Standard deviation of what is added to all costs of a day, bps.
     """
@@ -45,6 +49,7 @@ class Design:
     unit: str = ORDER
     planned: int = 1000
     days: int = 20
+    orders: int = 24
     day_sd: float = 0.0
 
 
@@ -56,7 +61,7 @@ def run_desk(
     Parameters
     ----------
     pools : sequence of Pool
-        Of one horizon: 48 orders a day of ten minutes, 24 of half an hour.
+        Of one horizon.
     arms : mapping of arm to (cost of the pools, bps)
         The baseline first; the bps are taken off its costs.
     design : Design
@@ -64,7 +69,7 @@ def run_desk(
     """
     rng = np.random.default_rng(seed)
     horizon_s = int(pools[0].horizon_s)
-    slots = min(48, 12 * 3600 // horizon_s)
+    slots = design.orders // len(pools)
     terms = ExperimentTerms(
         {arm: cost for arm, (cost, _) in arms.items()},
         design.unit, list(STRATA), seed, design.planned, [pool.symbol for pool in pools],
@@ -105,3 +110,22 @@ def run_desk(
         for entry in ends:
             record.apply(entry)
     return record
+
+
+def scores_of(record: ExperimentRecord) -> Iterator[tuple[int, float]]:
+    """Day and score of each order, of two arms."""
+    baseline, arm = record.terms.arms
+    for order in record.known_orders:
+        weight = order_weight(order, arm, baseline)
+        yield order.draw.day, weight * ((order.cost_bps or 0.0) - order.expected)
+
+
+def first_call(record: ExperimentRecord) -> tuple[int, float] | None:
+    """Orders at the first look that tells the arm from the baseline, and the saving there; None: no look does."""
+    sequence = ConfidenceSequence(record.terms.planned)
+    for day, score in scores_of(record):
+        sequence.add(score, day)
+        point = sequence.look()
+        if point.p <= 1.0 - LEVEL:
+            return point.n, point.mean
+    return None

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from studies.twins import without_own_orders
 from tercel import Market, Task
 from tercel.core import Floats
 from tercel.desk.trading.experiment import Covariates, covariates_of
@@ -44,6 +45,8 @@ class Pool:
         Bps; in a market "strategy@ratio", by the impact of a resting fill over that of a take.
     seen : float64 (n, F)
         All that a strategy sees at arrival.
+    moved : float64 (n,)
+        Mean move of the mid over the horizon where the order is not worked, times its side, bps: no one knows it at arrival.
     """
 
     symbol: str
@@ -51,6 +54,7 @@ class Pool:
     covariates: Sequence[Covariates]
     costs: Mapping[str, Floats]
     seen: Floats
+    moved: Floats
 
 
 def market_pool(market: str, horizon_s: float, orders: int, seed: int) -> Pool:
@@ -76,10 +80,13 @@ def market_pool(market: str, horizon_s: float, orders: int, seed: int) -> Pool:
             costs[f"{name}@{ratio}"] = one.shortfall_bps
     covariates: list[Covariates] = []
     seen: list[Floats] = []
+    moved: list[Floats] = []
     for batch in batches(plan):
         episodes = Episodes(built.judged, task, len(batch))
         episodes.start(batch)
         view = episodes.view
+        mids = without_own_orders(built.judged, task, batch).costs().mid2_grid
+        moved.append(view.side * (mids.mean(axis=1) / mids[:, 0] - 1.0) * 1e4)
         seen.append(np.column_stack((view.x, view.m)).astype(float))
         edges = np.sort(np.column_stack((view.touch, view.far)), axis=1).tolist()
         covariates += [
@@ -89,7 +96,7 @@ def market_pool(market: str, horizon_s: float, orders: int, seed: int) -> Pool:
             )
             for side, lots, (low, high) in zip(view.side, view.qty0, edges, strict=True)
         ]  # fmt: skip
-    return Pool(market, horizon_s, covariates, costs, np.concatenate(seen))
+    return Pool(market, horizon_s, covariates, costs, np.concatenate(seen), np.concatenate(moved))
 
 
 def synthetic_pool(law: str, orders: int, seed: int) -> Pool:
@@ -101,4 +108,4 @@ def synthetic_pool(law: str, orders: int, seed: int) -> Pool:
         "lognormal": lambda: (np.exp(rng.normal(size=orders)) - np.exp(0.5)) / (np.e**2 - np.e) ** 0.5,
     }[law]()  # fmt: skip
     known = [Covariates(int(side), 0, 100) for side in rng.choice([-1, 1], orders)]
-    return Pool(law, 600.0, known, {GUARDED: SYNTHETIC_SD * drawn}, np.ones((orders, 1)))
+    return Pool(law, 600.0, known, {GUARDED: SYNTHETIC_SD * drawn}, np.ones((orders, 1)), np.zeros(orders))
