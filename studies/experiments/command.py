@@ -1,6 +1,7 @@
 """``python -m studies experiments``: how often experiments of desks call arms different, wrongly and rightly, and how soon."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from tercel.desk.trading.experiment_analysis import analyse_experiment, orders_n
 
 RESULTS: Final = Path(__file__).with_name("results.md")
 MARKETS: Final = ("csco-santa-fe", "ibm")
+BOTH: Final = "both"
 LAWS: Final = ("t3", "lognormal")
 HORIZONS_S: Final = (600, 1800)
 A_DAY: Final = {600: 48, 1800: 24}
@@ -66,10 +68,11 @@ def tables_of(pools: Pools, desks: int, seed: int) -> Iterator[Table]:
 def equal_arms(pools: Pools, desks: int, seed: int) -> Table:
     """Desks that call two arms of one strategy different at any look."""
     rows = []
-    for name in [*(f"{market}, 30 min" for market in MARKETS), "both, 30 min", *LAWS]:
-        chosen = _chosen(pools, name.split(",")[0], 1800)
+    bound = BARS["wrongly"] + 2 * (BARS["wrongly"] * (1 - BARS["wrongly"]) / desks) ** 0.5
+    for name in (*MARKETS, BOTH, *LAWS):
+        chosen = _chosen(pools, name, 1800)
         sd = float(np.mean([pool.costs[_cost(pool, GUARDED)].std() for pool in chosen]))
-        units = (ORDER, SYMBOL, DAY) if len(chosen) > 1 else (ORDER, DAY)
+        units = (ORDER, SYMBOL, DAY) if name == BOTH else (ORDER, DAY)
         for unit, day_sd in [(ORDER, 0.0), *((unit, sd) for unit in units)]:
             say_progress(f"equal arms, {name}, unit {unit}, day effect {day_sd:.0f} bps")
             called = np.zeros(len(PLANNED))
@@ -77,113 +80,105 @@ def equal_arms(pools: Pools, desks: int, seed: int) -> Table:
                 design = Design(unit, day_sd=day_sd)
                 record = _desk(chosen, GUARDED, GUARDED, 1, 0.0, design, (seed, desk))
                 called += [_is_called(record, planned) for planned in PLANNED]
-            bound = BARS["wrongly"] + 2 * (BARS["wrongly"] * (1 - BARS["wrongly"]) / desks) ** 0.5
             cells = [f"{100 * share:.1f} %" for share in called / desks]
             holds = "yes" if (called / desks <= bound).all() else "no"
             rows.append([name, unit, f"{day_sd:.1f}", *cells, f"{100 * bound:.1f} %", holds])
-    title = f"Equal arms: share of {desks} desks of 20 days and 480 orders that call them different at any look"
-    planned_headings = [f"planned {planned:,}" for planned in PLANNED]
-    return title, ("orders", "unit", "day effect, bps", *planned_headings, "at most", "holds"), rows
+    return (
+        f"Equal arms: share of {desks} desks of 20 days and 480 orders that call them different at any look",
+        ("orders of 30 min", "unit", "day effect, bps", *(f"planned {n:,}" for n in PLANNED), "at most", "holds"),
+        rows,
+    )  # fmt: skip
 
 
 def planted(pools: Pools, desks: int, seed: int) -> Table:
     """Orders to a decision on a planted saving, over those of a test of fixed size."""
     rows = []
-    for name in (*MARKETS, "both"):
+    for name in (*MARKETS, BOTH):
         say_progress(f"a planted saving, {name}")
         chosen = _chosen(pools, name, 600)
-        costs = np.concatenate([pool.costs[_cost(pool, GUARDED)] for pool in chosen])
-        planned = orders_needed(float(costs.std()), SAVED_BPS)
-        fixed = required_sample(2.0 * float(costs.std()), SAVED_BPS)
-        design = Design(planned=planned, days=-(-3 * fixed // A_DAY[600]), orders=A_DAY[600])
+        sd = float(np.concatenate([pool.costs[_cost(pool, GUARDED)] for pool in chosen]).std())
+        planned = orders_needed(sd, SAVED_BPS)
+        days = -(-3 * required_sample(2.0 * sd, SAVED_BPS) // A_DAY[600])
+        design = Design(planned=planned, days=days, orders=A_DAY[600])
         calls, sds = [], []
         for desk in range(desks):
             record = _desk(chosen, GUARDED, GUARDED, 1, SAVED_BPS, design, (seed, desk))
-            calls.append(first_call(record))
+            calls.append(first_call(record) or (np.inf, 0.0))
             sds.append(np.std([score for _, score in scores_of(record)]))
         fixed = required_sample(float(np.mean(sds)), SAVED_BPS)
-        number = [np.inf if call is None else call[0] for call in calls]
+        number, saved = np.array(calls).T
         median = float(np.median(number))
         rows.append([
-            f"{name}, 10 min", f"{costs.std():.1f}", f"{np.mean(sds):.1f}", f"{planned:,}", f"{fixed:,}", f"{median:,.0f}",
-            f"{median / fixed:.2f}", "yes" if median <= BARS["slower"] * fixed else "no",
-            f"{np.mean(np.array(number) <= 20 * A_DAY[600]):.0%}", f"{np.mean(np.isfinite(number)):.0%}",
-            f"{np.mean([call is not None and call[1] < 0 for call in calls]):.1%}",
+            name, f"{sd:.1f}", f"{np.mean(sds):.1f}", f"{planned:,}", f"{fixed:,}", f"{median:,.0f}", f"{median / fixed:.2f}",
+            "yes" if median <= BARS["slower"] * fixed else "no", f"{(number <= 20 * A_DAY[600]).mean():.1%}",
+            f"{np.isfinite(number).mean():.1%}", f"{(saved < 0).mean():.1%}",
         ])  # fmt: skip
-    title = f"A planted saving of {SAVED_BPS:g} bps, {desks} desks"
-    headings = (
-        "orders", "sd of costs, bps", "of scores", "planned", "fixed size, 80 %", "median to a decision", "ratio", "holds",
-        "decide in 20 days", "in three times the fixed size", "wrong sign",
+    return (
+        f"A planted saving of {SAVED_BPS:g} bps, {desks} desks",
+        ("orders of 10 min", "sd of costs, bps", "of scores", "planned", "fixed size, 80 %", "median to a decision", "ratio",
+         f"{BARS['slower']} or less", "decide in 20 days", "in three times the fixed size", "wrong sign"),
+        rows,
     )  # fmt: skip
-    return title, headings, rows
 
 
 def removed(pools: Pools, desks: int, seed: int) -> Table:
     """Share of the variance of scores that adjustment removes after 20 days, and the most that can be known at arrival."""
     rows = []
-    for horizon_s in HORIZONS_S:
-        for name in (*MARKETS, "both"):
-            say_progress(f"variance removed, {name}, {horizon_s} s")
-            chosen = _chosen(pools, name, horizon_s)
-            design = Design(orders=A_DAY[horizon_s])
-            found = []
-            for desk in range(desks):
-                record = _desk(chosen, GUARDED, GUARDED, 1, 0.0, design, (seed, desk))
-                found.append(analyse_experiment(record).savings[0].removed or 0.0)
-            costs = np.concatenate([pool.costs[_cost(pool, GUARDED)] for pool in chosen])
-            symbol = np.repeat(np.eye(len(chosen)), [len(pool.seen) for pool in chosen], axis=0)
-            known = np.concatenate([_known(pool) for pool in chosen])
-            seen = np.concatenate([pool.seen for pool in chosen])
-            moved = np.concatenate([pool.moved for pool in chosen])[:, None]
-            rows.append([
-                f"{name}, {horizon_s // 60} min", f"{design.days * design.orders:,}", f"{np.mean(found):.1%}",
-                f"{np.std(found) / desks**0.5:.1%}", f"{held_out_r2(np.hstack((known, symbol)), costs):.1%}",
-                f"{held_out_r2(np.hstack((known, seen, symbol)), costs):.1%}",
-                f"{held_out_r2(np.hstack((known, moved, symbol)), costs):.1%}",
-                "yes" if np.mean(found) >= BARS["removed"] else "no",
-            ])  # fmt: skip
-    title = f"Share of the variance that adjustment and strata remove, mean of {desks} desks"
-    headings = (
-        "orders", "number", "removed", "s.e.", "R2, covariates, whole pool", "all that is seen at arrival", "the price's own move",
-        f"{BARS['removed']:.0%} or more",
+    for horizon_s, name in product(HORIZONS_S, (*MARKETS, BOTH)):
+        say_progress(f"variance removed, {name}, {horizon_s} s")
+        chosen = _chosen(pools, name, horizon_s)
+        design = Design(orders=A_DAY[horizon_s])
+        found = []
+        for desk in range(desks):
+            record = _desk(chosen, GUARDED, GUARDED, 1, 0.0, design, (seed, desk))
+            found.append(analyse_experiment(record).savings[0].removed or 0.0)
+        costs = np.concatenate([pool.costs[_cost(pool, GUARDED)] for pool in chosen])
+        symbol = np.repeat(np.eye(len(chosen)), [len(pool.seen) for pool in chosen], axis=0)
+        known = np.hstack((np.concatenate([_known(pool) for pool in chosen]), symbol))
+        seen = np.concatenate([pool.seen for pool in chosen])
+        moved = np.concatenate([pool.moved for pool in chosen])[:, None]
+        most = [held_out_r2(np.hstack((known, one)), costs) for one in (known, seen, moved)]
+        rows.append([
+            f"{name}, {horizon_s // 60} min", f"{design.days * design.orders:,}", f"{np.mean(found):.1%}",
+            f"{np.std(found) / desks**0.5:.1%}", *(f"{share:.1%}" for share in most),
+            "yes" if np.mean(found) >= BARS["removed"] else "no",
+        ])  # fmt: skip
+    return (
+        f"Share of the variance that adjustment and strata remove, mean of {desks} desks",
+        ("orders", "number", "removed", "s.e.", "R2: covariates, whole pool", "and all that is seen at arrival",
+         "the price's own move instead", f"{BARS['removed']:.0%} or more"),
+        rows,
     )  # fmt: skip
-    return title, headings, rows
 
 
 def default_or_guarded(pools: Pools, desks: int, seed: int) -> Table:
     """What experiments say of a strategy against `guarded`, at both ends of the impact of resting fills."""
     rows = []
-    for name, horizon_s, arm in [(m, h, DEFAULT) for m in MARKETS for h in HORIZONS_S] + [
-        ("ibm", 600, TAKES)
-    ]:
-        for ratio in (1, 0):
-            say_progress(f"{arm} or guarded, {name}, {horizon_s} s, ratio {ratio}")
-            pool = pools[name, horizon_s]
-            saved = pool.costs[f"{GUARDED}@{ratio}"] - pool.costs[f"{arm}@{ratio}"]
-            truth, error = saved.mean(), saved.std() / len(saved) ** 0.5
-            calls = []
-            for desk in range(desks):
-                design = Design(orders=A_DAY[horizon_s])
-                record = _desk([pool], GUARDED, arm, ratio, 0.0, design, (seed, desk))
-                saving = analyse_experiment(record).savings[0]
-                calls.append(float(np.sign(saving.saved_bps)) if saving.is_decided else 0.0)
-            sign = np.sign(truth)
-            shares = [
-                np.mean([call == sign != 0 for call in calls]),
-                np.mean([call == -sign != 0 for call in calls]),
-                np.mean([call == 0 for call in calls]),
-            ]
-            needed = f"{orders_needed(float(pool.costs[f'{arm}@{ratio}'].std()), abs(truth)):,}" if truth else "-"
-            rows.append(
-                [f"{name}, {horizon_s // 60} min", arm, f"{ratio}", f"{truth:+.2f} ({error:.2f})"]
-                + [f"{share:.0%}" for share in shares] + [needed]
-            )  # fmt: skip
-    title = f"A strategy against {GUARDED}: what {desks} desks of 20 days find"
-    headings = (
-        "orders", "strategy", "passive impact", "saves in the pool, bps (s.e.)", "find its sign", "the wrong one",
-        "do not decide", "orders needed",
+    cells = [(name, horizon_s, DEFAULT) for name in MARKETS for horizon_s in HORIZONS_S]
+    for (name, horizon_s, arm), ratio in product([*cells, ("ibm", 600, TAKES)], (1, 0)):
+        say_progress(f"{arm} or guarded, {name}, {horizon_s} s, ratio {ratio}")
+        pool = pools[name, horizon_s]
+        saved = pool.costs[f"{GUARDED}@{ratio}"] - pool.costs[f"{arm}@{ratio}"]
+        truth, error = float(saved.mean()), saved.std() / len(saved) ** 0.5
+        calls = np.zeros(desks)
+        for desk in range(desks):
+            design = Design(orders=A_DAY[horizon_s])
+            record = _desk([pool], GUARDED, arm, ratio, 0.0, design, (seed, desk))
+            saving = analyse_experiment(record).savings[0]
+            calls[desk] = saving.is_decided * np.sign(saving.saved_bps)
+        shares = [np.mean(calls * np.sign(truth) == sign) for sign in (1, -1)]
+        sd = float(pool.costs[f"{arm}@{ratio}"].std())
+        rows.append([
+            f"{name}, {horizon_s // 60} min", arm, f"{ratio}", f"{truth:+.2f} ({error:.2f})",
+            *(f"{share:.1%}" for share in (*shares, np.mean(calls == 0))),
+            f"{orders_needed(sd, abs(truth)):,}" if truth else "-",
+        ])  # fmt: skip
+    return (
+        f"A strategy against {GUARDED}: what {desks} desks of 20 days find",
+        ("orders", "strategy", "passive impact", "saves in the pool, bps (s.e.)", "find its sign", "the wrong one",
+         "do not decide", "orders needed"),
+        rows,
     )  # fmt: skip
-    return title, headings, rows
 
 
 def held_out_r2(features: Floats, values: Floats) -> float:
@@ -211,7 +206,7 @@ def _known(pool: Pool) -> Floats:
 
 def _chosen(pools: Pools, name: str, horizon_s: int) -> list[Pool]:
     """Pools of one horizon: of a market or law, or of both markets."""
-    return [pools[one, horizon_s] for one in (MARKETS if name == "both" else (name,))]
+    return [pools[one, horizon_s] for one in (MARKETS if name == BOTH else (name,))]
 
 
 def _cost(pool: Pool, strategy: str, ratio: int = 1) -> str:

@@ -86,9 +86,7 @@ def run_desk(
         ends: list[Entry] = []
         for pool, rows in zip(pools, drawn, strict=True):
             row = int(rows[day, slot])
-            known = structs.replace(
-                pool.covariates[row], hour=ns // (3600 * NS_PER_SECOND) % 24
-            )
+            known = structs.replace(pool.covariates[row], hour=ns // (3600 * NS_PER_SECOND) % 24)
             parent = f"{pool.symbol}-{day}-{slot}"
             draw = draw_arm(record, parent, pool.symbol, ns, known)
             cost, saved = arms[draw.arm]

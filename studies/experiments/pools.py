@@ -108,4 +108,6 @@ def synthetic_pool(law: str, orders: int, seed: int) -> Pool:
         "lognormal": lambda: (np.exp(rng.normal(size=orders)) - np.exp(0.5)) / (np.e**2 - np.e) ** 0.5,
     }[law]()  # fmt: skip
     known = [Covariates(int(side), 0, 100) for side in rng.choice([-1, 1], orders)]
-    return Pool(law, 600.0, known, {GUARDED: SYNTHETIC_SD * drawn}, np.ones((orders, 1)), np.zeros(orders))
+    return Pool(
+        law, 600.0, known, {GUARDED: SYNTHETIC_SD * drawn}, np.ones((orders, 1)), np.zeros(orders)
+    )

@@ -27,19 +27,7 @@ def test_the_mean_score_is_the_inverse_probability_estimate_of_the_adjusted_cost
     report = analyse_experiment(record)
     assert scores.mean() == pytest.approx(estimates[0] - estimates[1])
     assert report.savings[0].saved_bps == pytest.approx(scores.mean())
-    assert report.orders == len(orders) and not report.imbalances
-
-
-def test_costs_are_those_of_the_pool_less_what_the_arm_saves_and_with_the_day():
-    pool = synthetic_pool("normal", 50, 2)
-    record = run_desk([pool], PLANTED, Design(days=3, day_sd=4.0), 3)
-    for day in range(3):
-        orders = [order for order in record.orders.values() if order.draw.day == day]
-        # A day adds the same to each of its orders: what is left of one is a cost of the pool.
-        plain = [o.cost_bps + 15.0 * (o.draw.arm == "b") for o in orders]
-        nearest = [np.sort(cost - pool.costs[GUARDED]) for cost in plain]
-        common = [x for x in nearest[0] if all(np.abs(one - x).min() < 1e-9 for one in nearest)]
-        assert len(common) == 1
+    assert not report.imbalances
 
 
 def test_a_planted_saving_is_called_at_the_look_that_a_plain_loop_finds():
@@ -76,5 +64,7 @@ def test_desks_whose_arms_are_equal_call_nothing(law):
 def test_regression_is_judged_where_it_was_not_fitted():
     rng = np.random.default_rng(8)
     x = rng.normal(size=(2000, 3))
-    assert held_out_r2(x, x @ [1.0, 0.0, 0.0] + rng.normal(size=2000)) == pytest.approx(0.5, abs=0.04)
+    assert held_out_r2(x, x @ [1.0, 0.0, 0.0] + rng.normal(size=2000)) == pytest.approx(
+        0.5, abs=0.04
+    )
     assert held_out_r2(x, rng.normal(size=2000)) == 0.0
