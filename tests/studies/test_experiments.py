@@ -1,7 +1,10 @@
 """Experiments of simulated desks against the textbook estimator, plain loops, and desks without a difference."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from msgspec import structs
 
 from studies.experiments.command import held_out_r2
 from studies.experiments.desks import Design, first_call, run_desk, scores_of
@@ -50,6 +53,20 @@ def test_a_planted_saving_is_called_at_the_look_that_a_plain_loop_finds():
     assert found is not None
     assert found == (calls[0], pytest.approx(scores[: calls[0]].mean()))
     assert analyse_experiment(record).savings[0].verdict == "better"
+
+
+def test_adjustment_removes_what_is_known_at_arrival():
+    """Half of the variance is forecast: half of it goes."""
+    rng = np.random.default_rng(10)
+    pool = synthetic_pool("normal", 2000, 9)
+    known = rng.normal(size=2000) * pool.costs[GUARDED].std()
+    covariates = [
+        structs.replace(one, forecast_bps=float(bps))
+        for one, bps in zip(pool.covariates, known, strict=True)
+    ]
+    forecast = replace(pool, covariates=covariates, costs={GUARDED: pool.costs[GUARDED] + known})
+    report = analyse_experiment(run_desk([forecast], EQUAL, Design(), 1))
+    assert report.savings[0].removed == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("law", ["normal", "t3"])
