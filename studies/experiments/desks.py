@@ -8,8 +8,7 @@ import numpy as np
 from msgspec import structs
 
 from studies.experiments.pools import Pool
-from tercel.core import NS_PER_SECOND
-from tercel.core.ports import Entry
+from tercel.core import NS_PER_SECOND, Entry
 from tercel.core.stats.confidence_sequence import LEVEL, ConfidenceSequence
 from tercel.desk.trading.experiment import (
     BEGAN,

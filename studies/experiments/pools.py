@@ -10,9 +10,9 @@ from studies.twins import without_own_orders
 from tercel import Market, Task
 from tercel.core import Floats
 from tercel.desk.trading.experiment import Covariates, covariates_of
+from tercel.execution import step as columns
 from tercel.execution.policies import policy_strategy
 from tercel.execution.policies_packaged import folder_of
-from tercel.execution.step import E_QUANTITY, E_SIDE
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
     Episodes,
@@ -68,8 +68,8 @@ def market_pool(market: str, horizon_s: float, orders: int, seed: int) -> Pool:
         if not costs:
             plan = streams_plan(task, 1, seed, 0, orders)
             sizes = rng.uniform(*SHARES, orders) * estimates.expected_volume
-            plan.rows[:, E_QUANTITY] = np.maximum(sizes.round(), 1)
-            plan.rows[:, E_SIDE] = rng.choice([-1, 1], orders)
+            plan.rows[:, columns.E_QUANTITY] = np.maximum(sizes.round(), 1)
+            plan.rows[:, columns.E_SIDE] = rng.choice([-1, 1], orders)
         strategies = {
             GUARDED: build(GUARDED),
             DEFAULT: policy_strategy(folder_of("default-1"), "default"),
