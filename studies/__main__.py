@@ -151,6 +151,21 @@ def shadow(
 
 
 @app.command()
+def experiments(
+    desks: Annotated[int, typer.Option(help="Desks of each cell.", min=2)] = 500,
+    seed: Seed = 80,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A tenth of orders and desks; writes nothing.")
+    ] = False,
+) -> None:
+    """What experiments of desks find, on orders whose cost under every strategy is known."""
+    with report_errors():
+        from studies.experiments import command
+
+        command.run(desks, seed, quick)
+
+
+@app.command()
 def pairs(
     first: Annotated[str, typer.Option(help="Preset of the quoted leg.", metavar="M")] = "sh600961",
     second: Annotated[str, typer.Option(help="Preset of the hedge leg.", metavar="M")] = "ibm",

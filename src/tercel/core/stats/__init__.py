@@ -21,7 +21,7 @@ from tercel.core.stats.moments import (
     moments_of_wins,
 )
 from tercel.core.stats.multiple_testing import DeflatedScore, benjamini_hochberg, deflate, holm
-from tercel.core.stats.power import detectable_gain
+from tercel.core.stats.power import detectable_gain, required_sample
 from tercel.core.stats.quantiles import normal_quantile, t_quantile, two_sided_p
 from tercel.core.stats.ranks import ranks
 
@@ -51,6 +51,7 @@ __all__ = [
     "moments_of_wins",
     "normal_quantile",
     "ranks",
+    "required_sample",
     "replicate",
     "t_quantile",
     "two_sided_p",
