@@ -70,7 +70,7 @@ def run_desk(
     horizon_s = int(pools[0].horizon_s)
     slots = design.orders // len(pools)
     terms = ExperimentTerms(
-        {arm: cost for arm, (cost, _) in arms.items()},
+        list(arms), {arm: cost for arm, (cost, _) in arms.items()},
         design.unit, list(STRATA), seed, design.planned, [pool.symbol for pool in pools],
     )  # fmt: skip
     shares = dict.fromkeys(arms, 1.0 / len(arms))

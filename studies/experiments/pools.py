@@ -103,10 +103,10 @@ def synthetic_pool(law: str, orders: int, seed: int) -> Pool:
     """Pool of orders that nothing is known of, whose costs are drawn from a law: normal, t3, lognormal."""
     rng = np.random.default_rng(seed)
     drawn = {
-        "normal": lambda: rng.normal(size=orders),
-        "t3": lambda: rng.standard_t(3, orders) / 3**0.5,
-        "lognormal": lambda: (np.exp(rng.normal(size=orders)) - np.exp(0.5)) / (np.e**2 - np.e) ** 0.5,
-    }[law]()  # fmt: skip
+        "normal": rng.normal(size=orders),
+        "t3": rng.standard_t(3, orders) / 3**0.5,
+        "lognormal": (np.exp(rng.normal(size=orders)) - np.exp(0.5)) / (np.e**2 - np.e) ** 0.5,
+    }[law]
     known = [Covariates(int(side), 0, 100) for side in rng.choice([-1, 1], orders)]
     return Pool(
         law, 600.0, known, {GUARDED: SYNTHETIC_SD * drawn}, np.ones((orders, 1)), np.zeros(orders)

@@ -107,16 +107,19 @@ class ConfidenceSequence:
         return len(self._clusters)
 
     @property
+    def single_variance(self) -> float:
+        """Variance of single values; 0 for fewer than two."""
+        spread = self._squares - self._sum * self._sum / max(self._n, 1)
+        return max(spread, 0.0) / max(self._n - 1, 1)
+
+    @property
     def variance(self) -> float:
         """Variance of a value, the larger of the two estimates; 0 for fewer than two values."""
-        if self._n < 2:
-            return 0.0
-        mean = self._sum / self._n
-        single = (self._squares - mean * self._sum) / (self._n - 1)
+        mean = self._sum / max(self._n, 1)
         squares, products, counts = self._cluster_sums
         between = squares - 2 * mean * products + mean * mean * counts
         m = self.clusters
-        return max(single, between / self._n * m / (m - 1) if m > 1 else 0.0, 0.0)
+        return max(self.single_variance, between / self._n * m / (m - 1) if m > 1 else 0.0)
 
     def look(self, least: int = LEAST_VALUES) -> SequencePoint:
         """The interval and the p-value now; before `least` values the interval is infinite, and nothing is tested."""

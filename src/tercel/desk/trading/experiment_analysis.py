@@ -282,7 +282,8 @@ def _saving(
         is_whole = number == len(weighed) or weighed[number][0].draw.day != day
         if record.terms.unit == ORDER or (is_whole and adjusted.clusters >= LEAST_UNITS):
             path.append(adjusted.look())
-    removed = 1.0 - adjusted.variance / plain.variance if len(weighed) >= LEAST_VALUES else None
+    whole = plain.single_variance if len(weighed) >= LEAST_VALUES else 0.0
+    removed = 1.0 - adjusted.single_variance / whole if whole else None
     return path[-1], path, adjusted.variance**0.5, removed, own.look()
 
 
