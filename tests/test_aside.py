@@ -205,7 +205,7 @@ plugins.entry_points = lambda group: []
 from guards.program import commands
 print(*(words for words, _ in commands()), sep="\\n")
 """
-MOST_COMMANDS = 81
+MOST_COMMANDS = 82
 """Commands of the package alone. Whoever takes one away lowers the number; nobody raises it in passing. Last
 taken away: `agent sweep`; last added: `agent fit`, which issue 79 asks for."""
 

@@ -1,6 +1,6 @@
 """Pools of orders whose cost under every strategy is known: each order of a simulated market is run under each, on its seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -102,11 +102,12 @@ def market_pool(market: str, horizon_s: float, orders: int, seed: int) -> Pool:
 def synthetic_pool(law: str, orders: int, seed: int) -> Pool:
     """Pool of orders that nothing is known of, whose costs are drawn from a law: normal, t3, lognormal."""
     rng = np.random.default_rng(seed)
-    drawn = {
-        "normal": rng.normal(size=orders),
-        "t3": rng.standard_t(3, orders) / 3**0.5,
-        "lognormal": (np.exp(rng.normal(size=orders)) - np.exp(0.5)) / (np.e**2 - np.e) ** 0.5,
-    }[law]
+    laws: Mapping[str, Callable[[], Floats]] = {
+        "normal": lambda: rng.normal(size=orders),
+        "t3": lambda: rng.standard_t(3, orders) / 3**0.5,
+        "lognormal": lambda: (np.exp(rng.normal(size=orders)) - np.exp(0.5)) / (np.e**2 - np.e) ** 0.5,
+    }  # fmt: skip
+    drawn = laws[law]()
     known = [Covariates(int(side), 0, 100) for side in rng.choice([-1, 1], orders)]
     return Pool(
         law, 600.0, known, {GUARDED: SYNTHETIC_SD * drawn}, np.ones((orders, 1)), np.zeros(orders)

@@ -12,9 +12,11 @@ from tercel.core.report.formatting import (
     format_percent,
 )
 from tercel.core.stats import Estimate
+from tercel.core.stats.confidence_sequence import LEAST_VALUES
 from tercel.desk.console.report_base import ReportPart
 from tercel.desk.trading.experiment import ExperimentRecord
 from tercel.desk.trading.experiment_analysis import (
+    LEAST_UNITS,
     ArmFigures,
     ArmSaving,
     ExperimentReport,
@@ -152,6 +154,8 @@ def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
     lines = [
         f"{saving.arm} {_SAID[saving.verdict].format(baseline=saving.baseline)}: it saves "
         f"{interval_text(saving)} bps an order, over {format_count(saving.orders, 'order')} on {days}."
+        if saving.half_bps is not None
+        else f"Nothing is said of {saving.arm} yet: that takes {LEAST_VALUES} orders, and {LEAST_UNITS} days where days draw."
         for saving in report.savings[:2]
     ]
     first = report.savings[0]

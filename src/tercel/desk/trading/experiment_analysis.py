@@ -23,6 +23,7 @@ from tercel.core.stats.confidence_sequence import (
     mixture_variance,
 )
 from tercel.core.stats.multiple_testing import holm
+from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.experiment import ORDER, AssignedOrder, ExperimentRecord
 
 DIGITS: Final = 9
@@ -279,7 +280,8 @@ def _saving(
         if not order.by_hand:
             own.add(weight * (cost - order.expected), day)
         # Of days that draw one arm, a part says nothing: they count when they are over.
-        is_whole = number == len(weighed) or weighed[number][0].draw.day != day
+        later_ns = weighed[number][0].draw.day * DAY_NS if number < len(weighed) else record.ns
+        is_whole = later_ns // DAY_NS != day
         if record.terms.unit == ORDER or (is_whole and adjusted.clusters >= LEAST_UNITS):
             path.append(adjusted.look())
     whole = plain.single_variance if len(weighed) >= LEAST_VALUES else 0.0
@@ -308,7 +310,8 @@ def _balance(
         expected = total / number if number else value
         sequence.add(-order_weight(order, arm, baseline) * (value - expected), order.draw.day)
         total += value
-        point = sequence.look()
+        if record.terms.unit == ORDER or number == len(known) - 1:
+            point = sequence.look()
     return Balance(arm, covariate, point.mean / spread, point.p)
 
 
