@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, check_known, refuse_if, split_commas
-from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import TAPE_LAWS
 from tercel.execution.task import Latency, Task
 from tercel.market.dealers.panel import DRAWN, resolve_panel
@@ -27,7 +26,6 @@ TAPE = "tape"
 AT_ONCE: Final = Latency()
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Market:
     """A choice of market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.

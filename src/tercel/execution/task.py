@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.price_limit import limit_of
-from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.local_times import clock_s
@@ -399,7 +398,6 @@ class Task:
         return values
 
     @classmethod
-    @refuse_former_names
     def of(cls, values: Mapping[str, Any]) -> "Task":
         """The task of values that :meth:`to_dict` gave: its inverse.
 

@@ -13,7 +13,6 @@ from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.files import write_atomic
 from tercel.core.records import from_jsonable
-from tercel.core.renamed import refuse_former_names
 from tercel.core.report import figures
 from tercel.core.report.judged_table import JudgedTable
 from tercel.core.report.svg import Figure
@@ -86,7 +85,6 @@ class Plot:
         return figures.paired_differences(cells, "the opponent", "differences")
 
 
-@refuse_former_names
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Result of :func:`tercel.evaluate`. It shows itself as a table; all costs are bps of the arrival value.
