@@ -15,7 +15,6 @@ from pydantic import (
 )
 
 from tercel.core.errors import ConfigError, nearest_names
-from tercel.core.removed import refuse_removed
 from tercel.core.toml import row_of_key
 
 # Configurations as pydantic models, and its errors with what was expected, received and what to do.
@@ -98,7 +97,6 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
         for key, refusal in refusals:
             if refusal["type"] == "extra_forbidden":
                 received = f"{name}: {key}{row_note(name, refusal['loc'])}"
-                refuse_removed("keys", key.rpartition(".")[2], received)
                 remedy = _key_remedy(refusal["loc"], model_keys(kind))
                 raise ConfigError(f"keys that {reader} knows", received, remedy) from None
         # A list of which an item is refused is refused as too short as well.
