@@ -290,14 +290,13 @@ def latency_of(
         bounds = [float(part) for part in text.split(",")]
     except ValueError:
         bounds = []
-    if not 1 <= len(bounds) <= 2 or any(
-        not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds
-    ):
-        raise ConfigError(
-            f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds",
-            f"`{name}={text}`",
-            f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`",
-        )
+    refuse_if(
+        not 1 <= len(bounds) <= 2
+        or any(not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds),
+        f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds",
+        f"`{name}={text}`",
+        f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`",
+    )
     low, *high = (round(ms * 1e6) for ms in bounds)
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, TercelError, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
@@ -68,12 +68,12 @@ class Order:
             )
         if not self.symbol or not isinstance(self.symbol, str):
             raise ConfigError("the symbol of an order", repr(self.symbol), "such as 'AMZN'")
-        if self.side in (0, "both") or not self.quantity:
-            raise ConfigError(
-                "an order with one side and a quantity",
-                f"side {self.side!r}, quantity {self.quantity!r}",
-                "such as 'buy' and 50_000",
-            )
+        refuse_if(
+            self.side in (0, "both") or not self.quantity,
+            "an order with one side and a quantity",
+            f"side {self.side!r}, quantity {self.quantity!r}",
+            "such as 'buy' and 50_000",
+        )
         task = Task(
             side=self.side,
             quantity=self.quantity,

@@ -243,12 +243,12 @@ class Task:
             clock_s(self.start)
         if end is not None:
             horizon = clock_s(end) - clock_s(self.start)
-            if horizon <= 0:
-                raise ConfigError(
-                    "an end after the start",
-                    f"start {self.start} and end {end}",
-                    "give horizon instead",
-                )
+            refuse_if(
+                horizon <= 0,
+                "an end after the start",
+                f"start {self.start} and end {end}",
+                "give horizon instead",
+            )
         if horizon is not None:
             object.__setattr__(self, "horizon_s", seconds_of(horizon))
         wrong = [
