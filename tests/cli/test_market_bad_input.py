@@ -197,23 +197,6 @@ def test_facts_that_cannot_be_held_against_each_other(
         refused(result, part)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("market", "simulate", "csco", "--out", "x"),
-        ("agent", "evaluate", "default", "--market", "csco"),
-        ("config", "check", "a.toml"),
-    ],
-)
-def test_a_former_preset_is_refused_with_the_new_name(
-    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("a.toml").write_text('[market]\npresets = ["ibm", "csco"]\n')
-    refused(tercel(*words), "take sh600961; csco was quoted in tenths of a cent and read in cents")
-    assert not (tmp_path / "x").exists()
-
-
 def test_one_sanity_run_at_a_time_and_each_market_once(tmp_path: Path) -> None:
     kept = tmp_path / "sh600961.jsonl"
     with kept.open("a") as file:

@@ -79,12 +79,12 @@ def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_pat
         (
             "splits = 3",
             "vol_target = 0.1",
-            "it gained nothing, Sharpe ratio -.09 [-.31, .13]",
+            "train.vol_target",
         ),
         (
             'families = ["linear"]',
             'families = ["lstm"]',
-            "family 'lstm', which was removed after f405a0a1a: R² at 60 s -2.10",
+            "lstm",
         ),
         ('families = ["linear"]\nsplits', 'families = ["linnear"]\nsplits', "try 'linear'"),
         ("embargo_days = 2", "embargo_days = 900", "embargo"),
@@ -94,7 +94,7 @@ def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_pat
             "embargo_days = 2\n[train.settings.linear]\nalpa = 2.0",
             "try 'alpha'",
         ),
-        ("[panel]", "[compare]\nseeds = 2\n[panel]", "compare (row 3), which was removed after"),
+        ("[panel]", "[compare]\nseeds = 2\n[panel]", "compare (row 3)"),
     ],
 )
 def test_bad_configurations_are_named(

@@ -194,8 +194,8 @@ def test_haste_when_waiting_costs_patience_when_it_pays(strategy: Strategy) -> N
     [
         ("pov+beta", {}, UnknownNameError, "alpha or"),
         ("povv+alpha", {}, UnknownNameError, "pov"),
-        ("twap_take+alpha", {}, UnknownNameError, "removed after f405a0a1a: it gained nothing"),
-        ("twap_take+posture+alpha", {}, UnknownNameError, "removed after f405a0a1a"),
+        ("twap_take+alpha", {}, UnknownNameError, "gained it nothing"),
+        ("twap_take+posture+alpha", {}, UnknownNameError, "take .alpha out"),
         ("cartea_jaimungal", {"rest_s": -1.0}, ConfigError, "rest_s"),
     ],
 )

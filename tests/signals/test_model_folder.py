@@ -65,16 +65,13 @@ def comes_back(data: Dataset, tmp_path: Path, name: str) -> None:
         np.testing.assert_array_equal(one, two)
 
 
-def test_a_model_of_a_family_that_was_removed_is_refused(
+def test_a_model_of_an_absent_family_is_refused(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
         before.setitem(FAMILIES, "svm_rbf", replace(FAMILIES["linear"], name="svm_rbf"))
         saved(data, tmp_path, "svm_rbf")
-    with pytest.raises(
-        UnknownNameError,
-        match=r"family 'svm_rbf', which was removed after f405a0a1a: R² at 10 s",
-    ):
+    with pytest.raises(UnknownNameError, match="family 'svm_rbf'"):
         load(tmp_path)
 
 

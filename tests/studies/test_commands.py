@@ -16,8 +16,6 @@ COMMANDS = (
     "worth alpha", "worth posture", "signals", "costs",
 )  # fmt: skip
 
-REMOVED_SIGNALS = ("compare", "panel", "stocknet", "text")
-
 
 @pytest.mark.parametrize("words", ["", *COMMANDS])
 def test_every_command_explains_itself(words: str) -> None:
@@ -28,9 +26,6 @@ def test_every_command_explains_itself(words: str) -> None:
 
 def test_bad_calls_are_named(tmp_path: Path) -> None:
     assert "try 'ofi'" in refused("signals", "ofy")
-    for words in ("families sequences", "transfer", *(f"signals {one}" for one in REMOVED_SIGNALS)):
-        told = refused(*words.split(), "--seed", 1)
-        assert f"`{words}`, which was removed after f405a0a1a: its study is finished" in told
     assert "--data" in refused("signals", "ofi")
     assert "nothing at" in refused("signals", "ofi", "--data", tmp_path / "none")
     assert "csco-1999" in refused("regimes", "--market", "csco-1999")

@@ -9,7 +9,7 @@ from tercel.api.display import trim_traceback
 from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError, UnknownNameError, refuse_if
 from tercel.execution.orders import Order
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown_policy_error
@@ -104,12 +104,12 @@ def evaluate(
     >>> evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).best_baseline
     'twap_take'
     """
-    if not isinstance(episodes, int) or not isinstance(seed, int) or episodes < 2 or seed < 0:
-        raise ConfigError(
-            "at least 2 episodes, and a seed from 0",
-            f"{episodes!r} and {seed!r}",
-            "such as 1000 and 7",
-        )
+    refuse_if(
+        not isinstance(episodes, int) or not isinstance(seed, int) or episodes < 2 or seed < 0,
+        "at least 2 episodes, and a seed from 0",
+        f"{episodes!r} and {seed!r}",
+        "such as 1000 and 7",
+    )
     if not isinstance(market, Market):
         example = (
             f"tercel.load_market({market!r})"
@@ -120,14 +120,13 @@ def evaluate(
             "a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {example}"
         )
     orders = list(task) if isinstance(task, Sequence) else []
-    if not isinstance(task, Task | None) and not (
-        orders and all(isinstance(order, Order) for order in orders)
-    ):
-        raise ConfigError(
-            "a tercel.Task, or a list of tercel.Order",
-            f"{type(task).__name__}",
-            "such as tercel.Task(share=0.1, horizon='30min')",
-        )
+    refuse_if(
+        not isinstance(task, Task | None)
+        and not (orders and all(isinstance(order, Order) for order in orders)),
+        "a tercel.Task, or a list of tercel.Order",
+        f"{type(task).__name__}",
+        "such as tercel.Task(share=0.1, horizon='30min')",
+    )
     scenarios = scenarios_of(
         [market],
         task if isinstance(task, Task) else Task(),
@@ -221,12 +220,12 @@ def participants_of(
                 participant
             )
     field = select_participants(typed, family, scenarios, own_candidates, observations, baselines)
-    if "baseline" not in [candidate.kind for candidate in baselines]:
-        raise ConfigError(
-            "at least one rule to compare with",
-            ", ".join(candidate.key for candidate in field.policies),
-            "add one, such as 'twap_take'",
-        )
+    refuse_if(
+        "baseline" not in [candidate.kind for candidate in baselines],
+        "at least one rule to compare with",
+        ", ".join(candidate.key for candidate in field.policies),
+        "add one, such as 'twap_take'",
+    )
     return field
 
 

@@ -20,7 +20,6 @@ from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, TercelError, check_known, refuse_if
 from tercel.core.locks import LOCK, folder_lock
 from tercel.core.progress import progress as bars, say
-from tercel.core.renamed import refuse_former_names
 from tercel.core.serialization import to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
@@ -361,7 +360,6 @@ def trainable_scenario(market: Market, task: Task) -> Scenario:
     return settings
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Tuned:
     """A rule with tuned parameters; a candidate of :func:`tercel.evaluate`.

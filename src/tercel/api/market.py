@@ -57,12 +57,12 @@ def load_market(
     >>> load_market("csco-santa-fe", latency=5).latency.a_ns
     5000000
     """
-    if not isinstance(name, str | Path):
-        raise ConfigError(
-            "the name of a market, or a .json file",
-            f"{type(name).__name__} {name!r}",
-            "such as 'sh600961'",
-        )
+    refuse_if(
+        not isinstance(name, str | Path),
+        "the name of a market, or a .json file",
+        f"{type(name).__name__} {name!r}",
+        "such as 'sh600961'",
+    )
     entry = latency_of(latency, "latency")
     feed = latency_of(feed_latency, "feed_latency")
     market = make_market(

@@ -9,7 +9,7 @@ import typer
 from tercel.cli.options import JsonRequest, ObservationOption, Ray, parse_dates, parse_seeds
 from tercel.cli.order import Assume, JudgedOptions
 from tercel.cli.output import ALL_IN, hand_over, print_rows, result_console, say
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
@@ -131,24 +131,24 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
             )
         if self.date and self.tape is None:
             raise ConfigError("--date with --tape", "--date alone", "add --tape and --symbol")
-        if self.trained_for and not self.adaptation:
-            raise ConfigError(
-                "--trained-for with --adaptation",
-                "--trained-for alone",
-                "add --adaptation, or leave it out",
-            )
-        if self.by_list and (self.market or self.sensitivity or self.adaptation):
-            raise ConfigError(
-                "orders of a list on their tapes alone",
-                f"{self.order.orders} beside other conditions",
-                "leave --market, --sensitivity and --adaptation out",
-            )
-        if not (self.policies or self.strategy or self.order.orders) and self.against == "all":
-            raise ConfigError(
-                "a policy or a strategy to judge",
-                "none",
-                "name its folder, default for the packaged one, --strategy FILE:NAME, or --against NAME,... alone",
-            )
+        refuse_if(
+            self.trained_for and not self.adaptation,
+            "--trained-for with --adaptation",
+            "--trained-for alone",
+            "add --adaptation, or leave it out",
+        )
+        refuse_if(
+            self.by_list and (self.market or self.sensitivity or self.adaptation),
+            "orders of a list on their tapes alone",
+            f"{self.order.orders} beside other conditions",
+            "leave --market, --sensitivity and --adaptation out",
+        )
+        refuse_if(
+            not (self.policies or self.strategy or self.order.orders) and self.against == "all",
+            "a policy or a strategy to judge",
+            "none",
+            "name its folder, default for the packaged one, --strategy FILE:NAME, or --against NAME,... alone",
+        )
         for option, names in (("--strategy", self.strategy), ("--observation", self.observation)):
             if self.ray is not None and names:
                 raise ConfigError(

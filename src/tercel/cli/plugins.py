@@ -16,7 +16,7 @@ A request that inherits a command's own request extends that command: it adds op
 request says in another way. The command keeps its name, its place and its help.
 
 ``elsewhere.toml`` lists the commands of this repository's other distributions: where one is not installed, its commands
-answer with the package to install; commands that were removed (`tercel.core.removed`) with a commit.
+answer with the package to install.
 """
 
 import tomllib
@@ -32,7 +32,6 @@ from typer.models import CommandInfo, TyperInfo
 from tercel.cli.commands import add, request_of
 from tercel.cli.interrupts import report_errors
 from tercel.core.errors import ConfigError
-from tercel.core.removed import REMOVED, refuse_removed
 
 HelpTexts: TypeAlias = dict[str, dict[str, str]]
 """Tables ``panels`` and ``examples`` of a `help.toml`: command path to the command's panel or example."""
@@ -187,8 +186,7 @@ def join(app: typer.Typer) -> list[str]:
         else:
             _group(app, competing[0].to).registered_commands.append(command)
     add_help(app, texts)
-    absent = elsewhere() | dict.fromkeys(REMOVED["commands"], "")
-    for path, distribution in absent.items():
+    for path, distribution in elsewhere().items():
         answer_for_absent(app, path, distribution)
     return left_out
 
@@ -205,8 +203,6 @@ def elsewhere() -> dict[str, str]:
 def answer_for_absent(app: typer.Typer, path: str, distribution: str) -> None:
     """Where a command is absent, add a hidden one in its place, which fails and names the distribution to install.
 
-    For a removed command, the answer names the last commit that has it.
-
     It replaces the first missing word, a group or a command, and answers for everything below it.
     """
     commands = _commands(app)
@@ -222,9 +218,8 @@ def answer_for_absent(app: typer.Typer, path: str, distribution: str) -> None:
         return
 
     def absent(context: typer.Context) -> None:
-        """Fail with the last commit that has a removed command, else with the distribution to install."""
+        """Fail with the distribution to install."""
         with report_errors("--json" in context.args):
-            refuse_removed("commands", path, f"`{path}`")
             raise ConfigError(
                 f"the distribution {distribution}, which gives `tercel {path}`",
                 "no such command in this installation",

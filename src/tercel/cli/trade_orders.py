@@ -13,7 +13,7 @@ from tercel.cli.options import AsJson
 from tercel.cli.order_arguments import changes_of, limit_body
 from tercel.cli.output import print_json, result_console, say
 from tercel.cli.trade_tables import print_rows, print_states
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.report.formatting import format_percent
 from tercel.core.system import user_name
 
@@ -414,12 +414,12 @@ def _horizon_ns(typed: str | None) -> int | None:
         seconds = float(typed)
     except ValueError:
         seconds = seconds_of(typed)
-    if not 1.0 <= seconds <= LONGEST_S:
-        raise ConfigError(
-            f"a horizon from a second to {LONGEST_S:,.0f} seconds",
-            f"--horizon {typed}",
-            "write it as 15min",
-        )
+    refuse_if(
+        not 1.0 <= seconds <= LONGEST_S,
+        f"a horizon from a second to {LONGEST_S:,.0f} seconds",
+        f"--horizon {typed}",
+        "write it as 15min",
+    )
     return round(seconds * 1e9)
 
 

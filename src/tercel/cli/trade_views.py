@@ -1,6 +1,5 @@
 """`tercel trade orders|positions|quotes|replay|reconcile|verify`: views of a desk's journal, live and afterwards."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -15,6 +14,7 @@ from tercel.cli.options import AsJson
 from tercel.cli.output import print_json, print_sentences, result_console
 from tercel.cli.trade_tables import child_row, print_rows, print_states, short_strategy
 from tercel.core.fixed_point import IN_TICKS
+from tercel.core.grouping import group_values
 from tercel.core.report.formatting import format_clock
 from tercel.core.report.tables import drop_idle_columns
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -87,9 +87,7 @@ def orders(
         }
         for parent in parents
     ]
-    reasons = defaultdict[str, list[str]](list)
-    for parent in parents:
-        reasons[parent.status_reason].append(parent.id)
+    reasons = group_values((parent.status_reason, parent.id) for parent in parents)
     reasons.pop("", None)
     ended_text = "; the desk is not running"
     print_rows(

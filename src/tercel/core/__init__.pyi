@@ -90,7 +90,6 @@ from tercel.core.quotes import QuoteReject as QuoteReject
 from tercel.core.quotes import QuoteRequest as QuoteRequest
 from tercel.core.quotes import QuoteState as QuoteState
 from tercel.core.quotes import QuoteStatus as QuoteStatus
-from tercel.core.removed import refuse_removed as refuse_removed
 from tercel.core.report.cells import csv_text as csv_text
 from tercel.core.report.page import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
@@ -249,7 +248,6 @@ __all__ = [
     "read_toml",
     "refusal_report",
     "refuse_if",
-    "refuse_removed",
     "say_progress",
     "seed_stream",
     "should_stop",

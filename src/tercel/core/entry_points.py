@@ -5,7 +5,6 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError, suggest_name
-from tercel.core.removed import refuse_removed
 
 # What installed packages give by entry points: a name within a group, such as a family of models or a kind of source.
 #
@@ -85,8 +84,7 @@ def resolve_entry_point(
     Raises
     ------
     UnknownNameError
-        No installed package gives it; `tercel-studies` if it would, the last commit of one that was removed, else the
-        nearest name.
+        No installed package gives it; `tercel-studies` if it would, else the nearest name.
     ConfigError
         The object cannot be imported.
 
@@ -97,7 +95,6 @@ def resolve_entry_point(
     """
     for entry in entry_points(group=group, name=name):
         return load_entry_point(entry)
-    refuse_removed(group.removeprefix("tercel."), name, received)
     known = (*builtin_names, *entry_point_names(group))
     raise UnknownNameError(
         f"{expected} {', '.join(known)}",

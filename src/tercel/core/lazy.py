@@ -10,7 +10,7 @@ and in `__init__.pyi`, which type checkers read too, `from tercel.market.book.bo
 `__all__`. Code inside the package imports a name from its own module: the layering contracts see such imports alone.
 
 This module is imported by `import tercel`, and so imports nothing that takes long: no `typing`, `re` or `pathlib`.
-The library `lazy_loader` imports as fast, but knows neither former names nor `A as B` nor names of other packages.
+The library `lazy_loader` imports as fast, but knows neither `A as B` nor names of other packages.
 """
 
 import sys
@@ -36,14 +36,10 @@ def attach(package: str) -> tuple[Callable[[str], object], Callable[[], list[str
         return homes
 
     def find(name: str) -> object:
-        """Import a public name or submodule on first use; ImportError for a renamed name, AttributeError for others."""
+        """Import a public name or submodule on first use; AttributeError for others."""
         if name == "__all__":
             return sorted(read_homes())
         if name not in read_homes():
-            from tercel.core.renamed import new_name  # a table that only an error needs
-
-            if new := new_name(package, name):  # `from package import name` hides an AttributeError
-                raise ImportError(f"{name!r} of {package!r} is called {new!r} now", name=package)
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, attribute = homes[name]
         if module == package:

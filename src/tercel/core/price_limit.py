@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 
 LIMIT_PARTS: Final = 100_000_000
 """Unit of a limit beyond the mid at arrival: the mid has so many parts."""
@@ -39,12 +39,12 @@ def limit_of(price: float | str | None, side: int, tick: float = 0.01) -> tuple[
         exact = Fraction(str(price))
     except ValueError:
         exact = Fraction(0)
-    if isinstance(price, str | bool) or not 0 < exact < 2**40:
-        raise ConfigError(
-            f"a limit price above 0, or text such as 25bps, within {FARTHEST_BPS:,} bps",
-            repr(price),
-            "such as 241.5, or '25bps' beyond the mid at arrival",
-        )
+    refuse_if(
+        isinstance(price, str | bool) or not 0 < exact < 2**40,
+        f"a limit price above 0, or text such as 25bps, within {FARTHEST_BPS:,} bps",
+        repr(price),
+        "such as 241.5, or '25bps' beyond the mid at arrival",
+    )
     ticks = exact / Fraction(str(tick))
     return (floor(ticks) or -1) if side > 0 else ceil(ticks), 0
 

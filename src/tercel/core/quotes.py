@@ -63,8 +63,16 @@ class QuoteRequest:
     dealers: tuple[str, ...] = ()
 
 
+class _OfNoOrder:
+    """An event that concerns no order: its names of orders are empty."""
+
+    __slots__ = ()
+    cl_ord_id: ClassVar[str] = ""
+    orig: ClassVar[str] = ""
+
+
 @dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(_OfNoOrder):
     """A dealer's answer: at `bid` it buys, at `offer` it sells, ticks; None: no price on that side.
 
     Parameters
@@ -97,8 +105,6 @@ class Quote:
     account: str
     ns: int
     firm: bool = True
-    cl_ord_id: ClassVar[str] = ""
-    orig: ClassVar[str] = ""
 
     def price(self, side: int) -> int | None:
         """Price in ticks at which a client buys (+1: the offer) or sells (-1: the bid); None if it is not quoted.
@@ -110,7 +116,7 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteReject:
+class QuoteReject(_OfNoOrder):
     """No quote: of one dealer, or of all ("")."""
 
     request: str
@@ -120,12 +126,10 @@ class QuoteReject:
     ns: int
     text: str = ""
     id: ClassVar[str] = ""
-    cl_ord_id: ClassVar[str] = ""
-    orig: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteCancel:
+class QuoteCancel(_OfNoOrder):
     """A quote was withdrawn by its dealer."""
 
     id: str
@@ -135,12 +139,10 @@ class QuoteCancel:
     account: str
     ns: int
     text: str = ""
-    cl_ord_id: ClassVar[str] = ""
-    orig: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteStatus:
+class QuoteStatus(_OfNoOrder):
     """State of a quote, or the answer to its being passed; `request` is "" where the venue names an unknown quote."""
 
     id: str
@@ -151,8 +153,6 @@ class QuoteStatus:
     ns: int
     text: str = ""
     dealer: ClassVar[str] = ""
-    cl_ord_id: ClassVar[str] = ""
-    orig: ClassVar[str] = ""
 
 
 QuoteEvent = Quote | QuoteReject | QuoteCancel | QuoteStatus

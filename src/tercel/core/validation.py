@@ -15,8 +15,6 @@ from pydantic import (
 )
 
 from tercel.core.errors import ConfigError, nearest_names
-from tercel.core.removed import refuse_removed
-from tercel.core.renamed import KEYS
 from tercel.core.toml import row_of_key
 
 # Configurations as pydantic models, and its errors with what was expected, received and what to do.
@@ -99,7 +97,6 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
         for key, refusal in refusals:
             if refusal["type"] == "extra_forbidden":
                 received = f"{name}: {key}{row_note(name, refusal['loc'])}"
-                refuse_removed("keys", key.rpartition(".")[2], received)
                 remedy = _key_remedy(refusal["loc"], model_keys(kind))
                 raise ConfigError(f"keys that {reader} knows", received, remedy) from None
         # A list of which an item is refused is refused as too short as well.
@@ -184,7 +181,7 @@ def model_keys(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
 
 
 def _key_remedy(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> str:
-    """Remedy for an unknown key: its new name, the table that has it, or the nearest known name, first of its own table.
+    """Remedy for an unknown key: the table that has it, or the nearest known name, first of its own table.
 
     >>> _key_remedy(("lots",), [("desk", "lots")]), _key_remedy(("lot",), [("desk", "lots")])
     ('move it to the table desk', "try 'lots' in the table desk")
@@ -193,8 +190,6 @@ def _key_remedy(place: Sequence[str | int], known: Sequence[tuple[str, str]]) ->
     """
     key = str(place[-1])
     table_name = ".".join(part for part in place[:-1] if isinstance(part, str))
-    if new := KEYS.get(f"{table_name}.{key}"):
-        return f"call it {new}"
     own_keys = [name for table, name in known if f"{table_name}.".startswith(f"{table}.")]
     if homes := [table for table, name in known if name == key and key not in own_keys]:
         return f"move it {' or '.join(f'to the table {home}' if home else 'above the first table' for home in homes)}"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, check_known, refuse_if, split_commas
-from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import TAPE_LAWS
 from tercel.execution.task import Latency, Task
 from tercel.market.dealers.panel import DRAWN, resolve_panel
@@ -27,7 +26,6 @@ TAPE = "tape"
 AT_ONCE: Final = Latency()
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Market:
     """A choice of market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
@@ -292,14 +290,13 @@ def latency_of(
         bounds = [float(part) for part in text.split(",")]
     except ValueError:
         bounds = []
-    if not 1 <= len(bounds) <= 2 or any(
-        not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds
-    ):
-        raise ConfigError(
-            f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds",
-            f"`{name}={text}`",
-            f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`",
-        )
+    refuse_if(
+        not 1 <= len(bounds) <= 2
+        or any(not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds),
+        f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds",
+        f"`{name}={text}`",
+        f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`",
+    )
     low, *high = (round(ms * 1e6) for ms in bounds)
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)
 

@@ -8,8 +8,7 @@ from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from tercel.core.errors import ConfigError, TercelError
-from tercel.core.renamed import refuse_former_names
+from tercel.core.errors import ConfigError, TercelError, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
@@ -19,7 +18,6 @@ from tercel.market.tape.recorded_rules import recorded_hours
 _TIME: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d?:\d\d(?::\d\d)?)")
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Order:
     """A parent order on recorded days.
@@ -70,12 +68,12 @@ class Order:
             )
         if not self.symbol or not isinstance(self.symbol, str):
             raise ConfigError("the symbol of an order", repr(self.symbol), "such as 'AMZN'")
-        if self.side in (0, "both") or not self.quantity:
-            raise ConfigError(
-                "an order with one side and a quantity",
-                f"side {self.side!r}, quantity {self.quantity!r}",
-                "such as 'buy' and 50_000",
-            )
+        refuse_if(
+            self.side in (0, "both") or not self.quantity,
+            "an order with one side and a quantity",
+            f"side {self.side!r}, quantity {self.quantity!r}",
+            "such as 'buy' and 50_000",
+        )
         task = Task(
             side=self.side,
             quantity=self.quantity,
@@ -118,7 +116,6 @@ class Order:
         )
         return replace(self, time=f"{begin:%Y-%m-%d} {self.clock}", horizon=self.horizon_s)
 
-    @refuse_former_names
     def days(self, instruments: Mapping[str, Instrument]) -> list[Instrument]:
         """Sessions, among those by date, that this dated order falls in: that of its date, or the next one if it began
         the evening before.

@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.price_limit import limit_of
-from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.local_times import clock_s
@@ -244,12 +243,12 @@ class Task:
             clock_s(self.start)
         if end is not None:
             horizon = clock_s(end) - clock_s(self.start)
-            if horizon <= 0:
-                raise ConfigError(
-                    "an end after the start",
-                    f"start {self.start} and end {end}",
-                    "give horizon instead",
-                )
+            refuse_if(
+                horizon <= 0,
+                "an end after the start",
+                f"start {self.start} and end {end}",
+                "give horizon instead",
+            )
         if horizon is not None:
             object.__setattr__(self, "horizon_s", seconds_of(horizon))
         wrong = [
@@ -399,7 +398,6 @@ class Task:
         return values
 
     @classmethod
-    @refuse_former_names
     def of(cls, values: Mapping[str, Any]) -> "Task":
         """The task of values that :meth:`to_dict` gave: its inverse.
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import ConfigError, check_known, refuse_if
 from tercel.core.extras import import_optional
 
 NEEDED: Final = ("watchOrderBook", "watchTrades", "fetchMyTrades", "fetchBalance")
@@ -46,12 +46,12 @@ def make_exchange(
     exchange.has["fetchCurrencies"] = False
     exchange.logger = logging.Logger("ccxt", logging.CRITICAL + 1)  # its own would show keys
     if sandbox:
-        if not exchange.urls.get("test"):
-            raise ConfigError(
-                f"a sandbox of {name}",
-                "none that ccxt knows",
-                'write net = "production" and stage = "live", or watch it with stage = "shadow"',
-            )
+        refuse_if(
+            not exchange.urls.get("test"),
+            f"a sandbox of {name}",
+            "none that ccxt knows",
+            'write net = "production" and stage = "live", or watch it with stage = "shadow"',
+        )
         exchange.set_sandbox_mode(True)
     all_urls = dict(urls_of(exchange.urls["api"]))
     for url_name in urls:

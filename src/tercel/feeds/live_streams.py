@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import check_known, refuse_if
 from tercel.feeds.binance_messages import COINM, SPOT, USDM
 from tercel.feeds.captures import Message
 
@@ -261,12 +261,12 @@ def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str 
     ConfigError
         When the address is none of a WebSocket.
     """
-    if not url.startswith(("ws://", "wss://")):
-        raise ConfigError(
-            "an address that begins with ws:// or wss://",
-            f"`url={url}`",
-            "give the stream server's",
-        )
+    refuse_if(
+        not url.startswith(("ws://", "wss://")),
+        "an address that begins with ws:// or wss://",
+        f"`url={url}`",
+        "give the stream server's",
+    )
     check_known(venue, ("binance", "bitstamp"), "a venue:", f"`venue={venue}`")
     if venue == "bitstamp":
         return BitstampStream(symbol, url, snapshot_url)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import FeedError
+from tercel.core.grouping import group_values
 from tercel.feeds.lobster_csv import MESSAGE_WIDTHS, columns_of
 from tercel.feeds.lobster_day import LobsterDay
 from tercel.feeds.members import Member, members
@@ -106,9 +107,7 @@ def _guess_files(files: Sequence[Member], options: FeedOptions) -> list[LobsterF
 
 def _pair_files(named: Sequence[LobsterFile], tick: float | None) -> list[LobsterDay]:
     """One day for each symbol and date: its message file with its orderbook file, if there is one."""
-    groups: dict[tuple[str, str], list[LobsterFile]] = {}
-    for n in named:
-        groups.setdefault((n.symbol, n.date), []).append(n)
+    groups = group_values(((n.symbol, n.date), n) for n in named)
     return [
         _make_day(symbol, date, group, tick) for (symbol, date), group in sorted(groups.items())
     ]

@@ -19,7 +19,6 @@ import numpy as np
 import zstandard
 
 from tercel.core.errors import FeedError, refuse_if
-from tercel.core.renamed import refuse_former_names
 
 HEAD_BYTES: Final = 1 << 16
 """Bytes of a file by which its encoding, its separator and its header are found."""
@@ -37,7 +36,6 @@ _DAMAGED = (
 )
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Member:
     """One file on disk or in an archive.

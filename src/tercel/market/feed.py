@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from tercel.core.errors import ConfigError, UnknownNameError, suggest_name
+from tercel.core.grouping import group_values
 
 if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no arrays for it
     from tercel.market.tape.events import Events, Instrument
@@ -109,11 +110,9 @@ def _load_feeds() -> tuple[dict[str, EntryPoint], dict[str, list[EntryPoint]]]:
     """Entry points of this package's feeds by name, and lists of those of other packages; names of this package are not taken."""
     entries = entry_points(group=GROUP)  # every installed package is looked at: once
     own_feeds = {entry.name: entry for entry in entries if _package_of(entry) == _OWN_PACKAGE}
-    other_feeds: dict[str, list[EntryPoint]] = {}
-    for entry in entries:
-        if entry.name not in own_feeds and entry.name not in _COMMAND_FEEDS:
-            other_feeds.setdefault(entry.name, []).append(entry)
-    return own_feeds, other_feeds
+    taken = {*own_feeds, *_COMMAND_FEEDS}
+    others = (entry for entry in entries if entry.name not in taken)
+    return own_feeds, group_values((entry.name, entry) for entry in others)
 
 
 def _describe_entries(entries: Iterable[EntryPoint]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.ports import Venue
 from tercel.venues.address_proof import REMEDY, check_still_test, why_money
 
@@ -88,15 +88,15 @@ def parse_address(venue_address: str) -> VenueAddress:
     elif parts.path not in ("", "/"):
         host = ""
     complete = (host and port) or (profile and not (bool(host) ^ bool(port)))
-    if not complete or query or parts.scheme != FIX or parts.password is not None:
-        raise ConfigError(
-            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml],"
-            " ccxt:EXCHANGE[:FILE.toml] or gate:PATH",
-            "an address with a password (not shown)"
-            if parts.password is not None
-            else repr(venue_address),
-            f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
-        )
+    refuse_if(
+        not complete or query or parts.scheme != FIX or parts.password is not None,
+        "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml],"
+        " ccxt:EXCHANGE[:FILE.toml] or gate:PATH",
+        "an address with a password (not shown)"
+        if parts.password is not None
+        else repr(venue_address),
+        f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
+    )
     return VenueAddress(parts.scheme, parts.username or "", host, port, profile)
 
 

@@ -77,16 +77,6 @@ def test_an_unknown_name_offers_the_nearest() -> None:
         load("cisco-2003")
 
 
-@pytest.mark.parametrize("former", ["csco", "es", "btc-spot"])
-def test_a_former_name_is_refused_with_the_new_one(former: str) -> None:
-    assert former not in names()
-    with pytest.raises(UnknownNameError) as caught:
-        load(former)
-    new, why = caught.value.remedy.removeprefix("take ").split("; ")
-    assert load(new).name in names()
-    assert why.startswith(f"{former} was ")
-
-
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [

@@ -300,15 +300,3 @@ def test_what_the_studies_give_is_refused_without_them_and_the_distribution_name
     assert "pip install -e ./studies, otherwise pip install tercel-studies" in told
     assert "pip install tercel-studies" in denied("config", "check", config)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "part",
-    ['[panel]\nkind = "stocknet"\npath = "x"\n', '[[source]]\nkind = "tweets"\npath = "x"\n'],
-)
-def test_kinds_that_were_removed_are_refused_with_their_worth(tmp_path: Path, part: str) -> None:
-    config = tmp_path / "c.toml"
-    config.write_text(part)
-    worth = "which was removed after f405a0a1a: accuracy .510 [.486, .535], of the majority .513"
-    assert worth in " ".join(refused("train", config, "--out", tmp_path / "out").split())
-    assert worth in " ".join(denied("config", "check", config).split())

@@ -16,6 +16,7 @@ from tercel.api.console.people import UnknownUserError
 from tercel.api.console.roles import LEAST_ROLE, PUBLIC, has_permission
 from tercel.api.console.sessions import Sessions, Visit, has_csrf_token
 from tercel.core.errors import TercelError, file_error
+from tercel.core.grouping import group_values
 from tercel.core.serialization import to_jsonable
 
 COOKIE: Final = "tercel_session"
@@ -173,10 +174,10 @@ class HttpGuard:
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
     """Headers of a request by lower-case name, with all values of each name."""
-    headers: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return headers
+    return group_values(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in scope["headers"]
+    )
 
 
 def _host_name(host: str) -> str:

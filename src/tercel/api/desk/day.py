@@ -23,6 +23,7 @@ from tercel.api.desk.day_money import (
 )
 from tercel.api.desk.day_window import NO_GATE, DayWindow, GateDay
 from tercel.core.child_order import ChildOrder
+from tercel.core.grouping import group_values
 from tercel.core.orders import Report
 from tercel.core.ports import Entries, Entry
 from tercel.core.records import Record
@@ -247,16 +248,17 @@ class DeskDay:
 
     def money(self, agent: str | None = None) -> list[DayMoney]:
         """Change of profit over the day, and cost (positive is paid), of the desk or of one agent, one row per currency."""
-        paid: defaultdict[str, list[float]] = defaultdict(list)
-        for parent_cost in self.costs.values():
-            if agent in (None, parent_cost.entry.agent):
-                paid[parent_cost.currency].append(parent_cost.cost)
+        paid = group_values(
+            (parent_cost.currency, parent_cost.cost)
+            for parent_cost in self.costs.values()
+            if agent in (None, parent_cost.entry.agent)
+        )
         rows = [row for name, row in self.day_profits if agent in (None, name)]
         rows += [Profit(currency=currency, realised=0.0, open=0.0, fees=0.0) for currency in paid]
         return [
             DayMoney(
                 **vars(row),
-                cost=sum_if_known(paid[row.currency]),
+                cost=sum_if_known(paid.get(row.currency, ())),
                 profit=sum_if_known([row.realised, row.open, -(row.fees or 0.0)]),
             )
             for row in sum_by_currency(rows)

@@ -1,11 +1,11 @@
 """Money and costs of a desk's day: sums by currency, and the mean cost of parent orders with its interval."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from tercel.core.fixed_point import sum_numbers
+from tercel.core.grouping import group_values
 from tercel.core.ports import Entry
 from tercel.desk.console.report_base import Profit, Total
 from tercel.desk.trading.journal.agent_bodies import CostEntry
@@ -56,11 +56,8 @@ def sum_by_currency(rows: Iterable[Money]) -> list[Money]:
     >>> [(row.currency, row.realised, row.fees) for row in sum_by_currency(rows)]
     [('USD', 4.0, None)]
     """
-    groups: defaultdict[str, list[Money]] = defaultdict(list)
-    for row in rows:
-        groups[row.currency].append(row)
     totals = []
-    for _, group in sorted(groups.items()):
+    for _, group in sorted(group_values((row.currency, row) for row in rows).items()):
         names = [name for name in vars(group[0]) if name != "currency"]
         sums: Any = {
             name: sum_if_known(getattr(member, name) for member in group) for name in names

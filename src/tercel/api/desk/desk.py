@@ -17,7 +17,7 @@ from tercel.api.desk.config import read_config_and_text
 from tercel.api.desk.dependencies import dependencies_of
 from tercel.api.desk.desk_tables import costs_table, fills_table, positions_table, rows_table
 from tercel.api.desk.run_page import page
-from tercel.core.errors import ConfigError, OrderError, check_known
+from tercel.core.errors import ConfigError, OrderError, check_known, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.installation import read_installation
 from tercel.core.ports import Closing, Entry, Journal
@@ -96,14 +96,14 @@ class Desk(Closing):
         """
         self._session()
         rounds_left = self.config.desk.rounds - self.rounds
-        if rounds is not None and not 0 < rounds <= rounds_left:
-            raise ConfigError(
-                f"at most the {rounds_left} rounds that are left"
-                if rounds_left > 0
-                else "a desk with rounds left",
-                f"run({rounds}) after {self.rounds} rounds of {self.config.desk.rounds}",
-                "open it with another settings={'desk.rounds': N}",
-            )
+        refuse_if(
+            rounds is not None and not 0 < rounds <= rounds_left,
+            f"at most the {rounds_left} rounds that are left"
+            if rounds_left > 0
+            else "a desk with rounds left",
+            f"run({rounds}) after {self.rounds} rounds of {self.config.desk.rounds}",
+            "open it with another settings={'desk.rounds': N}",
+        )
         for _ in range(rounds_left if rounds is None else rounds):
             self._runtime.desk.round()
         return self.outcome
@@ -118,8 +118,7 @@ class Desk(Closing):
         """
         self._session()
         seconds = seconds_of(span)
-        if not 0 < seconds < 1e7:
-            raise ConfigError("a span above 0", repr(span), "such as '10min'")
+        refuse_if(not 0 < seconds < 1e7, "a span above 0", repr(span), "such as '10min'")
         self._runtime.desk.wait(round(seconds * NS_PER_SECOND))
 
     @property
@@ -360,12 +359,12 @@ class Desk(Closing):
 
     def _session(self) -> Session:
         """The session; ConfigError if the desk is closed."""
-        if self._closed:
-            raise ConfigError(
-                "a desk that is open",
-                f"{self.folder}, which was closed",
-                "open another: tercel.open_desk()",
-            )
+        refuse_if(
+            self._closed,
+            "a desk that is open",
+            f"{self.folder}, which was closed",
+            "open another: tercel.open_desk()",
+        )
         return self._runtime.session
 
     def _agent(self, name: str) -> str:

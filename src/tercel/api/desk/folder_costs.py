@@ -9,7 +9,6 @@ from pathlib import Path
 from tercel.api.desk.folder import names_of
 from tercel.core.errors import refuse_if
 from tercel.core.ports import Entry
-from tercel.core.renamed import refuse_former_names
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import plain_table
 from tercel.core.vocabulary import SIDE_NAMES
@@ -55,7 +54,6 @@ def costs_by_session(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
     return days
 
 
-@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class DeskCosts:
     """Costs of a desk's finished parent orders: rows, pairs, summary and page.
@@ -85,7 +83,6 @@ class DeskCosts:
         """Mean costs by agent and over all agents."""
         return summary(self.rows)
 
-    @refuse_former_names
     def page(
         self,
         limit: str,

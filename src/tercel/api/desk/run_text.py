@@ -1,9 +1,9 @@
 """Sentences and table rows on a desk's run: costs by agent, forecasts, silent markets, actions of risk."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tercel.core.fixed_point import sum_numbers
+from tercel.core.grouping import group_values
 from tercel.core.report.formatting import (
     format_count,
     format_half_width,
@@ -114,10 +114,8 @@ def sum_lots(rows: Iterable[tuple[str, float]]) -> str:
     >>> sum_lots([("bought {:,} lots of A", 800), ("bought {:,} lots of A", 400), ("sold {:,} lots of B", 7)])
     'bought 1,200 lots of A, sold 7 lots of B'
     """
-    lots = defaultdict[str, list[float]](list)
-    for sentence, number in rows:
-        lots[sentence].append(number)
-    return ", ".join(sentence.format(sum_numbers(numbers)) for sentence, numbers in lots.items())
+    lots = group_values(rows).items()
+    return ", ".join(sentence.format(sum_numbers(numbers)) for sentence, numbers in lots)
 
 
 def saving_sentence(agent: str, savings: Sequence[SavingOnPaper], currency: str) -> str:

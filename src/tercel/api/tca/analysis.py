@@ -11,7 +11,6 @@ from tercel.api.tca.executions import FileFill
 from tercel.api.tca.files import FileOrder
 from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
-from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import ParentCost
 from tercel.desk.trading.tca.shortfall import TICKS2
@@ -83,7 +82,6 @@ def number(value: Fraction) -> int | float:
     return float(value) if value.denominator > 1 else int(value)
 
 
-@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class OwnParent:
     """Costs of one parent order of the files, measured against a recorded day.
@@ -158,7 +156,6 @@ class OwnParent:
         return round(Fraction(self.worked_parts, self.parts))
 
 
-@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Analysis of somebody's fills: parents, costs, warnings.

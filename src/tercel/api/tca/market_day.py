@@ -1,7 +1,6 @@
 """A recorded day of one symbol as the benchmark of executions: best quotes after every message, mid path, trades."""
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError, TapeError, refuse_if
+from tercel.core.grouping import group_values
 from tercel.core.venue_rules import VenueRules
 from tercel.core.vocabulary import NO_ASK, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import PRINTS
@@ -222,9 +222,9 @@ class Calendar:
 
     def __init__(self, lake: Lake) -> None:
         """Read the list of recorded days of the lake, by symbol in order of time."""
-        self._days: dict[str, list[tuple[int, int, Instrument]]] = defaultdict(list)
-        for instrument in lake.list():
-            self._days[instrument.symbol].append((*instrument.span, instrument))
+        self._days: dict[str, list[tuple[int, int, Instrument]]] = group_values(
+            (instrument.symbol, (*instrument.span, instrument)) for instrument in lake.list()
+        )
         for rows in self._days.values():
             rows.sort(key=lambda row: row[:2])
 

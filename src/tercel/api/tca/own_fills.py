@@ -31,6 +31,7 @@ from tercel.api.tca.files import FileOrder
 from tercel.api.tca.fill_parents import NS_PER_HOUR, Group, Odd, group_by_parent
 from tercel.api.tca.market_day import Calendar, MarketDay, read_day
 from tercel.core.errors import DataError, refuse_if
+from tercel.core.grouping import group_values
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own
 from tercel.desk.trading.tca.shortfall import BPS, TICKS2
@@ -93,9 +94,7 @@ def analyse(
             f"{units[True]}, which may trade at or below zero, beside {units[False]}",
             "give those in ticks a file of their own",
         )
-    by_day: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
-    for group in groups:
-        by_day[group.day.key].append(group)
+    by_day = group_values((group.day.key, group) for group in groups)
     parents: list[OwnParent] = []
     measured: set[str] = set()
     fits_by_shift: Counter[int] = Counter()

@@ -21,7 +21,6 @@ from tercel.api.tca.report_rows import (
     in_unit,
 )
 from tercel.core.errors import ConfigError, refuse_if
-from tercel.core.renamed import refuse_former_names
 from tercel.core.report.formatting import format_count, format_interval, format_money, format_number
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import drop_idle_columns, plain_table
@@ -60,7 +59,6 @@ OPTIONAL_COLUMNS = (
 """Columns that are left out of a page where they are empty."""
 
 
-@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class OwnCosts:
     """Costs of own executions, as rows, sentences, JSON and a page.
@@ -172,7 +170,6 @@ class OwnCosts:
             lines.append(verdict_sentence(self.counterfactual, self.analysis.unit))
         return lines
 
-    @refuse_former_names
     def page(self, title: str, extra_sections: Sequence[Section] = ()) -> str:
         """The page with plots, and more sections after the first: one HTML text that fetches nothing."""
         from tercel.desk.trading.tca.figures import against_benchmarks, markouts

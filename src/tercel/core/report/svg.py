@@ -11,7 +11,6 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, cast
 
-from tercel.core.renamed import refuse_former_names
 from tercel.core.report.palette import COLOURS, INK, MATPLOTLIB
 
 if TYPE_CHECKING:
@@ -74,7 +73,6 @@ class Figure:
         """Name, the first 120 characters of the alternative text, and the size of the SVG in kB."""
         return f"Figure({self.name!r}: {self.alt!r:.120}; {len(self.svg) // 1000} kB of SVG)"
 
-    @refuse_former_names
     def save(self, target: str | Path) -> Path:
         """Write an SVG file: `target` if that ends in ``.svg``, else ``<name>.svg`` in that folder; return its path."""
         path = Path(target)

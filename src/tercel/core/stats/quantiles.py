@@ -4,7 +4,7 @@ import math
 from functools import lru_cache
 from statistics import NormalDist
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 # SciPy is imported where it computes: a desk that only sums results never waits for it.
 
@@ -33,12 +33,12 @@ def t_quantile(probability: float, freedom: float) -> float:
     ConfigError
         When the probability is not between 0 and 1 or there is less than one degree of freedom.
     """
-    if not 0.0 < probability < 1.0 or not freedom >= 1.0:
-        raise ConfigError(
-            "a probability between 0 and 1 and at least 1 degree of freedom",
-            f"probability {probability}, {freedom} degrees of freedom",
-            "use more clusters, or a level between 0 and 1",
-        )
+    refuse_if(
+        not 0.0 < probability < 1.0 or not freedom >= 1.0,
+        "a probability between 0 and 1 and at least 1 degree of freedom",
+        f"probability {probability}, {freedom} degrees of freedom",
+        "use more clusters, or a level between 0 and 1",
+    )
     if freedom > _AS_NORMAL:
         return normal_quantile(probability)
     from scipy import special

@@ -11,7 +11,6 @@ import polars as pl
 
 from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import DataError, refuse_if, split_commas
-from tercel.core.renamed import refuse_former_names
 from tercel.core.tables.cell_text import find_decimal_signs
 from tercel.core.tables.table_map import AS_NAMED, ColumnNames, TableMap, table_map
 from tercel.core.tables.text import Row, TableSection, decode_text, read_unpacked, split_tables
@@ -47,7 +46,6 @@ class HowToMap(NamedTuple):
 TYPED_OPTIONS: Final = HowToMap()
 
 
-@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table read from a file: frame with the column `row`, source for errors, and the file's own column names

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tercel.core.errors import ConfigError, LimitsError, check_known
 from tercel.core.instrument_rules import load_rules
@@ -63,11 +63,9 @@ class DeskDependencies:
     gate: Path | None = None
 
 
-class DependencyFactory(Protocol):
-    """Factory of the parts of a desk whose folder is locked; resources to close go onto the exit stack."""
-
-    def __call__(self, folder: Path, latch: Path, stack: ExitStack) -> DeskDependencies:
-        """Make the desk's parts; resources to close go onto `stack`. Raises `TercelError` for a venue out of reach."""
+DependencyFactory = Callable[[Path, Path, ExitStack], DeskDependencies]
+"""Factory of the parts of a desk whose folder (first) is locked, and has this latch (second); resources to close go onto the
+exit stack. It raises `TercelError` for a venue out of reach."""
 
 
 def estimates(config: DeskConfig, preset: Preset, has_waiting_cost: bool = True) -> MarketEstimates:

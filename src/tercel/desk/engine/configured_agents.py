@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.core.removed import REMOVED
 from tercel.desk.engine.agent_slot import AgentSlot
 from tercel.desk.engine.config import OFF, AgentSection
 from tercel.desk.engine.drift import DriftDetector
@@ -19,7 +18,7 @@ from tercel.execution.policies.folder import CARD
 from tercel.execution.policies.parts import with_forecaster
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry.resolve import POLICY, pin_version, resolve_policy
-from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.strategies import WITHOUT_ALPHA, MarketEstimates, wrap
 from tercel.execution.strategies.order_size import most_share
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.market.simulator.layout import RUNGS
@@ -53,8 +52,7 @@ def full_name(agent: AgentSection, strategy: str) -> str:
 
     Where the file does not say `alpha`, a strategy that gained nothing by it goes without.
     """
-    gains = f"{strategy}+alpha" not in REMOVED["strategies"]
-    is_tilted = agent.alpha and (gains or "alpha" in agent.model_fields_set)
+    is_tilted = agent.alpha and (strategy != WITHOUT_ALPHA or "alpha" in agent.model_fields_set)
     guided = {"+alpha": is_tilted, "+posture": agent.posture}
     return pin_version(strategy) + "".join(name for name, taken in guided.items() if taken)
 

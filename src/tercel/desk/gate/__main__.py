@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, TercelError, VenueError, file_error, refuse_if
+from tercel.core.errors import TercelError, VenueError, file_error, refuse_if
 from tercel.core.system import user_name
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import forbid_tracing, run_gate
@@ -67,8 +67,7 @@ class _StartingDesk:
         """Write that the venue moves money, and wait for the desk's token; whether sessions may trade (see `process`)."""
         _write_line({"money": reason})
         answer = os.read(sys.stdin.fileno(), 1024)
-        if not answer:
-            raise ConfigError("the confirmation of the desk that started this gate", reason, REMEDY)
+        refuse_if(not answer, "the confirmation of the desk that started this gate", reason, REMEDY)
         self._token = str(json.loads(answer)["token"])
         return bool(self._token)
 

@@ -14,7 +14,7 @@ from dataclasses import MISSING, fields, replace
 from typing import Any, Final, TypeVar
 
 from tercel.core.bounded_parsing import parse_tables
-from tercel.core.errors import ConfigError, LimitsError, TercelError, suggest_name
+from tercel.core.errors import LimitsError, TercelError, refuse_if, suggest_name
 from tercel.core.serialization import to_jsonable
 from tercel.desk.limits import limit_sets
 from tercel.desk.limits.file import unknown_name
@@ -236,13 +236,13 @@ def check_person_set(named: str, paths: Iterable[str], reason: str) -> None:
     ------
     ConfigError
     """
-    if not named and not {"desk.daily_loss", "desk.gross_value"} <= set(paths):
-        raise ConfigError(
-            "limits in currency units that a person set",
-            f"the packaged ones ({reason})",
-            'write them: [limits] file = "limits.toml" in a desk\'s file, limits = "limits.toml" in a gate\'s; or '
-            '"desk.daily_loss" and "desk.gross_value" in [limits.changed], in a gate\'s in `changed`',
-        )
+    refuse_if(
+        not named and not {"desk.daily_loss", "desk.gross_value"} <= set(paths),
+        "limits in currency units that a person set",
+        f"the packaged ones ({reason})",
+        'write them: [limits] file = "limits.toml" in a desk\'s file, limits = "limits.toml" in a gate\'s; or '
+        '"desk.daily_loss" and "desk.gross_value" in [limits.changed], in a gate\'s in `changed`',
+    )
 
 
 def as_json(limits: limit_sets.Limits) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from tercel.core.errors import LimitsError, OrderError
 from tercel.core.fixed_point import ONE
 from tercel.core.lifecycle import answers_earlier
 from tercel.core.quotes import QuoteRequest
-from tercel.core.renamed import refuse_former_names
 from tercel.core.venue_rules import NO_RULES
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
@@ -70,7 +69,6 @@ class LimitGate(ReportedCounts):
         For a listing whose tick times lot is not a whole number of billionths.
     """
 
-    @refuse_former_names
     def __init__(
         self,
         limits: Limits,

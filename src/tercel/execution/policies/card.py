@@ -13,7 +13,6 @@ import msgspec
 
 from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import PolicyError, refuse_if
-from tercel.core.renamed import refuse_former_names
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.policies.mlp import HEADS, Head
 from tercel.execution.policies.training_outcome import (
@@ -45,7 +44,6 @@ def layout_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Card:
     """Card of a policy: what it observes and does, where it was trained, what it scored.

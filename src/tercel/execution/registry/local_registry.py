@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from tercel.core.errors import PolicyError
 from tercel.core.locks import file_lock
-from tercel.core.renamed import refuse_former_names
 from tercel.execution.policies.folder import load_policy
 from tercel.execution.registry.entries import (
     Promotion,
@@ -31,7 +30,6 @@ LOCK: Final = ".lock"
 FORMAT: Final = 1
 
 
-@refuse_former_names
 class LocalRegistry:
     """Policies in a folder of this machine (port `entries.Registry`).
 
@@ -63,7 +61,6 @@ class LocalRegistry:
         """Entry of a name; without versions if nothing is registered under the name."""
         return self._read().get(check_name(name), RegistryEntry(name))
 
-    @refuse_former_names
     def register(
         self, folder: Path, name: str, *, note: str = "", timestamp: str = "", by: str = ""
     ) -> Version:
@@ -93,7 +90,6 @@ class LocalRegistry:
             self._write(index)
         return version
 
-    @refuse_former_names
     def promote(
         self,
         name: str,

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
-from tercel.core.removed import refuse_removed
 from tercel.execution.routing import BLOCK, BOOK, RFQ, ROUTED, Routed
 from tercel.execution.strategies import baselines as b, impact_schedules, resting_rules
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, Parameters
@@ -32,6 +31,7 @@ __all__ = [
     "NAMES",
     "NEED_ESTIMATES",
     "TUNABLE",
+    "WITHOUT_ALPHA",
     "WRAPPERS",
     "WRITTEN",
     "YARDSTICK",
@@ -63,6 +63,8 @@ TUNABLE: Final[dict[str, type[Tunable]]] = {
     )
 }
 NEED_ESTIMATES: Final = (resting_rules.VwapCross.name, resting_rules.PovPassive.name)
+# A strategy that is not wrapped in `+alpha`: 0.52 [-0.23, 1.28] bps with a perfect forecast (`python -m studies worth alpha`).
+WITHOUT_ALPHA: Final = b.TwapTake.name
 # What `+alpha`, `+posture`, `+events` behind a name do, from the inside out.
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
@@ -171,15 +173,17 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
     Raises
     ------
     UnknownNameError
-        No such wrapper, or one that was removed with this strategy.
+        No such wrapper, or `+alpha` on a strategy that gained nothing by it.
 
     >>> wrap(build("peg_behind"), ["alpha", "posture"]).name
     'peg_behind+alpha+posture'
     """
-    refuse_removed(
-        "strategies",
-        f"{strategy.name}+alpha" if "alpha" in wrappers else "",
+    refuse_if(
+        strategy.name == WITHOUT_ALPHA and "alpha" in wrappers,
+        f"{WITHOUT_ALPHA} without +alpha, which gained it nothing significant",
         repr("+".join((strategy.name, *wrappers))),
+        "take +alpha out",
+        UnknownNameError,
     )
     for name in wrappers:
         refuse_if(

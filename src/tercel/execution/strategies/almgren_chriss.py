@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError, refuse_if
+from tercel.core.errors import refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.guidance import expected_move
 from tercel.execution.intent import Intents
@@ -114,12 +114,12 @@ def kappa(risk_aversion: ArrayLike, tau: ArrayLike, p: Parameters) -> Floats:
     """
     tau = np.asarray(tau, np.float64)
     eta = p.eta - p.gamma * tau / 2
-    if np.any(eta <= 0):
-        raise ConfigError(
-            "eta > gamma tau / 2",
-            f"eta {p.eta}, gamma {p.gamma}",
-            "lower gamma or decide more often",
-        )
+    refuse_if(
+        np.any(eta <= 0),
+        "eta > gamma tau / 2",
+        f"eta {p.eta}, gamma {p.gamma}",
+        "lower gamma or decide more often",
+    )
     tilde2 = np.asarray(risk_aversion, np.float64) * p.sigma**2 / eta
     return np.asarray(2 * np.arcsinh(tau * np.sqrt(tilde2) / 2) / tau, np.float64)
 

@@ -23,8 +23,6 @@ LATENCIES: Final = {"100 ms": 100_000_000, "1 s": 1_000_000_000}
 TAKER_FEE_BPS: Final = 1.0
 MIN_ORDERS: Final = 100
 """Judged orders from which assumptions are examined unless a person asks for it: fewer tell no gains apart."""
-NO_ASSUMPTIONS: Final = "Gains hold as assumed:"
-"""First words of the note where no other assumption was examined."""
 
 
 def parse_assumptions(text: str | None) -> tuple[str, ...] | None:

@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 
 from tercel.core.records import Record
-from tercel.core.renamed import refuse_former_names
 from tercel.core.stats import PairedGain
 from tercel.lab.evaluation.comparisons import Compared, ComparisonLedger, pooled_gain
 
@@ -63,7 +62,6 @@ class PrimaryComparison(Record):
     gain: PairedGain
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class OpponentGains(Record):
     """Gains of a policy on one opponent: pooled over markets, and by market and regime.
@@ -96,7 +94,6 @@ PlaceGain = tuple[str, str, PairedGain]
 """An opponent, a place (a market, a regime, or a market in a regime), and the gain on the opponent there."""
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Claim(Record):
     """Claim about a row that is judged in every market; complete once all comparisons are corrected.

@@ -17,7 +17,6 @@ import numpy as np
 from tercel.core import stats
 from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.records import Record
-from tercel.core.renamed import refuse_former_names
 from tercel.core.report.judged_table import UNRANKED
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.cost_rows import RESAMPLES
@@ -258,7 +257,6 @@ class ComparisonLedger:
         return len(self.primary) + len(self.exploratory)
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class ScenarioCell(Record):
     """Mean shortfalls and gains in a scenario or in a part of one.

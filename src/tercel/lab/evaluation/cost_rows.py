@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from tercel.core.records import Record
-from tercel.core.renamed import refuse_former_names
 from tercel.core.stats import Estimate
 
 MEANINGS: Mapping[str, str] = {
@@ -26,7 +25,6 @@ LEVEL = 0.95
 Cell = Estimate | None
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class CostRow(Record):
     """Cost figures of a strategy, as `MEANINGS` explains them; None for a figure that does not exist (impact on a

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Ints
-from tercel.core.errors import CapacityError, ConfigError
+from tercel.core.errors import CapacityError, ConfigError, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.costs import Costs, costs_of, fills_of
@@ -176,14 +176,14 @@ class Episodes:
         ConfigError
             Markets that keep no seconds.
         """
-        if (
+        refuse_if(
             forecaster is not None
             and not self.states[0, sim.SECONDS_ROOM]
-            and not self._worlds[0, sim.SECONDS_ROOM]
-        ):
-            raise ConfigError(
-                "markets that look back", self.source.name, "make Episodes(..., looks_back=True)"
-            )
+            and not self._worlds[0, sim.SECONDS_ROOM],
+            "markets that look back",
+            self.source.name,
+            "make Episodes(..., looks_back=True)",
+        )
         self._teller = None
         if forecaster is not None:
             measured = self.source.waiting
@@ -223,12 +223,12 @@ class Episodes:
         each.
         """
         markets = np.arange(self.n) if markets is None else markets
-        if len(plan) != len(markets):
-            raise ConfigError(
-                f"{len(markets)} episodes",
-                f"a plan of {len(plan)}",
-                "take as many as there are markets",
-            )
+        refuse_if(
+            len(plan) != len(markets),
+            f"{len(markets)} episodes",
+            f"a plan of {len(plan)}",
+            "take as many as there are markets",
+        )
         if self._backgrounds is not None:
             self._backgrounds.leave(self.states, markets)
         kernels.begin_batch(
@@ -333,12 +333,12 @@ class Episodes:
         ConfigError
             Markets without a flow of their own, or that share it (:meth:`share`).
         """
-        if self.source.model in (sim.REPLAY, sim.MARTINGALE) or self._backgrounds is not None:
-            raise ConfigError(
-                "a reactive market",
-                self.source.name,
-                "plant stress in a preset's market that no episodes share",
-            )
+        refuse_if(
+            self.source.model in (sim.REPLAY, sim.MARTINGALE) or self._backgrounds is not None,
+            "a reactive market",
+            self.source.name,
+            "plant stress in a preset's market that no episodes share",
+        )
         impose(self.states, factors)
 
     def run(self, strategy: Strategy) -> None:

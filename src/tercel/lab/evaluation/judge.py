@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tercel.core.arrays import Floats, Indices, Ints
-from tercel.core.errors import CapacityError, ConfigError, TercelError
+from tercel.core.errors import CapacityError, ConfigError, TercelError, refuse_if
 from tercel.core.stats import (
     Estimate,
     Moments,
@@ -330,12 +330,12 @@ def _refuse_unjudgeable(entries: Sequence[JudgedEntry]) -> None:
     names = [entry.name for entry in entries]
     if len(set(names)) != len(names):
         raise ConfigError("strategies with different names", f"{names}", "rename one")
-    if not any(entry.kind == "baseline" for entry in entries):
-        raise ConfigError(
-            "at least one rule",
-            f"{names}",
-            "judge one beside the others, such as twap_take",
-        )
+    refuse_if(
+        not any(entry.kind == "baseline" for entry in entries),
+        "at least one rule",
+        f"{names}",
+        "judge one beside the others, such as twap_take",
+    )
     for entry in entries:
         if not entry.runs or len(entry.responses) not in (0, len(entry.runs)):
             raise ConfigError(
@@ -360,12 +360,12 @@ def _refuse_run(name: str, costs: Costs, first: Costs) -> None:
         np.array_equal(getattr(costs, key), getattr(first, key))
         for key in ("cluster", "side", "qty", "arrival_mid2")
     )
-    if not same or len(costs) == 0:
-        raise ConfigError(
-            "the same episodes for every strategy (cluster, side, quantity and arrival mid alike)",
-            f"{len(costs)} other episodes for {name}",
-            "run every strategy with the same seeds or windows",
-        )
+    refuse_if(
+        not same or len(costs) == 0,
+        "the same episodes for every strategy (cluster, side, quantity and arrival mid alike)",
+        f"{len(costs)} other episodes for {name}",
+        "run every strategy with the same seeds or windows",
+    )
     try:
         costs.check()
     except TercelError as error:

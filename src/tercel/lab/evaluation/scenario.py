@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Final, Self
 
 from tercel import __version__
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.execution.market import AT_ONCE, Market
 from tercel.execution.orders import Order, assign_days
 from tercel.execution.task import LATER, Task
@@ -78,12 +78,12 @@ class Scenario:
             object.__setattr__(self, "task", task)
             object.__setattr__(self, "market", market)
         if not self.market.on_tape:
-            if self.task.start or self.orders:
-                raise ConfigError(
-                    "an order by the clock on recorded days",
-                    f"{self.task.start or 'a list of orders'} in {self.market.preset}",
-                    "replay a lake (`tape=`), or leave it out",
-                )
+            refuse_if(
+                self.task.start or self.orders,
+                "an order by the clock on recorded days",
+                f"{self.task.start or 'a list of orders'} in {self.market.preset}",
+                "replay a lake (`tape=`), or leave it out",
+            )
             if self.task.limit_price:
                 self.task.limit_of_mid(1)
         if self.name and not self.content:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.vocabulary import BUY
 from tercel.execution.orders import Order, assign_days
 from tercel.execution.task import Task
@@ -146,12 +146,12 @@ def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[li
                 f"days of {symbol} in the lake: {', '.join(dates)}", date, "name some of those"
             )
     train = [date for date in dates if judged_dates and date < judged_dates[0]]
-    if not train:
-        raise ConfigError(
-            f"a day of {symbol} before the judged ones",
-            f"none before {','.join(judged)}",
-            "judge on later days: schedules learn their volume curve from days before",
-        )
+    refuse_if(
+        not train,
+        f"a day of {symbol} before the judged ones",
+        f"none before {','.join(judged)}",
+        "judge on later days: schedules learn their volume curve from days before",
+    )
     return train, judged_dates
 
 

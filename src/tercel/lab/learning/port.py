@@ -117,12 +117,12 @@ def observation_size(env: AnyVectorEnv) -> int:
     """
     space = env.single_observation_space
     shape = space.shape if isinstance(space, Box) else ()
-    if len(shape) != 1 or not shape[0]:
-        raise ConfigError(
-            "observations that are flat rows of numbers",
-            f"{space}",
-            "wrap the environment in gymnasium's FlattenObservation",
-        )
+    refuse_if(
+        len(shape) != 1 or not shape[0],
+        "observations that are flat rows of numbers",
+        f"{space}",
+        "wrap the environment in gymnasium's FlattenObservation",
+    )
     return shape[0]
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
-from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay, tape_kernels as tape
 from tercel.market.book.ladder import lots_at
@@ -58,7 +57,6 @@ class Book:
     [BookFill(resting_id=1, price=100, lots=5), BookFill(resting_id=2, price=100, lots=3)]
     """
 
-    @refuse_former_names
     def __init__(self, orders: int = 65536, width: int = 4096, own_orders: int = 32) -> None:
         self.state = lay.new_book(orders, width, own_orders)
         self._ids = new_ids(orders)

@@ -23,7 +23,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.files import write_atomic
-from tercel.core.renamed import refuse_former_names
 from tercel.market.simulator.layout import number_of
 from tercel.market.tape import Events, Instrument
 
@@ -43,7 +42,6 @@ Card = dict[str, Any]
 _NUMBERS = re.compile(r'\[\n[^][{}"]*\n *\]')
 
 
-@refuse_former_names
 class Preset(BaseModel):
     """Common fields of every flow model's preset: market, tape averages, capacities, card.
 

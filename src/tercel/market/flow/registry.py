@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from tercel.core.bounded_parsing import parse_json
 from tercel.core.entry_points import entry_point_names, load_entry_point
 from tercel.core.errors import ConfigError, UnknownNameError, nearest_names
-from tercel.core.renamed import PRESETS
 from tercel.market.flow.port import FlowModel, Preset
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.resampled import ResampledPreset
@@ -155,7 +154,7 @@ def file_of(name: str) -> Path:
         raise UnknownNameError(
             "the name of a preset market, or the path of a preset file (.json)",
             f"'{name}'",
-            PRESETS.get(name) or _install(name) or remedy,
+            _install(name) or remedy,
         )
     return file
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.regimes import switching as lay
@@ -26,7 +25,6 @@ LONGEST_S: Final = 1e7
 ORIGINS: Final = {"arrival": lay.ARRIVAL, "session": lay.SESSION}
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class RegimeChain:
     """A continuous-time Markov chain over regimes.
@@ -111,7 +109,6 @@ class RegimeChain:
         return np.concatenate([first, _matrix(self.rates).ravel()])
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class RegimeScript:
     """Regimes at given times; before the first entry the market is plain.

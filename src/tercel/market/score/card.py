@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tercel.core.grouping import group_values
 from tercel.core.serialization import to_jsonable
 from tercel.market.flow.port import Card, Preset
 from tercel.market.observed import Observed, split_at_breaks
@@ -421,9 +422,9 @@ def classifier_scores(stretches: ScoreDraw) -> tuple[float | None, float | None]
 
     Stretches of one day are told apart together.
     """
-    by_day: dict[str, list[int]] = {}
-    for number, stretch in enumerate(stretches.tape.stretches):
-        by_day.setdefault(stretch.label, []).append(number)
+    by_day = group_values(
+        (stretch.label, number) for number, stretch in enumerate(stretches.tape.stretches)
+    )
     simulated = []
     real = []
     train = stretches.train_observed

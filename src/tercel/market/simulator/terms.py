@@ -20,7 +20,6 @@ import numpy as np
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.fixed_point import FEE_UNIT
 from tercel.core.jit import Longs, kernel
-from tercel.core.renamed import refuse_former_names
 from tercel.core.seeds import uniform
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
@@ -30,7 +29,6 @@ UNITS = ("share", "bps")
 BPS = 1e-4
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Fees:
     """A venue's fees on own fills.

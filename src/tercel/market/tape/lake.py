@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from tercel.core.errors import LakeConflictError, TapeError, nearest_names, refuse_if
 from tercel.core.locks import file_lock
 from tercel.core.progress import say
-from tercel.core.renamed import refuse_former_names
 from tercel.market.tape.common_units import common_units, in_units, units_of
 from tercel.market.tape.events import Events, Instrument, content_hash
 from tercel.market.tape.folder_swap import swap_folders
@@ -54,7 +53,6 @@ def count_training_days(days: int) -> int:
     return max(int(days * TRAINING_SHARE), 1)
 
 
-@refuse_former_names
 class Lake:
     """Days of tape under one folder.
 

@@ -16,7 +16,6 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_X_
 
 from tercel.core.arrays import AnyArray, Floats
 from tercel.core.errors import DataError
-from tercel.core.renamed import refuse_former_names
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Penalty = Annotated[float, Field(ge=0, le=1e12)]
@@ -106,7 +105,6 @@ def fill_gaps(X: Any, medians: Floats | None = None) -> tuple[Floats, Floats]:
     return np.where(gap, medians, array), medians
 
 
-@refuse_former_names
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """Base of a model: the parameters of its constructor define it."""
 

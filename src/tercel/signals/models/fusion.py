@@ -308,16 +308,15 @@ def _check_stack_inputs(
     """Checked arrays of :func:`stack`: forecasts by source (n, K), targets (n,), and equal weights of rows (n,)."""
     by_source = np.asarray(out_of_fold, np.float64)
     target = np.asarray(y, np.float64)
-    if (
+    refuse_if(
         by_source.ndim != 2
         or by_source.shape != (len(target), len(sources))
-        or len(set(sources)) != len(sources)
-    ):
-        raise DataError(
-            "one forecast per row and source, sources named once",
-            f"forecasts of shape {by_source.shape}, {len(target)} targets, sources {', '.join(sources)}",
-            "line them up",
-        )
+        or len(set(sources)) != len(sources),
+        "one forecast per row and source, sources named once",
+        f"forecasts of shape {by_source.shape}, {len(target)} targets, sources {', '.join(sources)}",
+        "line them up",
+        DataError,
+    )
     refuse_if(
         len(target) < LEAST_ROWS,
         f"at least {LEAST_ROWS} out-of-fold rows",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.core.errors import DataError, refuse_if
+from tercel.core.grouping import group_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +92,8 @@ class Dataset:
     @property
     def sources(self) -> Mapping[str, tuple[int, ...]]:
         """Indices of the columns of each source, by the source's name: a column's name up to its first dot."""
-        columns_by_source: dict[str, list[int]] = {}
-        for index, name in enumerate(self.names):
-            columns_by_source.setdefault(name.split(".", 1)[0], []).append(index)
-        return {name: tuple(columns) for name, columns in columns_by_source.items()}
+        columns = group_values((name.split(".", 1)[0], n) for n, name in enumerate(self.names))
+        return {name: tuple(indices) for name, indices in columns.items()}
 
     @cached_property
     def ranking(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import ConfigError, DataError, refuse_if
 from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.vocabulary import NS_PER_SECOND
 
@@ -88,15 +88,13 @@ class PostureRule:
             raise ConfigError(
                 f"a rule over one of {', '.join(NAMES)}", f"'{self.watches}'", "name one of them"
             )
-        if (
+        refuse_if(
             not (math.isfinite(self.enter) and math.isfinite(self.leave))
-            or self.enter == self.leave
-        ):
-            raise ConfigError(
-                "two numbers apart as thresholds",
-                f"enter {self.enter:g}, leave {self.leave:g} of rule '{self.name}'",
-                "leave a gap, or the risk state flaps",
-            )
+            or self.enter == self.leave,
+            "two numbers apart as thresholds",
+            f"enter {self.enter:g}, leave {self.leave:g} of rule '{self.name}'",
+            "leave a gap, or the risk state flaps",
+        )
 
     @property
     def on_high(self) -> bool:
@@ -178,19 +176,19 @@ class PostureConfig:
             raise ConfigError(
                 f"required inputs among {', '.join(NAMES)}", f"'{unknown[0]}'", "name one of them"
             )
-        if self.stale_ns <= 0 or self.dwell_ns < 0:
-            raise ConfigError(
-                "stale_ns above 0 and dwell_ns of at least 0",
-                f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}",
-                "correct the policy of risk states",
-            )
+        refuse_if(
+            self.stale_ns <= 0 or self.dwell_ns < 0,
+            "stale_ns above 0 and dwell_ns of at least 0",
+            f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}",
+            "correct the policy of risk states",
+        )
         names = [rule.name for rule in self.rules]
-        if len(set(names)) < len(names):
-            raise ConfigError(
-                "a name of its own for each rule",
-                ", ".join(names),
-                "rename one of the rules of the same name",
-            )
+        refuse_if(
+            len(set(names)) < len(names),
+            "a name of its own for each rule",
+            ", ".join(names),
+            "rename one of the rules of the same name",
+        )
 
 
 class PosturePolicy:

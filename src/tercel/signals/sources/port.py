@@ -20,7 +20,6 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import DataError, refuse_if
-from tercel.core.renamed import refuse_former_names
 from tercel.core.tables.table import ROW, TableAbsentError
 
 EVERY = "*"
@@ -198,7 +197,6 @@ def at_new_york(date: pl.Expr, hour: int, minute: int = 0) -> pl.Expr:
     return local.dt.replace_time_zone(NEW_YORK).dt.convert_time_zone("UTC").cast(time_type())
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class FrameSource:
     """A source whose facts are already in memory."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from tercel.core.errors import ConfigError, VenueError, check_known
+from tercel.core.errors import ConfigError, VenueError, check_known, refuse_if
 from tercel.venues.binance_venue.api import MS, TRADING, TradedSymbol
 from tercel.venues.binance_venue.requests import PATHS
 from tercel.venues.binance_venue.rest import PAGE, RequestRefusedError
@@ -74,8 +74,7 @@ def read_symbols(api: SpotApi, names: tuple[str, ...]) -> tuple[dict[str, Traded
             )
     for name in names:
         check_known(name, sorted(symbols), received=f"the symbol {name}")
-    if not symbols:
-        raise VenueError("symbols that trade", "none", "see what the net lists")
+    refuse_if(not symbols, "symbols that trade", "none", "see what the net lists", VenueError)
     return symbols, list(markets.unreadable)
 
 
@@ -98,18 +97,18 @@ def check_key(api: SpotApi, withdrawals: bool) -> str:
                 "see that it may not withdraw"
             )
         raise
-    if permissions.withdraws and not withdrawals:
-        raise ConfigError(
-            "a key that may not withdraw money",
-            "enableWithdrawals: true",
-            "take the permission from the key; or write allow_withdrawals = true",
-        )
-    if not permissions.trades:
-        raise ConfigError(
-            "a key that may trade spot",
-            "enableSpotAndMarginTrading: false",
-            "give it that permission",
-        )
+    refuse_if(
+        permissions.withdraws and not withdrawals,
+        "a key that may not withdraw money",
+        "enableWithdrawals: true",
+        "take the permission from the key; or write allow_withdrawals = true",
+    )
+    refuse_if(
+        not permissions.trades,
+        "a key that may trade spot",
+        "enableSpotAndMarginTrading: false",
+        "give it that permission",
+    )
     return ""
 
 

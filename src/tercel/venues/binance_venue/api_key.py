@@ -6,7 +6,7 @@ Key and secret show nowhere: not in `repr`, not in an error, and texts of the ve
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.link.signing_key import signer
 from tercel.core.secrets import mask_secrets
 from tercel.venues.binance_venue.api import SIGNATURE, hmac_signer, sorted_payload
@@ -52,12 +52,12 @@ class ApiSigner:
     @staticmethod
     def _refuse(name: str, text: str) -> None:
         """Raise ConfigError for a key or secret that is short or not letters and digits alone; the text is not shown."""
-        if len(text) < _MIN_LENGTH or not text.isascii() or not text.isalnum():
-            raise ConfigError(
-                f"{name}: letters and digits",
-                "something else (not shown)",
-                "copy it as Binance shows it; a private key of Ed25519 is named by private_key",
-            )
+        refuse_if(
+            len(text) < _MIN_LENGTH or not text.isascii() or not text.isalnum(),
+            f"{name}: letters and digits",
+            "something else (not shown)",
+            "copy it as Binance shows it; a private key of Ed25519 is named by private_key",
+        )
 
     def __repr__(self) -> str:
         """Such as `ApiSigner(HMAC)`: the kind of key, without the key and its secret."""

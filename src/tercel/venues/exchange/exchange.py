@@ -13,7 +13,7 @@ from pathlib import Path
 from tercel.core import orders as o
 from tercel.core.arrays import Ints
 from tercel.core.capabilities import Capabilities
-from tercel.core.errors import ConfigError, UnknownNameError, VenueError
+from tercel.core.errors import UnknownNameError, VenueError, refuse_if
 from tercel.core.pace import Pace
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
@@ -77,8 +77,7 @@ class SimulatedExchange:
         keep: Path | None = None,
     ) -> None:
         """Build the markets, or load them from the folder `keep` with open orders cancelled."""
-        if not markets:
-            raise ConfigError("at least one market", "none", "name a preset or a tape")
+        refuse_if(not markets, "at least one market", "none", "name a preset or a tape")
         self._latency = latency or EntryLatency()
         self._markets = Markets(markets)
         self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}

@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.seeds import seed_stream
 from tercel.core.venue_rules import NO_RULES, VenueRules
 from tercel.market.regimes.named import Factors
@@ -31,12 +31,12 @@ class EntryLatency:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for an unknown kind or a time below 0."""
-        if self.kind not in _LATENCY_KINDS or min(self.a_ns, self.b_ns) < 0:
-            raise ConfigError(
-                f"a latency of kind {', '.join(_LATENCY_KINDS)}, times from 0 on",
-                f"{self.kind}, a_ns={self.a_ns}, b_ns={self.b_ns}",
-                'write it as EntryLatency("constant", a_ns=1_000_000)',
-            )
+        refuse_if(
+            self.kind not in _LATENCY_KINDS or min(self.a_ns, self.b_ns) < 0,
+            f"a latency of kind {', '.join(_LATENCY_KINDS)}, times from 0 on",
+            f"{self.kind}, a_ns={self.a_ns}, b_ns={self.b_ns}",
+            'write it as EntryLatency("constant", a_ns=1_000_000)',
+        )
 
     def stream(self, seed: int, index: int) -> Ints:
         """State words of the random stream that `entry_delay` draws from, as for an episode (seed, index)."""
@@ -109,12 +109,12 @@ class MarketSpec:
             )
         times = [regime.at_ns for regime in self.regimes]
         flows = [len(regime.flow) for regime in self.regimes if regime.flow is not None]
-        if times != sorted(times) or any(length != len(self.source.flow) for length in flows):
-            raise ConfigError(
-                "regimes in order of time, with flows of the same preset",
-                f"times {times}",
-                "see market.flow.scenario",
-            )
+        refuse_if(
+            times != sorted(times) or any(length != len(self.source.flow) for length in flows),
+            "regimes in order of time, with flows of the same preset",
+            f"times {times}",
+            "see market.flow.scenario",
+        )
 
     def by_lot(self, units: Fraction) -> Self:
         """The specification with money for a lot as its price, where a lot counts as one share and is `units` < 1 of a coin."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError, UnknownNameError, refuse_if
 from tercel.market.flow import registry as presets
 from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.queue_models import DEFAULT
@@ -89,12 +89,12 @@ def recorded_market(
             f"use one of {', '.join(days) or '(none)'}",
         )
     source, (day,) = replay(lake, symbol, [chosen_date], venue, queue)
-    if source.worlds_k[0, QUEUE] and not levels:
-        raise ConfigError(
-            "a tape of single orders",
-            f"level totals in {symbol} {chosen_date}",
-            "an exchange shows its clients orders: serve a day of an order-level feed",
-        )
+    refuse_if(
+        source.worlds_k[0, QUEUE] and not levels,
+        "a tape of single orders",
+        f"level totals in {symbol} {chosen_date}",
+        "an exchange shows its clients orders: serve a day of an order-level feed",
+    )
     # the last world at or before the opening
     world = max(int((day.world_ns <= day.open_ns).sum()) - 1, 0)
     spec = MarketSpec(

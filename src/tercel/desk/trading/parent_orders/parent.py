@@ -16,7 +16,6 @@ from tercel.core.errors import OrderError, refuse_if, suggest_name
 from tercel.core.fixed_point import ONE, floor_units, to_number
 from tercel.core.ports import Entry
 from tercel.core.records import fast_replace
-from tercel.core.renamed import refuse_former_names
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import ParentEntry, SessionEntry
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
@@ -59,7 +58,6 @@ _BY_HAND: Final = frozenset({ParentStatus.BY_HAND})
 AT_WORK: Final = _OF_AGENT | _BY_HAND
 
 
-@refuse_former_names
 @dataclass(frozen=True, slots=True)
 class ParentOrder:
     """State of a parent order: status, lots filled and refused, limit price, horizon.

@@ -1,6 +1,6 @@
-"""Factory, as a protocol, of a desk's strategies by name, and the refusal of weights that are not finite; no strategy itself."""
+"""Factory, as a type, of a desk's strategies by name, and the refusal of weights that are not finite; no strategy itself."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
@@ -9,12 +9,8 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import Strategy
 
-
-class Strategies(Protocol):
-    """Factory of a strategy by name for an instrument."""
-
-    def __call__(self, name: str, instrument: str) -> Strategy:
-        """Make the strategy of a name for an instrument; raises UnknownNameError if there is none of that name."""
+Strategies = Callable[[str, str], Strategy]
+"""Factory of the strategy of a name for an instrument; it raises UnknownNameError if there is none of that name."""
 
 
 def refuse_broken_weights(strategy: Strategy) -> None:

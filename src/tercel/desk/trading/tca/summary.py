@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tercel.core.fixed_point import sum_numbers
+from tercel.core.grouping import group_values
 from tercel.core.records import Record
 from tercel.core.report.formatting import format_money
 from tercel.desk.trading.tca.measure import AnalysedCost
@@ -101,10 +102,7 @@ def summary(rows: Sequence[AnalysedCost]) -> CostSummary:
     >>> found.is_bps, [round(end, 3) for end in found.interval]
     (2.0, [-0.484, 4.484])
     """
-    by_agent: dict[str, list[AnalysedCost]] = {}
-    for row in rows:
-        if row.by_hand is None:
-            by_agent.setdefault(row.agent, []).append(row)
+    by_agent = group_values((row.agent, row) for row in rows if row.by_hand is None)
     agents = {
         name: replace(_means(by_agent[name]), interval=_interval(by_agent[name]))
         for name in sorted(by_agent)

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 from tercel.core.errors import ConfigError, refuse_if, split_commas
-from tercel.core.renamed import refuse_former_names
 from tercel.execution.foresight.forecaster import Forecaster, spread_only_forecaster
 from tercel.execution.observation import is_user_name, same_name
 from tercel.execution.policies.card import Card, read_card
@@ -42,7 +41,6 @@ PLACEHOLDER_ESTIMATES = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
 """Estimates with which a name is tried before any market is built."""
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Candidate:
     """One candidate of an evaluation, a row of every table: a policy, a rule or a user's strategy.

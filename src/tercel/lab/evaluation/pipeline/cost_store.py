@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.stats import Estimate
 from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs
@@ -191,12 +191,12 @@ class CostStore:
             None is left that could be the best rule.
         """
         remaining = [rule for rule in self.baselines if rule.key not in excluded]
-        if not any(rule.kind == "baseline" for rule in remaining):
-            raise ConfigError(
-                "a rule to compare with",
-                "; ".join(notes),
-                "name others with `against=`",
-            )
+        refuse_if(
+            not any(rule.kind == "baseline" for rule in remaining),
+            "a rule to compare with",
+            "; ".join(notes),
+            "name others with `against=`",
+        )
         return replace(self, baselines=remaining, notes=[*self.notes, *notes]).map_scenarios(
             lambda judged: judged.without(excluded)
         )

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tercel.core.records import Record
-from tercel.core.renamed import refuse_former_names
 from tercel.core.report.judged_table import UNRANKED
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats import DeflatedScore, Estimate, PairedGain
@@ -50,7 +49,6 @@ class ConditionCell(Record):
     paired_vs_best_baseline: Mapping[str, Estimate]
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class AdaptationCell(Record):
     """Results where a regime begins half-way through the order: shortfalls, gains, and losses to the specialist.

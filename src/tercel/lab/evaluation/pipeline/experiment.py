@@ -8,7 +8,6 @@ from typing import Any
 
 from tercel.core.errors import UnknownNameError
 from tercel.core.progress import say
-from tercel.core.renamed import refuse_former_names
 from tercel.execution.market import Market
 from tercel.execution.orders import Order
 from tercel.execution.strategies.guarded import Guarded
@@ -50,7 +49,6 @@ ByScenario = dict[str, ScenarioCosts]
 """Name of a market, regime, fill bound or condition -> the costs there."""
 
 
-@refuse_former_names
 @dataclass(frozen=True)
 class Experiment:
     """Definition of an evaluation: candidates, scenarios, and further analyses.

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tercel.core.bounded_parsing import parse_json
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import ConfigError, check_known, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.records import from_jsonable
-from tercel.core.renamed import refuse_former_names
 from tercel.core.report import figures
 from tercel.core.report.judged_table import JudgedTable
 from tercel.core.report.svg import Figure
@@ -86,7 +85,6 @@ class Plot:
         return figures.paired_differences(cells, "the opponent", "differences")
 
 
-@refuse_former_names
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Result of :func:`tercel.evaluate`. It shows itself as a table; all costs are bps of the arrival value.
@@ -209,8 +207,7 @@ class Result:
         """
         for name in (a, b):
             check_known(name, self.ranked, error=ConfigError)
-        if a == b:
-            raise ConfigError("two strategies", f"{a!r} twice", "name another")
+        refuse_if(a == b, "two strategies", f"{a!r} twice", "name another")
         for comparison in self.comparisons:
             if (comparison.a, comparison.b) == (a, b):
                 return comparison

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import median
 
+from tercel.core.grouping import group_values
 from tercel.core.report.formatting import (
     format_count,
     format_interval,
@@ -406,9 +407,10 @@ def claim_lines(name: str, claim: Claim, comparisons: int) -> Iterator[str]:
             f"{name} by {unit}: {below_0} of {parts:,} means are below 0; least against {opponent} in {place}, "
             f"{format_interval(gain, signed=True)} bps."
         )
-    lost: dict[str, list[str]] = {}
-    for opponent, place, gain in claim.worse:
-        lost.setdefault(place, []).append(f"{opponent} {format_interval(gain, signed=True)}")
+    lost = group_values(
+        (place, f"{opponent} {format_interval(gain, signed=True)}")
+        for opponent, place, gain in claim.worse
+    )
     for place, opponents in lost.items():
         yield f"{name}, after the correction, is more expensive in {place} than {', '.join(opponents)}."
     if not lost:

@@ -29,6 +29,7 @@ from tercel import __version__
 from tercel.core.arrays import Floats
 from tercel.core.errors import refuse_if
 from tercel.core.files import write_atomic
+from tercel.core.grouping import group_values
 from tercel.core.serialization import to_jsonable
 from tercel.execution.decoders import OVERRIDE_LABELS
 from tercel.execution.observation import observer
@@ -310,12 +311,11 @@ class Training:
                 "markets": self._names,
                 "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws),
             }
-            days: dict[str, list[object]] = {}
-            for market in self.markets:
-                if "symbol" in market.facts:
-                    days.setdefault(str(market.facts["symbol"]), []).append(
-                        market.facts["trained on"]
-                    )
+            days = group_values(
+                (str(market.facts["symbol"]), market.facts["trained on"])
+                for market in self.markets
+                if "symbol" in market.facts
+            )
             facts |= {"trained on": days} if days else {}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
