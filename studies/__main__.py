@@ -14,7 +14,6 @@ from tercel.cli import (
     Seed,
     Symbol,
     Venue,
-    answer_for_absent,
     check_date,
     check_folder,
     command_line,
@@ -25,13 +24,7 @@ from tercel.cli import (
     report_errors,
     run_app,
 )
-from tercel.core import (
-    ConfigError,
-    UnknownNameError,
-    refuse_removed,
-    split_commas,
-    suggest_name,
-)
+from tercel.core import ConfigError, UnknownNameError, split_commas, suggest_name
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed
@@ -671,7 +664,6 @@ def signals(
 ) -> None:
     """Order flow, the day that weeks begin on, learning online: what signals reach on real data."""
     with report_errors(as_json):
-        refuse_removed("commands", f"signals {what}", f"`signals {what}`")
         if what not in SIGNALS:
             raise UnknownNameError(
                 f"one of {', '.join(SIGNALS)}", repr(what), suggest_name(what, SIGNALS)
@@ -680,9 +672,6 @@ def signals(
 
         raise typer.Exit(command.run(what, data, seed, out, as_json))
 
-
-for removed in ("families sequences", "transfer"):
-    answer_for_absent(app, removed, "")
 
 if __name__ == "__main__":
     run_app(app)
