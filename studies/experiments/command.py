@@ -20,6 +20,8 @@ from tercel.desk.trading.experiment_analysis import analyse_experiment, orders_n
 RESULTS: Final = Path(__file__).with_name("results.md")
 MARKETS: Final = ("csco-santa-fe", "ibm")
 BOTH: Final = "both"
+RISING: Final = ("ibm", "t3")
+"""Pools whose costs also rise day by day, in desks that draw one arm seldom."""
 LAWS: Final = ("t3", "lognormal")
 HORIZONS_S: Final = (600, 1800)
 A_DAY: Final = {600: 48, 1800: 24}
@@ -73,19 +75,35 @@ def equal_arms(pools: Pools, desks: int, seed: int) -> Table:
         chosen = _chosen(pools, name, 1800)
         sd = float(np.mean([pool.costs[_cost(pool, GUARDED)].std() for pool in chosen]))
         units = (ORDER, SYMBOL, DAY) if name == BOTH else (ORDER, DAY)
-        for unit, day_sd in [(ORDER, 0.0), *((unit, sd) for unit in units)]:
-            say_progress(f"equal arms, {name}, unit {unit}, day effect {day_sd:.0f} bps")
+        cells = [(ORDER, 0.0, 0.5, 0.0), *((unit, sd, 0.5, 0.0) for unit in units)]
+        cells += [(unit, sd, 0.2, 1.0) for unit in (ORDER, DAY)] if name in RISING else []
+        for unit, day_sd, share, trend in cells:
+            say_progress(
+                f"equal arms, {name}, unit {unit}, share {share:g}, day effect {day_sd:.0f} bps"
+            )
             called = np.zeros(len(PLANNED))
             for desk in range(desks):
-                design = Design(unit, day_sd=day_sd)
+                design = Design(unit, day_sd=day_sd, share=share, trend=trend)
                 record = _desk(chosen, GUARDED, GUARDED, 1, 0.0, design, (seed, desk))
                 called += [_is_called(record, planned) for planned in PLANNED]
-            cells = [f"{100 * share:.1f} %" for share in called / desks]
+            shown = [f"{100 * found:.1f} %" for found in called / desks]
             holds = "yes" if (called / desks <= bound).all() else "no"
-            rows.append([name, unit, f"{day_sd:.1f}", *cells, f"{100 * bound:.1f} %", holds])
+            rows.append(
+                [
+                    name,
+                    unit,
+                    f"{share:g}",
+                    f"{trend:g}",
+                    f"{day_sd:.1f}",
+                    *shown,
+                    f"{100 * bound:.1f} %",
+                    holds,
+                ]
+            )
     return (
         f"Equal arms: share of {desks} desks of 20 days and 480 orders that call them different at any look",
-        ("orders of 30 min", "unit", "day effect, bps", *(f"planned {n:,}" for n in PLANNED), "at most", "holds"),
+        ("orders of 30 min", "unit", "share", "trend, bps a day", "day effect, bps",
+         *(f"planned {n:,}" for n in PLANNED), "at most", "holds"),
         rows,
     )  # fmt: skip
 

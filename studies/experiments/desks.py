@@ -9,7 +9,7 @@ from msgspec import structs
 
 from studies.experiments.pools import Pool
 from tercel.core import NS_PER_SECOND, Entry
-from tercel.core.stats.confidence_sequence import LEVEL, ConfidenceSequence
+from tercel.core.stats.confidence_sequence import LEVEL
 from tercel.desk.trading.experiment import (
     BEGAN,
     ORDER,
@@ -19,7 +19,7 @@ from tercel.desk.trading.experiment import (
     draw_arm,
     fold_experiment,
 )
-from tercel.desk.trading.experiment_analysis import order_weight
+from tercel.desk.trading.experiment_analysis import order_weight, saving_path
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.bodies import ParentEntry
@@ -43,6 +43,10 @@ class Design:
         A day.
     day_sd : float
         Standard deviation of what is added to all costs of a day, bps.
+    share : float
+        Of the second arm.
+    trend : float
+        By how many bps costs rise from day to day.
     """
 
     unit: str = ORDER
@@ -50,6 +54,8 @@ class Design:
     days: int = 20
     orders: int = 24
     day_sd: float = 0.0
+    share: float = 0.5
+    trend: float = 0.0
 
 
 def run_desk(
@@ -73,13 +79,13 @@ def run_desk(
         list(arms), {arm: cost for arm, (cost, _) in arms.items()},
         design.unit, list(STRATA), seed, design.planned, [pool.symbol for pool in pools],
     )  # fmt: skip
-    shares = dict.fromkeys(arms, 1.0 / len(arms))
+    shares = dict(zip(arms, (1.0 - design.share, design.share), strict=True))
     began = ExperimentEntry(event=BEGAN, name=NAME, terms=terms, shares=shares)
     records: dict[str, ExperimentRecord] = {}
     fold_experiment(records, Entry(kinds.EXPERIMENT, 0, agent=NAME, body=began.json()))
     record = records[NAME]
     drawn = [rng.integers(len(pool.covariates), size=(design.days, slots)) for pool in pools]
-    common = rng.normal(size=design.days) * design.day_sd
+    common = rng.normal(size=design.days) * design.day_sd + design.trend * np.arange(design.days)
     for day, slot in np.ndindex(design.days, slots):
         ns = (day * DAY_S + OPEN_S + slot * horizon_s) * NS_PER_SECOND
         ends: list[Entry] = []
@@ -119,10 +125,6 @@ def scores_of(record: ExperimentRecord) -> Iterator[tuple[int, float]]:
 
 def first_call(record: ExperimentRecord) -> tuple[int, float] | None:
     """Orders at the first look that tells the arm from the baseline, and the saving there; None: no look does."""
-    sequence = ConfidenceSequence(record.terms.planned)
-    for day, score in scores_of(record):
-        sequence.add(score, day)
-        point = sequence.look()
-        if point.p <= 1.0 - LEVEL:
-            return point.n, point.mean
-    return None
+    baseline, arm = record.terms.arms
+    _, path, *_ = saving_path(record, record.known_orders, arm, baseline)
+    return next(((point.n, point.mean) for point in path if point.p <= 1.0 - LEVEL), None)

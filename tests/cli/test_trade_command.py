@@ -811,7 +811,7 @@ def test_a_running_desk_answers(folder: Path) -> None:
         assert "has other shares: " in said
         assert done(*decide, "--promote", "peg_behind")["answer"] == "ended"
         (report,) = done("trade", "experiment", desk)["experiments"]
-        assert report["status"].endswith(", peg_behind promoted (dear)")
+        assert report["status"].endswith(" (dear); later orders go to peg_behind")
 
 
 def _trading(desk: Path) -> bool:

@@ -38,7 +38,7 @@ def test_table_sentences_json_and_page_are_of_one_analysis(desk: Path) -> None:
     assert {key: told[key] for key in report.to_json()} == report.to_json()
     text = shown("trade", "experiment", desk)
     saving = report.savings[0]
-    interval = f"{saving.saved_bps:.1f} [{saving.saved_bps - saving.half_bps:.1f}, {saving.saved_bps + saving.half_bps:.1f}]"
+    interval = f"{saving.saved_bps:.1f} [{saving.low_bps:.1f}, {saving.high_bps:.1f}]"
     assert interval in text
     assert "take is better than rest: it saves" in text
     assert len(told["sentences"]) <= 5
@@ -88,7 +88,9 @@ def test_a_hole_in_the_journal_is_told_first(tmp_path: Path, desk: Path) -> None
         ),
         (("--shares", "take=half", "--reason", "x"), ("ARM=SHARE", "take=half")),
         (("--stop", "--reason", "x"), ("a desk that runs",)),
-        (("--saving", "0"), ("a saving above 0",)),
+        (("--saving", "0"), ("saving",)),
+        (("--reason", "x"), ("a decision: --stop",)),
+        (("--order", "SIM 100 09:45 5min"), ("--order with --lake",)),
     ],
 )
 def test_what_it_refuses(desk: Path, words: tuple[str, ...], said: tuple[str, ...]) -> None:

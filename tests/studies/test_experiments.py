@@ -47,6 +47,7 @@ def test_a_planted_saving_is_called_at_the_look_that_a_plain_loop_finds():
         m = day.max() + 1
         sums = np.bincount(day, left)
         variance = max(left.var(ddof=1), (sums**2).sum() / n * m / (m - 1) if m > 1 else 0.0)
+        variance = max(variance, (part**2).mean())  # were assignment to change nothing
         bound = np.sqrt(variance * (n + 1 / rho2) * np.log((n * rho2 + 1) / 0.05**2))
         if abs(part.sum()) >= bound:
             calls.append(n)

@@ -169,7 +169,9 @@ class RunDesk(JsonRequest):
     ] = False
     experiment: Annotated[
         bool,
-        typer.Option("--experiment", help="(with --demo) Its experiment: default against guarded."),
+        typer.Option(
+            "--experiment", help="(with --demo) Its experiment: default against twap_take."
+        ),
     ] = False
     show_demo: Annotated[
         bool,

@@ -13,6 +13,7 @@ from tercel.cli.output import print_json, print_sentences, print_table, say
 from tercel.cli.trade_orders import post_command
 from tercel.core.errors import ConfigError, refuse_if, split_commas
 from tercel.core.files import write_atomic
+from tercel.desk.trading.journal.database import holder
 
 FILE: Final = "experiment.html"
 DROP_ORDER: Final = ("costliest 5 %", "unfilled", "share", "p")
@@ -29,8 +30,14 @@ class ShowExperiment(JsonRequest):
             help="The desk's folder (default: TERCEL_DESK, or the newest).", metavar="DESK"
         ),
     ] = None
+    desk_folder: Annotated[Path | None, typer.Option("--desk", help="The same.", metavar="DIR")] = (
+        None
+    )
     saving: Annotated[
-        float, typer.Option(help="Count the orders that a saving of so many bps takes.")
+        float,
+        typer.Option(
+            help="Count the orders that a saving of so many bps takes.", min=0.001, max=1e6
+        ),
     ] = 2.0
     lake: Annotated[
         Path | None,
@@ -71,7 +78,15 @@ class ShowExperiment(JsonRequest):
 
 def experiment(request: ShowExperiment) -> None:
     """Show what each strategy of an experiment saves, or decide: stop it, change its shares, promote an arm."""
-    if request.stop or request.shares or request.promote:
+    is_decision = bool(request.stop or request.shares or request.promote)
+    refuse_if(
+        (request.arm or request.reason or request.agent) and not is_decision,
+        "a decision: --stop, --shares or --promote",
+        "none",
+        "add one, or leave --arm, --reason and --agent out",
+    )
+    refuse_if(request.order and request.lake is None, "--order with --lake", "no --lake", "add it")
+    if is_decision:
         _decide(request)
         return
     if request.lake is not None:
@@ -80,7 +95,7 @@ def experiment(request: ShowExperiment) -> None:
     from tercel.api.desk.experiment import NEEDED_HEADINGS, analyse_desk
     from tercel.desk.console.experiment_report import HEADINGS, arm_rows, sentences_of
 
-    found = analyse_desk(folder := find_desk(request.desk), request.saving)
+    found = analyse_desk(folder := find_desk(request.desk or request.desk_folder), request.saving)
     page = request.out or folder / FILE
     write_atomic(page, found.page())
     if request.as_json:
@@ -91,6 +106,8 @@ def experiment(request: ShowExperiment) -> None:
         title = f"{report.name}: orders of {report.agent}, one draw for each {report.unit}"
         print_table(title, HEADINGS, arm_rows(report), DROP_ORDER, ("arm", "verdict"))
         print_sentences(sentences_of(report, request.saving))
+    if found.reports and holder(folder) == "":
+        print_sentences(["The desk is not running now."])
     if not found.reports:
         rows = [
             [row.agent, row.orders, row.mean_bps, row.sd_bps, row.needed] for row in found.needed
@@ -161,7 +178,7 @@ def _decide(request: ShowExperiment) -> None:
     given = [act for act, body in acts.items() if body]
     refuse_if(len(given) > 1, "one decision", f"--{' and --'.join(given)}", "give one")
     refuse_if(not request.reason, "why, for the journal", "no --reason", "add --reason TEXT")
-    folder = find_desk(request.desk)
+    folder = find_desk(request.desk or request.desk_folder)
     agent = request.agent or _only_agent(folder)
     post_command(
         AskDesk(desk=folder, wait=request.wait, as_json=request.as_json),

@@ -191,11 +191,13 @@ def _key_remedy(place: Sequence[str | int], known: Sequence[tuple[str, str]]) ->
     key = str(place[-1])
     table_name = ".".join(part for part in place[:-1] if isinstance(part, str))
     own_keys = [name for table, name in known if f"{table_name}.".startswith(f"{table}.")]
-    if homes := [table for table, name in known if name == key and key not in own_keys]:
+    near_own = nearest_names(key, own_keys)
+    homes = [table for table, name in known if name == key and key not in own_keys]
+    if homes and not near_own:
         return f"move it {' or '.join(f'to the table {home}' if home else 'above the first table' for home in homes)}"
     near = (
         [name for name in own_keys if key in _ALSO_CALLED.get(name, ())]
-        or nearest_names(key, own_keys)
+        or near_own
         or nearest_names(key, [name for _, name in known])
     )
     locations = (

@@ -145,7 +145,7 @@ def test_a_session_goes_on_with_the_experiment_and_other_terms_are_refused(
         SMALL + "shares = [0.3, 0.7]\n",
     )
     for text in others:
-        with pytest.raises(ConfigError, match="experiment e as it began"):
+        with pytest.raises(ConfigError, match="experiment e on the terms on which it began"):
             session(parse_config(text, "desk.toml"))
     assert len(accepted(journal)) == 8
     session(
@@ -206,7 +206,13 @@ def test_an_arm_beyond_a_guardrail_is_drawn_no_more(tools: SimulatedMarkets) -> 
     record = record_of(journal)
     assert record.stopped
     assert record.ended is not None
-    assert "guardrail: its fills of a day cost" in record.ended.reason
+    assert record.ended.reason.endswith("is the one arm left")
+    assert all("guardrail: its fills of a day cost" in why for why in record.stopped.values())
+    # Its own strategy, which was stopped, gets no order after the end either.
+    if "peg_behind" in record.stopped:
+        (left,) = set(record.terms.arms) - record.stopped.keys()
+        *_, last = accepted(journal).values()
+        assert last.strategy == record.terms.strategies[left]
     alerts = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
     assert any(body["code"] == "EXPERIMENT_GUARDRAIL" for body in alerts)
     assert len(accepted(journal)) == 12
@@ -236,8 +242,8 @@ def test_an_order_of_a_person_draws_unless_it_names_its_strategy(
     ("more", "said"),
     [
         ("shares = [0.5, 0.6]", "sum to 1.1"),
-        ("shares = [1.0]", "a share from 0.02 to 1 for each of 2 strategies"),
-        ("shares = [0.999, 0.001]", "a share from 0.02"),
+        ("shares = [1.0]", "a share of at least 0.02 for each of 2 strategies"),
+        ("shares = [0.999, 0.001]", "a share of at least 0.02"),
         ('unit = "week"', "unit"),
         ("planned = 3", "planned"),
         (

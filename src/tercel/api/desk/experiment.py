@@ -126,7 +126,12 @@ def analyse_desk(folder: Path, saving_bps: float = SAVING_BPS) -> DeskExperiment
     JournalError
         No journal, or one of another version.
     """
-    refuse_if(not saving_bps > 0, "a saving above 0 bps", f"{saving_bps:g}", "such as `saving=2`")
+    refuse_if(
+        not 0.001 <= saving_bps <= 1e6,
+        "a saving above 0 bps",
+        f"{saving_bps:g}",
+        "such as `saving=2`",
+    )
     with closing(JournalReader(folder)) as reader:
         records = read_experiments(reader)
         costs: dict[str, list[float]] = {}

@@ -52,8 +52,9 @@ class SequencePoint:
 class ConfidenceSequence:
     """Confidence sequence of the mean of values that come one by one, in clusters such as days.
 
-    The variance is the larger of two estimates: of single values, and of the sums of clusters, whose values may depend
-    on each other. Sums are plain additions in the order of the values, so that all machines find the same digits.
+    The variance is the largest of three estimates: of single values; of the sums of clusters, whose values may depend on
+    each other; and, where a caller knows it, of values under the hypothesis that an assignment changes nothing. Sums are
+    plain additions in the order of the values, so that all machines find the same digits.
 
     Parameters
     ----------
@@ -85,9 +86,17 @@ class ConfidenceSequence:
         # Sums over clusters of: square of its sum, its sum times its number, square of its number.
         self._cluster_sums = (0.0, 0.0, 0)
         self._p = 1.0
+        self._units: dict[object, float] = {}
+        self._null_squares = 0.0
 
-    def add(self, value: float, cluster: object) -> None:
-        """Add a value of a cluster, which may be one of an earlier value."""
+    def add(self, value: float, cluster: object, null: float = 0.0, unit: object = None) -> None:
+        """Add a value of a cluster, which may be one of an earlier value.
+
+        `null`: its standard deviation, with a sign, were its unit's assignment to change nothing; those of a unit add up.
+        """
+        before = self._units.get(unit, 0.0)
+        self._units[unit] = before + null
+        self._null_squares += (before + null) ** 2 - before**2
         self._n += 1
         self._sum += value
         self._squares += value * value
@@ -114,12 +123,14 @@ class ConfidenceSequence:
 
     @property
     def variance(self) -> float:
-        """Variance of a value, the larger of the two estimates; 0 for fewer than two values."""
+        """Variance of a value, the largest of the estimates; 0 for fewer than two values."""
         mean = self._sum / max(self._n, 1)
         squares, products, counts = self._cluster_sums
         between = squares - 2 * mean * products + mean * mean * counts
         m = self.clusters
-        return max(self.single_variance, between / self._n * m / (m - 1) if m > 1 else 0.0)
+        n = max(self._n, 1)
+        clustered = between / n * m / (m - 1) if m > 1 else 0.0
+        return max(self.single_variance, clustered, self._null_squares / n)
 
     def look(self, least: int = LEAST_VALUES) -> SequencePoint:
         """The interval and the p-value now; before `least` values the interval is infinite, and nothing is tested."""

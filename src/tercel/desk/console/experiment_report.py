@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tercel.core.report.cells import NOTHING
 from tercel.core.report.formatting import (
     format_count,
     format_half_width,
@@ -114,14 +115,19 @@ def _arm_part(arm: ArmFigures, saving: ArmSaving | None) -> ArmPart:
 
 def interval_of(saving: ArmSaving) -> Estimate:
     """Saving of an arm with its interval, whose bounds are None before it begins."""
-    half = saving.half_bps
-    low, high = (None, None) if half is None else (saving.saved_bps - half, saving.saved_bps + half)
-    return Estimate(saving.saved_bps, low, high)
+    return Estimate(saving.saved_bps, saving.low_bps, saving.high_bps)
 
 
 def interval_text(saving: ArmSaving) -> str:
-    """Saving of an arm with its interval as text."""
-    return format_interval(interval_of(saving), digits=1)
+    """Saving of an arm with its interval as text; a dash before it begins."""
+    return NOTHING if saving.low_bps is None else format_interval(interval_of(saving), digits=1)
+
+
+def _p_text(saving: ArmSaving) -> str:
+    """p-value of a saving as text; a dash before its interval begins."""
+    if saving.low_bps is None:
+        return NOTHING
+    return "< 0.001" if saving.adjusted_p < 0.001 else format_number(saving.adjusted_p, 3)
 
 
 def verdict_of(arm: ArmFigures, saving: ArmSaving | None) -> str:
@@ -139,7 +145,7 @@ def arm_rows(report: ExperimentReport) -> list[list[str]]:
             f"{arm.orders:,}",
             format_number(arm.mean_bps, 1),
             interval_text(savings[arm.arm]) if arm.arm in savings else "baseline",
-            format_number(savings[arm.arm].adjusted_p, 3) if arm.arm in savings else "",
+            _p_text(savings[arm.arm]) if arm.arm in savings else "",
             format_number(arm.costliest_bps, 1),
             format_percent(arm.unfilled, 1),
             verdict_of(arm, savings.get(arm.arm)),
@@ -154,23 +160,22 @@ def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
     lines = [
         f"{saving.arm} {_SAID[saving.verdict].format(baseline=saving.baseline)}: it saves "
         f"{interval_text(saving)} bps an order, over {format_count(saving.orders, 'order')} on {days}."
-        if saving.half_bps is not None
-        else f"Nothing is said of {saving.arm} yet: that takes {LEAST_VALUES} orders, and {LEAST_UNITS} days where days draw."
+        if saving.low_bps is not None
+        else f"Nothing is said of {saving.arm} yet: that takes {LEAST_VALUES} orders and {LEAST_UNITS} draws of either arm."
         for saving in report.savings[:2]
     ]
     first = report.savings[0]
-    if first.sd_bps is not None:
+    if first.low_bps is not None and first.sd_bps is not None:
         needed = orders_needed(first.sd_bps / 2, saving_bps)
-        removed = max(first.removed or 0.0, 0.0)
         lines.append(
-            f"A saving of {saving_bps:g} bps takes about {needed:,} orders; what was known at arrival removes "
-            f"{format_percent(removed)} of the variance."
+            f"A saving of {saving_bps:g} bps shows after about {needed:,} orders, at even odds; what is known at arrival "
+            f"explains {format_percent(max(first.removed or 0.0, 0.0))} of the variance."
         )
     odd = [
         f"{count} of {arm.arm} {text}"
         for arm in report.arms
         for count, text in (
-            (arm.uncosted, "have no cost"),
+            (arm.uncosted, "have no cost and are left out"),
             (arm.by_hand, "were taken over by people"),
             (arm.fell_back, "were worked by the fallback"),
         )
@@ -182,12 +187,12 @@ def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
         else ""
     )
     if odd:
-        lines.append(f"All orders count in the arm that they drew{without}: {', '.join(odd)}.")
+        lines.append(f"Orders count in the arm that they drew{without}: {', '.join(odd)}.")
     balance = ", ".join(report.imbalances)
     lines.append(
         f"OUT OF BALANCE: {balance}; look for orders that do not reach the draw before you believe the saving."
         if balance
-        else f"Assignment and covariates are in balance. Status: {report.status}."
+        else f"{'Assignment and covariates are in balance. ' if report.balance else ''}Status: {report.status}."
     )
     return lines
 

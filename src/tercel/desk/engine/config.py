@@ -20,6 +20,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -179,14 +180,22 @@ class ExperimentEnd(TomlTable):
     orders: int = Field(default=0, ge=0, le=10_000_000)
     decision: bool = False
 
+    @field_validator("date")
+    @classmethod
+    def _real_date(cls, text: str) -> str:
+        """Refuse a date that no calendar has."""
+        if text:
+            date.fromisoformat(text)
+        return text
+
 
 class Guardrails(TomlTable):
-    """What stops an arm; 0: not kept. The first two count from 20 orders of the arm on."""
+    """What stops an arm; 0: not kept. A stopped arm gets no order, also after the end."""
 
     unfilled: float = Field(default=0.0, ge=0, le=1)
-    """Mean share of an order's lots."""
+    """Mean share of an order's lots, from 20 orders of the arm on."""
     costliest_bps: float = Field(default=0.0, ge=0)
-    """Mean cost of the costliest 5 % of its orders."""
+    """Mean cost of the costliest 5 % of its orders, from 100 on."""
     daily_loss: float = Field(default=0.0, ge=0)
     """Cost of its fills of a day, in money."""
 
@@ -233,7 +242,7 @@ class ExperimentSection(TomlTable):
             len(self.shares) != len(self.strategies) or not are_shares(self.shares)
         ):
             raise ValueError(
-                f"a share from {LEAST_SHARE:g} to 1 for each of {len(self.strategies)} strategies, 1 in all, "
+                f"a share of at least {LEAST_SHARE:g} for each of {len(self.strategies)} strategies, 1 in all, "
                 f"not {list(self.shares)}, which sum to {sum(self.shares):g}"
             )
         return self

@@ -6,7 +6,7 @@ from datetime import date
 from math import isfinite, sqrt
 from typing import Final
 
-from msgspec import structs
+from msgspec.structs import astuple
 
 from tercel.core.errors import ConfigError, OrderError, check_known, refuse_if
 from tercel.core.ports import Entry, Journal
@@ -40,7 +40,9 @@ from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.execution.strategies import MarketEstimates
 
 LEAST_ORDERS: Final = 20
-"""Orders of an arm below which its unfilled share and its costliest orders stop nothing."""
+"""Orders of an arm below which its unfilled share stops nothing."""
+LEAST_COSTLIEST: Final = 100
+"""Orders of an arm below which its costliest 5 % stop nothing: they are five orders."""
 
 
 class RunningExperiment:
@@ -97,14 +99,17 @@ class RunningExperiment:
         record = self._records.get(self._section.name)
         if record is None:
             return
-        same = structs.replace(record.terms, instruments=self._terms.instruments) == self._terms
+        pairs = zip(
+            record.terms.__struct_fields__, astuple(record.terms), astuple(self._terms), strict=True
+        )
+        other = [name for name, was, now in pairs if was != now and name != "instruments"]
+        other += ["agent"] * (record.agent != self._section.agent)
         shares = self._section.share_of_arms
+        other += ["shares"] * (shares not in (record.first_shares, record.shares))
         refuse_if(
-            not same
-            or record.agent != self._section.agent
-            or shares not in (record.first_shares, record.shares),
-            f"experiment {self._section.name} as it began: {record.terms.json()}, shares {record.first_shares}",
-            f"{self._terms.json()}, shares {shares}",
+            other,
+            f"experiment {self._section.name} on the terms on which it began",
+            f"a file with other {', '.join(other)}",
             "restore the desk's file, or give the experiment another name, which begins another; "
             "shares change by `tercel trade experiment`",
             ConfigError,
@@ -144,11 +149,8 @@ class RunningExperiment:
         if self.record.ended is None:
             self._end_if_due(ns)
         if (ended := self.record.ended) is not None:
-            return (
-                replace(request, strategy=self.record.terms.strategies[ended.arm])
-                if ended.arm
-                else request
-            )
+            arm = ended.arm or self._arm_for_stopped(request.strategy)
+            return replace(request, strategy=self.record.terms.strategies[arm]) if arm else request
         desk = self._config.desk
         estimates = self._estimates[request.instrument]
         horizon_s = request.horizon_ns / NS_PER_SECOND
@@ -167,6 +169,13 @@ class RunningExperiment:
             request, strategy=self.record.terms.strategies[draw.arm], experiment=draw.json()
         )
 
+    def _arm_for_stopped(self, strategy: str) -> str:
+        """First arm that was not stopped, in the place of a strategy that was; "" for any other strategy."""
+        record = self.record
+        stopped = {record.terms.strategies[arm] for arm in record.stopped}
+        left = [arm for arm in record.terms.arms if arm not in record.stopped]
+        return left[0] if strategy in stopped and left else ""
+
     def _end_if_due(self, ns: int) -> None:
         """End the experiment at its date or its number of orders."""
         end = self._section.end
@@ -181,6 +190,7 @@ class RunningExperiment:
         self.follow()
         if self._section.end.decision and self.record.ended is None:
             savings = analyse_savings(self.record, self.record.known_orders)
+            savings = tuple(saving for saving in savings if saving.arm in self.record.shares)
             if all(saving.is_decided for saving in savings):
                 texts = [f"{saving.arm} is {saving.verdict}" for saving in savings]
                 self._journal_event(ns, ENDED, reason=f"decided: {', '.join(texts)}")
@@ -194,7 +204,8 @@ class RunningExperiment:
             arm: text for arm in self.record.shares if (text := self._breach(arm, ns // DAY_NS))
         }
         for arm, text in stopped.items():
-            self._stop_arm(ns, arm, "", f"guardrail: {text}")
+            if self.record.ended is None:
+                self._stop_arm(ns, arm, "", f"guardrail: {text}")
         return [f"{self._section.name}: {arm} stopped, {text}" for arm, text in stopped.items()]
 
     def _breach(self, arm: str, day: int) -> str:
@@ -205,7 +216,7 @@ class RunningExperiment:
             for one in self.record.orders.values()
             if one.draw.arm == arm and one.cost_bps is not None
         ]
-        loss = sum(order.paid for order in orders if order.draw.day == day)
+        loss = sum(order.paid for order in orders if order.paid_ns // DAY_NS == day)
         if rails.daily_loss and loss > rails.daily_loss:
             return f"its fills of a day cost {loss:,.0f}, more than {rails.daily_loss:,.0f}"
         if len(orders) < LEAST_ORDERS:
@@ -214,7 +225,7 @@ class RunningExperiment:
         if rails.unfilled and unfilled > rails.unfilled:
             return f"{unfilled:.1%} of its lots unfilled, more than {rails.unfilled:.1%}"
         worst = costliest_bps(orders) or 0.0
-        if rails.costliest_bps and worst > rails.costliest_bps:
+        if rails.costliest_bps and len(orders) >= LEAST_COSTLIEST and worst > rails.costliest_bps:
             return f"its costliest 5 % of orders cost {worst:.1f} bps, more than {rails.costliest_bps:.1f}"
         return ""
 
@@ -223,12 +234,13 @@ class RunningExperiment:
     ) -> None:
         """Stop drawing an arm; end the experiment if one arm is left."""
         left = {name: share for name, share in self.record.shares.items() if name != arm}
-        if len(left) < 2:
-            self._journal_event(ns, ENDED, by, f"{arm} stopped: {reason}", operator=operator)
-            return
         total = sum(left.values())
         shares = {name: share / total for name, share in left.items()}
         self._journal_event(ns, STOPPED, by, reason, arm=arm, shares=shares, operator=operator)
+        if arm == self.record.terms.arms[0]:
+            self._journal_event(ns, ENDED, reason=f"the baseline {arm} was stopped")
+        elif len(left) == 1:
+            self._journal_event(ns, ENDED, reason=f"{', '.join(left)} is the one arm left")
 
     def execute(self, command: OperatorEntry, body: CommandBody, ns: int) -> None:
         """Carry out a person's command: stop it or one arm, change shares, promote an arm.
@@ -258,11 +270,16 @@ class RunningExperiment:
             check_known(body.arm, record.terms.arms, f"an arm of {record.name}:")
         if body.act == "shares":
             shares = body.shares or {}
+            arms = [arm for arm in record.terms.arms if arm in record.shares]
+            for arm in shares:
+                check_known(arm, arms, f"an arm of {record.name} that is drawn:")
+            missing = ", ".join(arm for arm in arms if arm not in shares)
+            refuse_if(missing, "a share of each arm", f"none of {missing}", "name all", OrderError)
             refuse_if(
-                shares.keys() != record.shares.keys() or not are_shares([*shares.values()]),
-                f"shares from {LEAST_SHARE:g} to 1 of {', '.join(record.shares)} that sum to 1",
-                f"{shares}",
-                "such as 0.5 each",
+                not are_shares([*shares.values()]),
+                f"shares of at least {LEAST_SHARE:g} that sum to 1",
+                f"{', '.join(map(str, shares.values()))}, which sum to {sum(shares.values()):g}",
+                "correct one of them",
                 OrderError,
             )
             self._journal_event(

@@ -285,7 +285,9 @@ def outcome_of(desk: DeskLoop, folder: Path) -> DeskOutcome:
             half_bps=costs[name][1],
             drift=to_jsonable(slot.drift.score) if slot.drift is not None else None,
             drifting=slot.drifting,
-            strategy=slot.strategy_name,
+            strategy=f"drawn in {desk.experiments[name].record.name}"
+            if name in desk.experiments
+            else slot.strategy_name,
             challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
             cost=total_cost(agent_parents[name]),
             on_paper=tuple(

@@ -17,7 +17,7 @@ from msgspec import convert, field, structs
 from tercel.core.arrays import Floats
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.confidence_sequence import SequentialRidge
-from tercel.core.vocabulary import DAY_NS
+from tercel.core.vocabulary import DAY_NS, NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.bodies import EntryBody, ParentEntry, Signed
@@ -31,6 +31,8 @@ SYMBOL: Final = "symbol"
 DAY: Final = "day"
 SIZES: Final = (0.02, 0.1)
 """Shares of the expected volume at which a small order ends and a large one begins."""
+GRACE_NS: Final = 3600 * 10**9
+"""After its horizon, how long an order that is not over holds up those after it."""
 COSTS: Final = (kinds.FEEDBACK, kinds.TCA)
 OWN: Final = (kinds.PARENT, kinds.EXPERIMENT, *COSTS)
 """Kinds of entries that an experiment is folded from."""
@@ -121,8 +123,8 @@ class AssignedOrder:
     ----------
     parent, instrument : str
     draw : Draw
-    ends_ns : int
-        End of its horizon as accepted.
+    accepted_ns, ends_ns : int
+        Its acceptance, and the end of its horizon as last amended.
     expected, plain : float
         Its cost as predicted from orders that were over when it came, and their mean cost, bps.
     features : float64 (f,)
@@ -132,13 +134,14 @@ class AssignedOrder:
         Share of its lots that were not filled.
     filled : float
         Lots.
-    paid : float
-        Cost of the fills, in money.
+    paid, paid_ns : float, int
+        Cost of the fills, in money, and when it was booked.
     """
 
     parent: str
     instrument: str
     draw: Draw
+    accepted_ns: int
     ends_ns: int
     features: Floats
     expected: float
@@ -152,6 +155,7 @@ class AssignedOrder:
     unfilled: float = 0.0
     filled: float = 0.0
     paid: float = 0.0
+    paid_ns: int = 0
 
 
 class ExperimentRecord:
@@ -197,7 +201,7 @@ class ExperimentRecord:
         elif entry.kind == kinds.PARENT:
             self._apply_parent(entry, ParentEntry.of(entry))
         elif (order := self.orders.get(entry.parent)) is not None and entry.kind in COSTS:
-            self._apply_cost(order, CostEntry.of(entry), entry.kind == kinds.FEEDBACK)
+            self._apply_cost(order, CostEntry.of(entry), entry)
         self.changes += entry.kind == kinds.EXPERIMENT or entry.parent in self.orders
 
     def is_open_to(self, act: str) -> bool:
@@ -230,6 +234,7 @@ class ExperimentRecord:
                     entry.parent,
                     entry.instrument,
                     draw,
+                    entry.ns,
                     entry.ns + (body.horizon_ns or 0),
                     x,
                     predicted if self._gained > 0 else plain,
@@ -239,17 +244,19 @@ class ExperimentRecord:
         elif (order := self.orders.get(entry.parent)) is not None:
             self.orders[entry.parent] = replace(
                 order,
+                ends_ns=order.accepted_ns + body.horizon_ns if body.horizon_ns else order.ends_ns,
                 over=order.over or body.event in ("done", "expired", "cancelled"),
                 by_hand=order.by_hand or body.event == "taken_over",
                 fell_back=order.fell_back or body.event == "fallback",
             )
 
-    def _apply_cost(self, order: AssignedOrder, cost: CostEntry, is_first: bool) -> None:
+    def _apply_cost(self, order: AssignedOrder, cost: CostEntry, entry: Entry) -> None:
         """Fold what an order cost; a later analysis counts where its fills changed, after a bust or correction."""
         bps = whole_bps(cost)
         lots = cost.filled + cost.unfilled + cost.refused
         if bps is None or not (
-            is_first or (order.cost_bps is not None and cost.filled != order.filled)
+            entry.kind == kinds.FEEDBACK
+            or (order.cost_bps is not None and cost.filled != order.filled)
         ):
             return
         if order.cost_bps is None:
@@ -263,6 +270,7 @@ class ExperimentRecord:
             filled=cost.filled,
             unfilled=1.0 - cost.filled / lots,
             paid=(cost.is_bps or 0.0) * cost.notional / 1e4,
+            paid_ns=entry.ns,
         )
 
     def _features_of(self, instrument: str, covariates: Covariates) -> Floats:
@@ -276,10 +284,11 @@ class ExperimentRecord:
 
     @property
     def known_orders(self) -> list[AssignedOrder]:
-        """Orders with a known cost, up to the first that is still within its horizon: a fast arm must not be counted earlier."""
+        """Orders with a known cost, up to the first that is open, but for one open an hour after its horizon: a fast arm must not
+        be counted earlier."""
         known = []
         for order in self.orders.values():
-            if not order.over and self.ns < order.ends_ns:
+            if not order.over and self.ns < order.ends_ns + GRACE_NS:
                 break
             if order.cost_bps is not None:
                 known.append(order)
@@ -294,7 +303,11 @@ def draw_arm(
     unit = {ORDER: parent, SYMBOL: f"{instrument} of day {day}", DAY: f"day {day}"}[
         record.terms.unit
     ]
-    if (drawn := record.draws.get(unit)) is not None and drawn.arm in record.shares:
+    if (drawn := record.draws.get(unit)) is not None and drawn.arm not in record.shares:
+        # Its number lies in the part of the stopped arm: it needs another one.
+        unit = f"{unit} without {', '.join(sorted(record.stopped))}"
+        drawn = record.draws.get(unit)
+    if drawn is not None and drawn.arm in record.shares:
         return structs.replace(drawn, covariates=covariates)
     total = sum(record.shares.values())
     # In the order of the terms: a journal sorts the keys of what it keeps.
@@ -335,8 +348,10 @@ def covariates_of(
     (200.0, 200.0, 0.01, 120.0, 10)
     """
     share = lots / volume if volume > 0 else None
+    # Of a side without orders the touch is a sentinel.
+    is_market = touch is not None and NO_BID < touch[0] <= touch[1] < NO_ASK and sum(touch) > 0
     known = Covariates(side, ns // (3600 * 10**9) % 24, lots, share=share)
-    if touch is not None:
+    if touch is not None and is_market:
         mid = (touch[0] + touch[1]) / 2
         spread = 1e4 * (touch[1] - touch[0]) / mid
         deviation = 1e4 * sd / mid
@@ -356,8 +371,8 @@ def _features(covariates: Covariates) -> list[float]:
     share = covariates.share or 0.0
     return [
         float(covariates.side),
-        log(covariates.spread_bps) if covariates.spread_bps else 0.0,
-        log(covariates.sd_bps) if covariates.sd_bps else 0.0,
+        log(max(covariates.spread_bps or 1.0, 1e-6)),
+        log(max(covariates.sd_bps or 1.0, 1e-6)),
         sqrt(share),
         float(share > SIZES[0]),
         float(share > SIZES[1]),

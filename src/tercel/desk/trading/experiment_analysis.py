@@ -9,7 +9,7 @@ whatever became of them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil, isfinite, log
+from math import ceil, inf, isfinite, log, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -30,7 +30,7 @@ DIGITS: Final = 9
 """Decimals of figures: what is beyond them differs between libraries of elementary functions."""
 COSTLIEST: Final = 0.05
 LEAST_UNITS: Final = 10
-"""Days below which nothing is said where a whole day draws one arm."""
+"""Draws of either arm below which nothing is said."""
 IMBALANCE: Final = 0.001
 """p-value below which assignment or a covariate is called out of balance."""
 
@@ -77,8 +77,10 @@ class ArmSaving:
     arm, baseline : str
     orders : int
         Of both that were assigned while both were drawn.
-    saved_bps, half_bps : float, float or None
-        Per order; half of the 95 % confidence sequence, None before it begins.
+    saved_bps : float
+        Per order. Of an experiment that ended because it looked good it is too high: the interval holds.
+    low_bps, high_bps : float or None
+        What the 95 % confidence sequence has in common at all looks; None before it begins.
     p, adjusted_p : float
         Always valid; the second by Holm over arms.
     verdict : str
@@ -97,7 +99,8 @@ class ArmSaving:
     baseline: str
     orders: int
     saved_bps: float
-    half_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
     p: float
     adjusted_p: float
     verdict: str
@@ -109,7 +112,7 @@ class ArmSaving:
 
     @property
     def is_decided(self) -> bool:
-        """Whether the arm is told from the baseline."""
+        """Whether the arm differs from the baseline."""
         return self.adjusted_p <= 1.0 - LEVEL
 
 
@@ -207,7 +210,7 @@ def analyse_savings(
 ) -> tuple[ArmSaving, ...]:
     """What each arm saves on the baseline, from orders with a known cost in the order of their acceptance."""
     baseline, *others = record.terms.arms
-    runs = [_saving(record, orders, arm, baseline) for arm in others]
+    runs = [saving_path(record, orders, arm, baseline) for arm in others]
     adjusted = holm([last.p for last, *_ in runs]).tolist()
     return tuple(
         ArmSaving(
@@ -215,7 +218,7 @@ def analyse_savings(
             baseline,
             last.n,
             last.mean,
-            _finite(last.half),
+            *_common_interval(path),
             last.p,
             p,
             _verdict(p, path),
@@ -246,8 +249,10 @@ def _status(record: ExperimentRecord) -> str:
     if record.ended is None:
         return "running"
     by = f" by {record.ended.by}" if record.ended.by else ""
-    promoted = f", {record.ended.arm} promoted" if record.ended.arm else ""
-    return f"ended{by}{promoted} ({record.ended.reason})"
+    later = record.ended.arm or "the agent's own strategy" + ", if it was not stopped" * bool(
+        record.stopped
+    )
+    return f"ended{by} ({record.ended.reason}); later orders go to {later}"
 
 
 def order_weight(order: AssignedOrder, arm: str, baseline: str) -> float:
@@ -260,7 +265,17 @@ def order_weight(order: AssignedOrder, arm: str, baseline: str) -> float:
     return (1.0 if order.draw.arm == baseline else -1.0) * both / chances[order.draw.arm]
 
 
-def _saving(
+def null_scale(weight: float) -> float:
+    """Standard deviation of the weight of an order that may draw one arm or the other, from the weight that it drew.
+
+    >>> null_scale(2.0), round(null_scale(1.25), 6), round(null_scale(-5.0), 6)
+    (2.0, 2.5, 2.5)
+    """
+    chance = 1.0 / abs(weight)
+    return 1.0 / sqrt(chance * (1.0 - chance))
+
+
+def saving_path(
     record: ExperimentRecord, orders: Sequence[AssignedOrder], arm: str, baseline: str
 ) -> tuple[SequencePoint, list[SequencePoint], float, float | None, SequencePoint]:
     """Last point and path of an arm's saving, sd of its scores, the share of variance that adjustment removes, and the last point
@@ -272,17 +287,20 @@ def _saving(
     path = [adjusted.look()]
     weighed = [(order, order_weight(order, arm, baseline)) for order in orders]
     weighed = [(order, weight) for order, weight in weighed if weight]
+    units: dict[str, set[str]] = {arm: set(), baseline: set()}
     for number, (order, weight) in enumerate(weighed, 1):
-        cost = order.cost_bps or 0.0
+        residual = (order.cost_bps or 0.0) - order.expected
         day = order.draw.day
-        adjusted.add(weight * (cost - order.expected), day)
-        plain.add(weight * (cost - order.plain), day)
+        null = residual * null_scale(weight)
+        adjusted.add(weight * residual, day, null, order.draw.unit)
+        plain.add(weight * ((order.cost_bps or 0.0) - order.plain), day)
         if not order.by_hand:
-            own.add(weight * (cost - order.expected), day)
+            own.add(weight * residual, day, null, order.draw.unit)
+        units[order.draw.arm].add(order.draw.unit)
         # Of days that draw one arm, a part says nothing: they count when they are over.
         later_ns = weighed[number][0].draw.day * DAY_NS if number < len(weighed) else record.ns
-        is_whole = later_ns // DAY_NS != day
-        if record.terms.unit == ORDER or (is_whole and adjusted.clusters >= LEAST_UNITS):
+        is_whole = record.terms.unit == ORDER or later_ns // DAY_NS != day
+        if is_whole and min(map(len, units.values())) >= LEAST_UNITS:
             path.append(adjusted.look())
     whole = plain.single_variance if len(weighed) >= LEAST_VALUES else 0.0
     removed = 1.0 - adjusted.single_variance / whole if whole else None
@@ -304,13 +322,18 @@ def _balance(
     if len(known) < LEAST_VALUES or not (spread := float(values.std())):
         return None
     sequence = ConfidenceSequence(record.terms.planned)
+    units: dict[str, set[str]] = {arm: set(), baseline: set()}
     total = 0.0
     point = sequence.look()
     for number, (order, value) in enumerate(known):
-        expected = total / number if number else value
-        sequence.add(-order_weight(order, arm, baseline) * (value - expected), order.draw.day)
+        residual = value - (total / number if number else value)
+        weight = order_weight(order, arm, baseline)
+        null = residual * null_scale(weight)
+        sequence.add(-weight * residual, order.draw.day, null, order.draw.unit)
+        units[order.draw.arm].add(order.draw.unit)
         total += value
-        if record.terms.unit == ORDER or number == len(known) - 1:
+        is_whole = record.terms.unit == ORDER or number == len(known) - 1
+        if is_whole and min(map(len, units.values())) >= LEAST_UNITS:
             point = sequence.look()
     return Balance(arm, covariate, point.mean / spread, point.p)
 
@@ -366,11 +389,24 @@ def _finite(value: float) -> float | None:
     return value if isfinite(value) else None
 
 
+def _common_interval(path: Sequence[SequencePoint]) -> tuple[float | None, float | None]:
+    """Bounds that the intervals of a path have in common, up to a look that would leave nothing; None before any."""
+    low = -inf
+    high = inf
+    for point in path:
+        new = max(low, point.mean - point.half), min(high, point.mean + point.half)
+        if new[0] <= new[1]:
+            low, high = new
+    return _finite(low), _finite(high)
+
+
 def _verdict(p: float, path: Sequence[SequencePoint]) -> str:
-    """Verdict on an arm: better or worse than the baseline once its adjusted p-value is at most 5 %."""
-    if p > 1.0 - LEVEL:
+    """Verdict on an arm: better or worse than the baseline, as at the first look that told, once its adjusted p-value is at
+    most 5 %."""
+    first = next((point for point in path if abs(point.mean) > point.half), None)
+    if p > 1.0 - LEVEL or first is None:
         return "not decided"
-    return "better" if path[-1].mean > 0 else "worse"
+    return "better" if first.mean > 0 else "worse"
 
 
 def _thinned(path: Sequence[SequencePoint]) -> tuple[tuple[int, float, float, float], ...]:
