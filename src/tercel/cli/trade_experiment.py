@@ -36,19 +36,17 @@ class ShowExperiment(JsonRequest):
     saving: Annotated[
         float,
         typer.Option(
-            help="Count the orders that a saving of so many bps takes.", min=0.001, max=1e6
+            help="Count the orders that show a saving of so many bps.", min=0.001, max=1e6
         ),
     ] = 2.0
     lake: Annotated[
         Path | None,
-        typer.Option(
-            help="Before the start: count them by like orders of recorded days.", metavar="DIR"
-        ),
+        typer.Option(help="Count them by recorded days.", metavar="DIR"),
     ] = None
     order: Annotated[
         str,
         typer.Option(
-            help="(with --lake) The like order: symbol, lots, local time, horizon.",
+            help="(with --lake) Symbol, lots, local time, horizon.",
             metavar="'AMZN 500 10:00 30min'",
         ),
     ] = ""
