@@ -170,7 +170,7 @@ class RunDesk(JsonRequest):
     experiment: Annotated[
         bool,
         typer.Option(
-            "--experiment", help="(with --demo) Its experiment: default against twap_take."
+            "--experiment", help="(with --demo) Its experiment: default against vwap_take."
         ),
     ] = False
     show_demo: Annotated[

@@ -413,7 +413,7 @@ class DeskConfig(TomlTable):
     @model_validator(mode="after")
     def _experiments_fit(self) -> Self:
         """Refuse an experiment of no agent, and two experiments of one agent."""
-        agents = [section.agent for section in self.experiment]
+        agents = [section.agent for section in self.experiment if self.desk.experiments]
         if unknown := set(agents) - {agent.name for agent in self.agent}:
             raise ValueError(
                 f"experiments of agents that exist, not of {', '.join(sorted(unknown))}"
