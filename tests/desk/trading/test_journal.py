@@ -416,6 +416,30 @@ def test_a_kill_leaves_what_waited_for_no_disk_and_a_lost_log_shows(tmp_path):
         SqlJournal(tmp_path / "moved")
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_an_interrupt_in_an_append_leaves_a_journal_that_can_be_continued(
+    tmp_path, monkeypatch, written
+):
+    """Ctrl-C or SIGTERM, behind the commit or before it: the last analyses and marks are still written."""
+    journal = SqlJournal(tmp_path, "test")
+    journal.append([Entry(kinds.ALERT, 1, body={"text": "before"})])
+    write = journal._rows.write
+
+    def interrupted(*words):
+        if written:
+            write(*words)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal._rows, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append([Entry(kinds.ALERT, 2, body={"text": "interrupted"})])
+    monkeypatch.setattr(journal._rows, "write", write)
+    assert journal.append([Entry(kinds.ALERT, 3, body={"text": "after"})]) == 2 + written
+    journal.close()
+    assert not verify(tmp_path).fault
+    assert [entry.ns for _, entry in JournalReader(tmp_path).read()] == [1, *[2] * written, 3]
+
+
 def test_only_an_append_with_sync_flushes(tmp_path, monkeypatch):
     """Each append says to SQLite whether its commit flushes the log."""
     journal = SqlJournal(tmp_path)

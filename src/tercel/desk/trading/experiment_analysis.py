@@ -135,7 +135,8 @@ class ExperimentReport:
     name, agent, unit : str
     status : str
         running, or how it ended.
-    orders, open_orders, days, planned : int
+    orders, days : int
+        With a known cost, and of how many days.
     arms : tuple of ArmFigures
     savings : tuple of ArmSaving
     assignment_p : float
@@ -148,9 +149,7 @@ class ExperimentReport:
     unit: str
     status: str
     orders: int
-    open_orders: int
     days: int
-    planned: int
     arms: tuple[ArmFigures, ...]
     savings: tuple[ArmSaving, ...]
     assignment_p: float
@@ -195,9 +194,7 @@ def analyse_experiment(record: ExperimentRecord) -> ExperimentReport:
         record.terms.unit,
         _status(record),
         len(orders),
-        sum(not order.over for order in all_orders),
         len({order.draw.day for order in orders}),
-        record.terms.planned,
         tuple(_arm_figures(record, all_orders, arm) for arm in record.terms.arms),
         analyse_savings(record, orders),
         _assignment_p(record),

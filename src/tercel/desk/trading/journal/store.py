@@ -193,6 +193,12 @@ class SqlJournal:
                 self._write_mark()
         except self._failures as error:
             self._fail(error)
+        except BaseException:
+            # An interrupt: the transaction may have ended, and what follows is chained behind it.
+            if self._rows.last() == rows[-1].seq:
+                self.last = rows[-1].seq
+                self.head = rows[-1].hash
+            raise
 
     def _flush(self) -> None:
         """Flush rows written without sync to disk."""
