@@ -1,6 +1,7 @@
 """`tercel trade experiment`: what each strategy of an experiment saves, how many orders it needs, and a person's decisions."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +14,7 @@ from tercel.cli.output import print_json, print_sentences, print_table, say
 from tercel.cli.trade_orders import post_command
 from tercel.core.errors import ConfigError, refuse_if, split_commas
 from tercel.core.files import write_atomic
+from tercel.core.report.formatting import format_number
 from tercel.desk.trading.journal.database import holder
 
 FILE: Final = "experiment.html"
@@ -108,26 +110,22 @@ def experiment(request: ShowExperiment) -> None:
         print_sentences(["The desk is not running now."])
     if not found.reports:
         rows = [
-            [row.agent, row.orders, row.mean_bps, row.sd_bps, row.needed] for row in found.needed
+            [
+                row.agent,
+                f"{row.orders:,}",
+                format_number(row.mean_bps, 1, thousands=True),
+                format_number(row.sd_bps, 1, thousands=True),
+                f"{row.needed:,}",
+            ]
+            for row in found.needed
         ]
         print_table(
             f"no experiment yet; orders that tell {request.saving:g} bps from 0, two arms",
             NEEDED_HEADINGS,
-            [[_cell(value) for value in row] for row in rows],
+            rows,
         )
         print_sentences(["Write [[experiment]] into the desk's file to begin one."])
     say(f"report: {page}")
-
-
-def _cell(value: object) -> str:
-    """Text of a cell: numbers with thousands, floats with one decimal."""
-    return (
-        f"{value:,.1f}"
-        if isinstance(value, float)
-        else f"{value:,}"
-        if isinstance(value, int)
-        else str(value)
-    )
 
 
 def _count_like_orders(request: ShowExperiment) -> None:
@@ -162,7 +160,13 @@ def _count_like_orders(request: ShowExperiment) -> None:
     print_table(
         f"like orders of {request.order}, {len(found.days)} days",
         ("sd, bps", "saving, bps", "orders needed"),
-        [[_cell(sd), _cell(request.saving), _cell(needed)]],
+        [
+            [
+                format_number(sd, 1, thousands=True),
+                format_number(request.saving, 1, thousands=True),
+                f"{needed:,}",
+            ]
+        ],
     )
 
 
@@ -188,9 +192,11 @@ def _decide(request: ShowExperiment) -> None:
 
 def _only_agent(folder: Path) -> str:
     """Agent of the one experiment of a desk that runs or ended last; ConfigError where several have one, or none."""
-    from tercel.api.desk.experiment import analyse_desk
+    from tercel.desk.trading.experiment import read_experiments
+    from tercel.desk.trading.journal.reader import JournalReader
 
-    agents = {report.agent: None for report in analyse_desk(folder).reports}
+    with closing(JournalReader(folder)) as reader:
+        agents = {record.agent: None for record in read_experiments(reader).values()}
     refuse_if(
         len(agents) != 1,
         "one agent with an experiment",

@@ -41,6 +41,12 @@ SAVING_BPS: Final = 2.0
 MOST_POINTS: Final = 100
 """Points of a saving's path in a desk's report."""
 
+_SAID: Final[Mapping[str, str]] = {
+    "better": "is better than {baseline}",
+    "worse": "is worse than {baseline}",
+    "not decided": "is not told from {baseline} yet",
+}
+
 
 @dataclass(kw_only=True)
 class ArmPart(ReportPart):
@@ -94,7 +100,6 @@ def experiment_part(record: ExperimentRecord) -> ExperimentPart:
 
 def _arm_part(arm: ArmFigures, saving: ArmSaving | None) -> ArmPart:
     """An arm with its saving; without one it is the baseline."""
-    bounds = None if saving is None else interval_of(saving)
     path = () if saving is None else saving.path
     every = max(1, -(-len(path) // MOST_POINTS))
     return ArmPart(
@@ -105,22 +110,19 @@ def _arm_part(arm: ArmFigures, saving: ArmSaving | None) -> ArmPart:
         costliest_bps=arm.costliest_bps,
         unfilled=arm.unfilled,
         verdict=verdict_of(arm, saving),
-        saved_bps=None if bounds is None else bounds.mean,
-        low_bps=None if bounds is None else bounds.ci_low,
-        high_bps=None if bounds is None else bounds.ci_high,
+        saved_bps=None if saving is None else saving.saved_bps,
+        low_bps=None if saving is None else saving.low_bps,
+        high_bps=None if saving is None else saving.high_bps,
         adjusted_p=None if saving is None else saving.adjusted_p,
         path=list(path[::-1][::every][::-1]),
     )
 
 
-def interval_of(saving: ArmSaving) -> Estimate:
-    """Saving of an arm with its interval, whose bounds are None before it begins."""
-    return Estimate(saving.saved_bps, saving.low_bps, saving.high_bps)
-
-
 def interval_text(saving: ArmSaving) -> str:
     """Saving of an arm with its interval as text; a dash before it begins."""
-    return NOTHING if saving.low_bps is None else format_interval(interval_of(saving), digits=1)
+    if saving.low_bps is None:
+        return NOTHING
+    return format_interval(Estimate(saving.saved_bps, saving.low_bps, saving.high_bps), digits=1)
 
 
 def _p_text(saving: ArmSaving) -> str:
@@ -195,10 +197,3 @@ def sentences_of(report: ExperimentReport, saving_bps: float) -> list[str]:
         else f"{'Assignment and covariates are in balance. ' if report.balance else ''}Status: {report.status}."
     )
     return lines
-
-
-_SAID: Final[Mapping[str, str]] = {
-    "better": "is better than {baseline}",
-    "worse": "is worse than {baseline}",
-    "not decided": "is not told from {baseline} yet",
-}

@@ -229,12 +229,12 @@ def assemble_desk(
             desks[0].alert("warning", "BEYOND_SIZE", warning, parent_request.instrument, agent)
         return parent_request
 
-    sections_of_agents = {agent.name: agent for agent in config.agent}
     experiments = {
-        name: RunningExperiment(
-            section, sections_of_agents[name], config, market_estimates, journal
+        agent.name: RunningExperiment(
+            config.experiments[agent.name], agent, config, market_estimates, journal
         )
-        for name, section in config.experiments.items()
+        for agent in config.agent
+        if agent.name in config.experiments
     }
     killed = None if latch is None else latch.kill_reason
     limits = limits_of(config, base_folder)

@@ -189,8 +189,8 @@ class RunningExperiment:
         """End the experiment once all of its arms are told from the baseline, where its section says so."""
         self.follow()
         if self._section.end.decision and self.record.ended is None:
-            savings = analyse_savings(self.record, self.record.known_orders)
-            savings = tuple(saving for saving in savings if saving.arm in self.record.shares)
+            analysed = analyse_savings(self.record, self.record.known_orders)
+            savings = [saving for saving in analysed if saving.arm in self.record.shares]
             if all(saving.is_decided for saving in savings):
                 texts = [f"{saving.arm} is {saving.verdict}" for saving in savings]
                 self._journal_event(ns, ENDED, reason=f"decided: {', '.join(texts)}")

@@ -381,10 +381,10 @@ def _features(covariates: Covariates) -> list[float]:
     ]
 
 
-def read_experiments(journal: Entries, after: int = 0) -> dict[str, ExperimentRecord]:
+def read_experiments(journal: Entries) -> dict[str, ExperimentRecord]:
     """Experiments of a journal, by name."""
     records: dict[str, ExperimentRecord] = {}
-    for _, entry in journal.read(after, OWN):
+    for _, entry in journal.read(0, OWN):
         fold_experiment(records, entry)
     return records
 

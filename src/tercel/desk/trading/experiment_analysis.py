@@ -33,6 +33,16 @@ LEAST_UNITS: Final = 10
 """Draws of either arm below which nothing is said."""
 IMBALANCE: Final = 0.001
 """p-value below which assignment or a covariate is called out of balance."""
+COVARIATES: Final[Mapping[str, Callable[[AssignedOrder], float | None]]] = {
+    "side": lambda order: order.draw.covariates.side,
+    "lots": lambda order: order.draw.covariates.lots,
+    "size, share of volume": lambda order: order.draw.covariates.share,
+    "spread": lambda order: order.draw.covariates.spread_bps,
+    "volatility": lambda order: order.draw.covariates.sd_bps,
+    "forecast": lambda order: order.draw.covariates.forecast_bps,
+    "estimate": lambda order: order.draw.covariates.estimate_bps,
+    "hour": lambda order: order.draw.covariates.hour,
+}
 
 
 @dataclass(frozen=True)
@@ -229,18 +239,6 @@ def analyse_savings(
     )
 
 
-COVARIATES: Final[Mapping[str, Callable[[AssignedOrder], float | None]]] = {
-    "side": lambda order: order.draw.covariates.side,
-    "lots": lambda order: order.draw.covariates.lots,
-    "size, share of volume": lambda order: order.draw.covariates.share,
-    "spread": lambda order: order.draw.covariates.spread_bps,
-    "volatility": lambda order: order.draw.covariates.sd_bps,
-    "forecast": lambda order: order.draw.covariates.forecast_bps,
-    "estimate": lambda order: order.draw.covariates.estimate_bps,
-    "hour": lambda order: order.draw.covariates.hour,
-}
-
-
 def _status(record: ExperimentRecord) -> str:
     """Status of an experiment as text."""
     if record.ended is None:
@@ -272,36 +270,58 @@ def null_scale(weight: float) -> float:
     return 1.0 / sqrt(chance * (1.0 - chance))
 
 
+class _ArmScores:
+    """Confidence sequence of the scores of an arm against the baseline, and the draws of both that it is made of.
+
+    Parameters
+    ----------
+    planned : int
+    arm, baseline : str
+    """
+
+    def __init__(self, planned: int, arm: str, baseline: str) -> None:
+        self.sequence = ConfidenceSequence(planned)
+        self._units: dict[str, set[str]] = {arm: set(), baseline: set()}
+
+    def add(self, order: AssignedOrder, weight: float, residual: float) -> None:
+        """Add an order's residual by its weight (`order_weight`)."""
+        draw = order.draw
+        self.sequence.add(weight * residual, draw.day, residual * null_scale(weight), draw.unit)
+        self._units[draw.arm].add(draw.unit)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether either arm was drawn `LEAST_UNITS` times."""
+        return min(map(len, self._units.values())) >= LEAST_UNITS
+
+
 def saving_path(
     record: ExperimentRecord, orders: Sequence[AssignedOrder], arm: str, baseline: str
 ) -> tuple[SequencePoint, list[SequencePoint], float, float | None, SequencePoint]:
     """Last point and path of an arm's saving, sd of its scores, the share of variance that adjustment removes, and the last point
     without orders that people took over."""
     planned = record.terms.planned
-    adjusted = ConfidenceSequence(planned)
+    adjusted = _ArmScores(planned, arm, baseline)
+    own = _ArmScores(planned, arm, baseline)
     plain = ConfidenceSequence(planned)
-    own = ConfidenceSequence(planned)
-    path = [adjusted.look()]
+    path = [adjusted.sequence.look()]
     weighed = [(order, order_weight(order, arm, baseline)) for order in orders]
     weighed = [(order, weight) for order, weight in weighed if weight]
-    units: dict[str, set[str]] = {arm: set(), baseline: set()}
     for number, (order, weight) in enumerate(weighed, 1):
-        residual = (order.cost_bps or 0.0) - order.expected
+        cost = order.cost_bps or 0.0
         day = order.draw.day
-        null = residual * null_scale(weight)
-        adjusted.add(weight * residual, day, null, order.draw.unit)
-        plain.add(weight * ((order.cost_bps or 0.0) - order.plain), day)
+        adjusted.add(order, weight, cost - order.expected)
+        plain.add(weight * (cost - order.plain), day)
         if not order.by_hand:
-            own.add(weight * residual, day, null, order.draw.unit)
-        units[order.draw.arm].add(order.draw.unit)
+            own.add(order, weight, cost - order.expected)
         # Of days that draw one arm, a part says nothing: they count when they are over.
         later_ns = weighed[number][0].draw.day * DAY_NS if number < len(weighed) else record.ns
         is_whole = record.terms.unit == ORDER or later_ns // DAY_NS != day
-        if is_whole and min(map(len, units.values())) >= LEAST_UNITS:
-            path.append(adjusted.look())
+        if is_whole and adjusted.is_enough:
+            path.append(adjusted.sequence.look())
     whole = plain.single_variance if len(weighed) >= LEAST_VALUES else 0.0
-    removed = 1.0 - adjusted.single_variance / whole if whole else None
-    return path[-1], path, adjusted.variance**0.5, removed, own.look()
+    removed = 1.0 - adjusted.sequence.single_variance / whole if whole else None
+    return path[-1], path, adjusted.sequence.variance**0.5, removed, own.sequence.look()
 
 
 def _balance(
@@ -313,25 +333,25 @@ def _balance(
     value_of: Callable[[AssignedOrder], float | None],
 ) -> Balance | None:
     """Balance of a covariate, by the same scores as costs; None where it is always the same or not known."""
-    pairs = [(order, value_of(order)) for order in orders if order_weight(order, arm, baseline)]
-    known = [(order, float(value)) for order, value in pairs if value is not None]
+    known = [
+        (order, float(value))
+        for order in orders
+        if order_weight(order, arm, baseline) and (value := value_of(order)) is not None
+    ]
     values = np.array([value for _, value in known])
     if len(known) < LEAST_VALUES or not (spread := float(values.std())):
         return None
-    sequence = ConfidenceSequence(record.terms.planned)
-    units: dict[str, set[str]] = {arm: set(), baseline: set()}
+    scores = _ArmScores(record.terms.planned, arm, baseline)
     total = 0.0
-    point = sequence.look()
+    point = scores.sequence.look()
     for number, (order, value) in enumerate(known):
-        residual = value - (total / number if number else value)
-        weight = order_weight(order, arm, baseline)
-        null = residual * null_scale(weight)
-        sequence.add(-weight * residual, order.draw.day, null, order.draw.unit)
-        units[order.draw.arm].add(order.draw.unit)
+        expected = total / number if number else value
+        # The arm less the baseline: a saving's sign is the other one.
+        scores.add(order, order_weight(order, arm, baseline), expected - value)
         total += value
         is_whole = record.terms.unit == ORDER or number == len(known) - 1
-        if is_whole and min(map(len, units.values())) >= LEAST_UNITS:
-            point = sequence.look()
+        if is_whole and scores.is_enough:
+            point = scores.sequence.look()
     return Balance(arm, covariate, point.mean / spread, point.p)
 
 
@@ -416,8 +436,8 @@ def _thinned(path: Sequence[SequencePoint]) -> tuple[tuple[int, float, float, fl
     )
 
 
-def orders_needed(sd_bps: float, saving_bps: float, chance: float = 0.5) -> int:
-    """Orders of two arms after which a confidence sequence planned for them is as narrow as a saving.
+def orders_needed(sd_bps: float, saving_bps: float) -> int:
+    """Orders of two arms of equal shares after which a confidence sequence planned for them is as narrow as a saving.
 
     Parameters
     ----------
@@ -425,13 +445,11 @@ def orders_needed(sd_bps: float, saving_bps: float, chance: float = 0.5) -> int:
         Standard deviation of an order's cost, after adjustment.
     saving_bps : float
         To be told from 0.
-    chance : float
-        Of the arm.
 
     >>> orders_needed(10.0, 2.0), orders_needed(10.0, 1.0) / orders_needed(10.0, 2.0) > 3.9
     (922, True)
     """
-    variance = sd_bps**2 / (chance * (1.0 - chance))
+    variance = (2.0 * sd_bps) ** 2  # of a score
     # At the number that it is planned for, half of the interval is sqrt(constant x variance / number).
     growth = mixture_variance(1.0) + 1.0
     constant = growth / mixture_variance(1.0) * log(growth / (1.0 - LEVEL) ** 2)
