@@ -200,7 +200,7 @@ class Peer:
     def encode_message(
         self, kind: str, fields: Pairs = (), number: int | None = None, **how: Any
     ) -> bytes:
-        """Bytes of a message; `how`: head, when (ns), begin, names, length, checksum."""
+        """Bytes of a message; `how`: head, when (ns), begin, names, length."""
         sender, target = how.get("names", self.names)
         used = self.log.number if number is None else number
         all_fields = [
@@ -211,9 +211,7 @@ class Peer:
             (52, stamp(how.get("when", self._now_ns()))),
         ]
         all_fields += [*self.head, *how.get("head", ()), *fields]
-        return frame(
-            how.get("begin", self.begin), all_fields, how.get("length"), how.get("checksum")
-        )
+        return frame(how.get("begin", self.begin), all_fields, how.get("length"))
 
     def say(self, kind: str, fields: Pairs = (), number: int | None = None, **how: Any) -> int:
         """Send a message; its number. Without one of its own it takes the next."""
