@@ -1,0 +1,1 @@
+"""What engines that others wrote say of the same orders on the same days."""
