@@ -1,0 +1,41 @@
+"""Kernel of exports: the order that each row of a tape meets in the book, and the levels that it leaves."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.market.book.book_records import order_at
+from tercel.market.book.ladder import lots_at
+from tercel.market.book.order_ids import Ids, find_entry
+from tercel.market.book.tape_kernels import apply_row
+from tercel.market.tape import schema
+
+SIDE, PRICE, LOTS, LEFT_AT_ORDER, LEFT_AT_ROW, MET = range(6)
+"""Columns that `orders_met` fills, and their number."""
+
+
+@kernel
+def orders_met(
+    book: Packed,
+    ids: Ids,
+    key_of: Longs,
+    kind: Bytes,
+    order_id: Longs,
+    side: NDArray[np.int8],
+    price: Packed,
+    qty: Packed,
+    met: Packed,
+) -> None:
+    """Apply tape rows; `met` int32[n, MET] takes side, price and lots of the live order with the row's id before it (side 0: none),
+    and after it the lots left at that order's price and at the row's (a MODIFY is on its order's side, whatever it says)."""
+    for i in range(kind.shape[0]):
+        entry = find_entry(ids, order_id[i]) if order_id[i] != 0 else -1
+        if entry >= 0:
+            order = order_at(book, ids[entry].slot)
+            met[i, SIDE], met[i, PRICE], met[i, LOTS] = order.side, order.price, order.qty
+        apply_row(book, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
+        if met[i, SIDE] != 0:
+            met[i, LEFT_AT_ORDER] = lots_at(book, met[i, SIDE], met[i, PRICE])
+        row_side = met[i, SIDE] if kind[i] == schema.MODIFY else side[i]
+        if row_side != 0:
+            met[i, LEFT_AT_ROW] = lots_at(book, row_side, price[i])
