@@ -25,7 +25,7 @@ BESIDE := certify exchange studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix peers bots console console-shots run demo test test-long test-all coverage check docs format guards lock bench clean
+.PHONY: help setup fix peers bots hosts console console-shots run demo test test-long test-all coverage check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -34,6 +34,7 @@ help: ## say what can be made (the default)
 	@echo
 	@echo "  ARGS=...       is handed on:      make run ARGS=--quick    make test ARGS='-k book -x'"
 	@echo "  PYTHON=...     another python:    make setup PYTHON=python3.12"
+	@echo "  ENGINE=...     one engine:        make hosts ENGINE=hftbacktest"
 	@echo "  LOCK=FILE      locked versions:   make setup LOCK=requirements-dev.lock"
 	@echo "  PACKAGE=...    its tests alone:   make test PACKAGE=market   make test-long PACKAGE=market"
 	@echo "  PART=1..6      a sixth:           make test-all PART=2"
@@ -100,6 +101,19 @@ $(BINANCE)/.made:
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(call python_of,$(@D)) "cryptography>=42,<100" simplefix==1.0.17
 	@$(call python_of,$(@D)) --no-deps $(BINANCE_PEER)
+	@touch $@
+
+# Distributions under hosts/, each in an environment of its own, made anew when a pyproject.toml changes. Versions are pinned
+# there. ENGINE names one.
+ENGINE ?= $(notdir $(patsubst %/pyproject.toml,%,$(wildcard hosts/*/pyproject.toml)))
+hosts: $(ENGINE:%=.venv-hosts/%/.made) ## test executors in engines of others, in .venv-hosts (first some two minutes and 1 GB each, then seconds); ENGINE=hftbacktest
+	@for one in $(ENGINE); do \
+	  (cd hosts/$$one && ../../.venv-hosts/$$one/bin/python -m pytest -p no:cacheprovider $(ARGS)) || exit $$?; done
+
+.venv-hosts/%/.made: hosts/%/pyproject.toml pyproject.toml
+	@echo "[set-up] installing tercel and the host $* (up to two minutes)" >&2
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(call python_of,$(@D)) -e . -e "hosts/$*[test]"
 	@touch $@
 
 console: $(DEV) web/node_modules/.made ## build the console's page from web/ into src/tercel/core/pages, its types from the API (needs npm)
@@ -200,8 +214,8 @@ bench: $(DEV) ## measure every speed against its reference, in the same process
 	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/python -m benchmarks $$what $(ARGS) || exit $$?; done
 
 clean: ## remove .venv and what tools left behind (runs and lakes stay)
-	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests docs guards $(ASIDE) -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) .venv-hosts .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests docs guards hosts $(ASIDE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pyvenv.cfg, not bin/python: that one is a link, and make would look at the age of the interpreter behind it.
 $(VENV)/pyvenv.cfg:

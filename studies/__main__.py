@@ -159,6 +159,32 @@ def experiments(
 
 
 @app.command()
+def engines(
+    lake: Lake,
+    symbol: Symbols = "",
+    orders: Annotated[
+        int, typer.Option(help="Orders at the touch, over all symbols.", min=12)
+    ] = 5000,
+    fine: Annotated[
+        Path | None,
+        typer.Option(help="A lake of ticks so fine that no price is rounded.", metavar="DIR"),
+    ] = None,
+    hosts: Annotated[
+        Path | None,
+        typer.Option(help="Environments of the engines. Default: of make hosts.", metavar="DIR"),
+    ] = None,
+    seed: Seed = 81,
+    write: Annotated[bool, typer.Option("--write", help="Write the study's results.md.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The same orders on the same days in the replay and in engines that others wrote."""
+    with report_errors(as_json):
+        from studies.engines import command
+
+        command.run(lake, split_commas(symbol), orders, fine, hosts, seed, write, as_json)
+
+
+@app.command()
 def pairs(
     first: Annotated[str, typer.Option(help="Preset of the quoted leg.", metavar="M")] = "sh600961",
     second: Annotated[str, typer.Option(help="Preset of the hedge leg.", metavar="M")] = "ibm",

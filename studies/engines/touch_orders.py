@@ -41,7 +41,7 @@ class Orders(NamedTuple):
 
 
 class Fills(NamedTuple):
-    """Lots that each order filled before its cancel, and when the last did (ns; 0: none), int64 (n,)."""
+    """Lots that each order filled before its cancel, and when the first did (ns; 0: none), int64 (n,)."""
 
     lots: Longs
     ns: Longs
@@ -51,8 +51,12 @@ class Fills(NamedTuple):
         return np.asarray(self.lots == other.lots)
 
     def same(self, other: "Fills") -> Bools:
-        """Whether each order filled as many lots, the last at the same nanosecond, bool (n,)."""
+        """Whether each order filled as many lots, the first at the same nanosecond, bool (n,)."""
         return np.asarray((self.lots == other.lots) & (self.ns == other.ns))
+
+    def same_start(self, other: "Fills") -> Bools:
+        """Whether each order began to fill at the same nanosecond, or not at all, bool (n,)."""
+        return np.asarray(self.ns == other.ns)
 
 
 def joined(parts: Sequence[Fills]) -> Fills:
@@ -63,20 +67,21 @@ def joined(parts: Sequence[Fills]) -> Fills:
 def draw(
     source: Source, day: TapeDay, n: int, latency_ns: int, rng: np.random.Generator
 ) -> tuple[Orders, Plan]:
-    """Random orders at the touch of a day, and the episodes in which each is alone; fewer than `n` where a side is empty."""
+    """`n` random orders at the touch of a day, and the episodes in which each is alone; fewer where a side is often empty."""
     margin = SKIP_S * NS_PER_SECOND
-    ns = np.sort(rng.integers(day.open_ns + margin, day.close_ns - margin, n))
-    side = rng.choice([1, -1], n)
+    ns = rng.integers(day.open_ns + margin, day.close_ns - margin, 2 * n)
+    side = rng.choice([1, -1], 2 * n)
     look = Task(horizon=HOLD_S, decisions=1)
-    seen = np.zeros((n, 2), np.int64)
-    for part in _parts(n):
+    touch = np.zeros((2 * n, 2), np.int64)
+    for part in _parts(2 * n):
         plan = _plan(day, look, ns[part], side[part])
         episodes = Episodes(source, look, len(plan))
         episodes.start(plan)
-        seen[part] = episodes.states[:, [sim.PUBLIC_BID, sim.PUBLIC_ASK]]
-    price = np.where(side > 0, *seen.T)
-    fine = (seen[:, 0] != NO_BID) & (seen[:, 1] != NO_ASK)
-    orders = Orders(ns[fine], side[fine], price[fine])
+        touch[part] = episodes.states[:, [sim.PUBLIC_BID, sim.PUBLIC_ASK]]
+    price = np.where(side > 0, *touch.T)
+    chosen = np.flatnonzero((touch[:, 0] != NO_BID) & (touch[:, 1] != NO_ASK))[:n]
+    chosen = chosen[np.argsort(ns[chosen])]
+    orders = Orders(ns[chosen], side[chosen], price[chosen])
     # an order is cancelled at the horizon, HOLD_S behind a nanosecond before its arrival
     return orders, _plan(day, look, orders.ns + latency_ns - 1, orders.side)
 
@@ -109,7 +114,7 @@ def fills_here(source: Source, orders: Orders, plan: Plan, lots: int) -> Fills:
         (sent,) = send_again(source, task, batch, [scripts])
         for fills in sent.fills:
             own = fills[fills[:, 6] == 0]  # without what goes at the horizon
-            found.append((own[:, 2].sum(), own[:, 0].max(initial=0)))
+            found.append((own[:, 2].sum(), own[0, 0] if len(own) else 0))
     return Fills(*np.array(found, np.int64).reshape(-1, 2).T)
 
 

@@ -41,7 +41,7 @@ def open_backtest(events: Events, tick: float, latency_ns: int = 0, lot: float =
     return HashMapMarketDepthBacktest([asset])
 
 
-@njit  # type: ignore[untyped-decorator]  # hftbacktest's backtests are classes of Numba
+@njit  # hftbacktest's backtests are classes of Numba
 def _rest(
     backtest: Any, ns: Longs, side: Longs, price: Longs, size: float, hold_ns: int, latency_ns: int, tick: float,
     found: Longs,

@@ -1,0 +1,65 @@
+"""``python -m studies engines``: the same orders on the same days in the replay and in engines that others wrote."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from studies.engines import touch_tables
+from studies.engines.hosts import interpreter
+from studies.engines.touch_tables import Setting, Table
+from studies.markdown import markdown_table
+from tercel.cli import print_json, print_table, say
+from tercel.market.tape import Lake
+
+RESULTS: Final = Path(__file__).with_name("results.md")
+HFTBACKTEST: Final = "hftbacktest"
+
+
+def run(
+    lake: Path, symbols: Sequence[str], orders: int, fine: Path | None, hosts: Path | None, seed: int, write: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Print the tables; with `write`, put them into `RESULTS` under what it says above them.
+
+    Raises
+    ------
+    ConfigError
+        No environment of another engine.
+    """
+    python = interpreter(HFTBACKTEST, hosts)
+    done: list[Table] = []
+    with TemporaryDirectory() as folder:
+        coarse, exact = (Path(folder, name) for name in ("coarse", "exact"))
+        coarse.mkdir()
+        exact.mkdir()
+        setting = Setting(Lake(lake), python, coarse, seed)
+        unrounded = None if fine is None else Setting(Lake(fine), python, exact, seed)
+        names = symbols or touch_tables.symbols_of(setting.lake)
+        for table in _tables(setting, names, orders, unrounded):
+            done.append(table)
+            if not as_json:
+                print_table(table.title, table.headings, table.rows)
+                for note in table.notes:
+                    say(note)
+    if as_json:
+        print_json({"tables": [table._asdict() for table in done]})
+    if write:
+        _write(done, f"--orders {orders} --seed {seed}{' --fine DIR' if fine else ''} --write")
+
+
+def _tables(
+    setting: Setting, symbols: Sequence[str], orders: int, fine: Setting | None
+) -> Iterator[Table]:
+    """All tables, one after another."""
+    yield from touch_tables.tables(setting, symbols, orders, fine)
+
+
+def _write(tables: Sequence[Table], arguments: str) -> None:
+    """Write the tables after what the file says above its first one."""
+    text = RESULTS.read_text("utf-8") if RESULTS.exists() else "# Other engines\n"
+    lines = [text.split("\n## ", 1)[0].rstrip(), ""]
+    for table in tables:
+        lines += [f"## {table.title}", "", *markdown_table(table.headings, table.rows)]
+        lines += ["", *table.notes, ""]
+    lines.append(f"Written by `python -m studies engines --lake L {arguments}`.")
+    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
