@@ -25,7 +25,10 @@ class Filled(NamedTuple):
 
 
 def open_backtest(events: Events, tick: float, latency_ns: int = 0, lot: float = 1.0) -> Any:
-    """A backtest of one asset by order; order entry takes `latency_ns`, reports and feed none."""
+    """A backtest of one asset by order; order entry takes `latency_ns`, reports and feed none.
+
+    It reads `events` where they are: keep them as long as the backtest is in use.
+    """
     asset = (
         BacktestAsset()
         .data(events)

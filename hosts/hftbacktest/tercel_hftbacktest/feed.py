@@ -98,9 +98,12 @@ def show_aggressors(events: Events, tick: float, feed: str = SHOWN) -> Events:
 def between(events: Events, begin_ns: int, end_ns: int) -> Events:
     """Events of a window, after the orders that rest as it begins: these are added at `begin_ns`, in their order of priority.
 
+    A record of no event is the last, at `end_ns`: a backtest ends with its data, and an order may work longer than the
+    last event of the window.
+
     >>> first, second = (event(ADD_ORDER_EVENT, BUY_EVENT, ns, 9.0, 5, ns) for ns in (1, 9))
     >>> between(np.concatenate((first, second)), 4, 10)["exch_ts"].tolist()
-    [4, 9]
+    [4, 9, 10]
     """
     start, stop = np.searchsorted(events["exch_ts"], [begin_ns, end_ns])
     resting: dict[int, Events] = {}
@@ -119,4 +122,4 @@ def between(events: Events, begin_ns: int, end_ns: int) -> Events:
             resting[order_id]["qty"], resting[order_id]["px"] = row["qty"], row["px"]
     opening = np.array(list(resting.values()), event_dtype)
     opening["exch_ts"] = opening["local_ts"] = begin_ns
-    return np.concatenate((opening, events[start:stop]))
+    return np.concatenate((opening, events[start:stop], event(0, 0, end_ns, 0.0, 0.0, 0)))
