@@ -165,6 +165,7 @@ def engines(
     orders: Annotated[
         int, typer.Option(help="Orders at the touch, over all symbols.", min=12)
     ] = 5000,
+    parents: Annotated[int, typer.Option(help="Parent orders of each symbol.", min=20)] = 200,
     fine: Annotated[
         Path | None,
         typer.Option(help="A lake of ticks so fine that no price is rounded.", metavar="DIR"),
@@ -181,7 +182,7 @@ def engines(
     with report_errors(as_json):
         from studies.engines import command
 
-        command.run(lake, split_commas(symbol), orders, fine, hosts, seed, write, as_json)
+        command.run(lake, split_commas(symbol), orders, parents, fine, hosts, seed, write, as_json)
 
 
 @app.command()

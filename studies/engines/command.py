@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from studies.engines import touch_tables
+from studies.engines import parent_tables, touch_tables
 from studies.engines.hosts import interpreter
 from studies.engines.touch_tables import Setting, Table
 from studies.markdown import markdown_table
@@ -17,7 +17,8 @@ HFTBACKTEST: Final = "hftbacktest"
 
 
 def run(
-    lake: Path, symbols: Sequence[str], orders: int, fine: Path | None, hosts: Path | None, seed: int, write: bool, as_json: bool
+    lake: Path, symbols: Sequence[str], orders: int, parents: int, fine: Path | None, hosts: Path | None, seed: int,
+    write: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Print the tables; with `write`, put them into `RESULTS` under what it says above them.
 
@@ -35,7 +36,7 @@ def run(
         setting = Setting(Lake(lake), python, coarse, seed)
         unrounded = None if fine is None else Setting(Lake(fine), python, exact, seed)
         names = symbols or touch_tables.symbols_of(setting.lake)
-        for table in _tables(setting, names, orders, unrounded):
+        for table in _tables(setting, names, orders, parents, unrounded):
             done.append(table)
             if not as_json:
                 print_table(table.title, table.headings, table.rows)
@@ -44,14 +45,18 @@ def run(
     if as_json:
         print_json({"tables": [table._asdict() for table in done]})
     if write:
-        _write(done, f"--orders {orders} --seed {seed}{' --fine DIR' if fine else ''} --write")
+        _write(
+            done,
+            f"--orders {orders} --parents {parents} --seed {seed}{' --fine DIR' if fine else ''} --write",
+        )
 
 
 def _tables(
-    setting: Setting, symbols: Sequence[str], orders: int, fine: Setting | None
+    setting: Setting, symbols: Sequence[str], orders: int, parents: int, fine: Setting | None
 ) -> Iterator[Table]:
     """All tables, one after another."""
     yield from touch_tables.tables(setting, symbols, orders, fine)
+    yield from parent_tables.tables(setting, symbols, parents)
 
 
 def _write(tables: Sequence[Table], arguments: str) -> None:

@@ -5,7 +5,7 @@ Both engines have no impact, no fees and the same latency. Costs of both are sho
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Parents(NamedTuple):
 def plan_day(lake: Lake, day: TapeDay, orders: int, share: float, task: Task) -> Plan:
     """Orders of a day one after another, bought and sold in turn; `share` of the lots traded in a horizon, on average; 0: a lot
     at each decision."""
-    instrument, events = lake.read(day.instrument.symbol, day.instrument.date)
+    _, events = lake.read(day.instrument.symbol, day.instrument.date)
     traded = int(events.qty_lots[events.kind == EXECUTE].sum())
     session_s = (day.close_ns - day.open_ns) / NS_PER_SECOND
     lots = max(round(share * traded * task.horizon_s / session_s), task.decisions)
@@ -87,7 +87,7 @@ def worked_there(executions: Floats, plan: Plan, arrival_mid2: Longs, tick: floa
     side, lots = plan.rows[:, step.E_SIDE], plan.rows[:, step.E_QUANTITY]
 
     def by_order(weights: Floats) -> Floats:
-        return np.bincount(order, weights, len(plan))
+        return np.asarray(np.bincount(order, weights, len(plan)), np.float64)
 
     size = executions[:, _SIZE]
     filled = by_order(size)
@@ -126,7 +126,8 @@ def compare(
         mids.append(costs.arrival_mid2)
         sent = folder / f"parents-{symbol}-{date}.npz"
         columns = ("ns", step.E_START_NS), ("side", step.E_SIDE), ("quantity", step.E_QUANTITY)
-        np.savez(sent, **{name: plan.rows[:, column] for name, column in columns})
+        orders: dict[str, Any] = {name: plan.rows[:, column] for name, column in columns}
+        np.savez(sent, **orders)
         for feed in feeds:
             jobs.append({
                 "job": "work", "day": exported_day(lake, symbol, date, folder), "orders": sent, "feed": feed,

@@ -180,7 +180,7 @@ CAUSES: Final = (QUEUE, OWN, ROUNDING, OTHER)
 
 
 def causes_of(found: Compared) -> Longs:
-    """Cause of each order's difference between hftbacktest on the plain day and `strict`: index of `CAUSES`, -1 for the same lots.
+    """Cause of each order's difference between hftbacktest on the plain day and `strict`: of `CAUSES`, -1 for the same lots.
 
     A cause is what takes the difference away as it is switched off. Trades through a price alone fill in hftbacktest
     (`THROUGH`): it is the queue, or an own order alone beyond the touch if showing aggressors changed the lots. A trade

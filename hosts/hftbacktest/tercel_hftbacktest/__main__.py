@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 import tercel as tc
 from tercel.execution.strategies import MarketEstimates
-
 from tercel_hftbacktest.backtest import open_backtest, rest_orders
 from tercel_hftbacktest.feed import between, read_day, show_aggressors
 from tercel_hftbacktest.loop import work
@@ -68,8 +68,10 @@ def work_parents(job: dict[str, Any]) -> None:
             backtest = open_backtest(traded, job["tick"], job["latency_ns"])
             done += [(number, *one) for one in work(executor, backtest, seen, ns + after_ns)]
             backtest.close()
-    shape = {name: np.array(done, float).reshape(-1, 5) for name, done in rows.items()}
-    np.savez(job["out"], **shape)
+    found: dict[str, Any] = {
+        name: np.array(done, float).reshape(-1, 5) for name, done in rows.items()
+    }
+    np.savez(job["out"], **found)
 
 
 JOBS = {"rest": rest, "work": work_parents}

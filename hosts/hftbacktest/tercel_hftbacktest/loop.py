@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import numpy as np
-import tercel as tc
-from hftbacktest import BUY, CANCELED, EXPIRED, FILLED, GTC, LIMIT, NEW, NONE
+from hftbacktest import CANCELED, EXPIRED, FILLED, GTC, LIMIT, NEW, NONE
 from hftbacktest.order import IOC
 from numba import njit
 
+import tercel as tc
 from tercel_hftbacktest.feed import Events
 from tercel_hftbacktest.messages import OrdersSeen
 
@@ -27,13 +26,13 @@ class Execution(NamedTuple):
 
 
 @njit  # hftbacktest's backtests are classes of Numba
-def advance(backtest: Any, until_ns: int) -> int:
+def advance(backtest: Any, until_ns: int) -> Any:
     """Go to a moment, or to the first report of an own order before it (3); 1: the data have ended."""
     code = 0
     while backtest.current_timestamp < until_ns:
         code = backtest.wait_next_feed(True, until_ns - backtest.current_timestamp)
         if code in (0, 1, 3):
-            return code
+            break
     return code
 
 

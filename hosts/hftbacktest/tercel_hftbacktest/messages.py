@@ -41,24 +41,21 @@ class OrdersSeen:
 
     def changes(self, events: Events) -> Iterator[tuple[int, list[Change]]]:
         """(ns, changes) of each moment."""
-        columns = (events["local_ts"], kinds(events), events["ev"] & BUY_EVENT)
-        columns += (events["order_id"], events["px"], events["qty"])
-        rows = list(zip(*(column.tolist() for column in columns), strict=True))
+        columns = [events[name].tolist() for name in ("local_ts", "ev", "order_id", "px", "qty")]
+        rows = list(zip(columns[0], kinds(events).tolist(), *columns[1:], strict=True))
         moment: list[Change] = []
-        for number, (ns, kind, is_buy, order, price, size) in enumerate(rows):
-            side = BUY if is_buy else SELL
+        for number, (ns, kind, bits, order, price, size) in enumerate(rows):
+            side, taken = (BUY, SELL) if bits & BUY_EVENT else (SELL, BUY)
             follows = rows[number + 1] if number + 1 < len(rows) else None
             if kind == TRADE_EVENT and (follows is None or follows[1] != FILL_EVENT):
-                moment.append(("hidden", 0, SELL if is_buy else BUY, price, size))
+                moment.append(("hidden", 0, taken, price, size))
             elif kind != TRADE_EVENT:
                 moment += self._changes(kind, order, side, price, size)
             if moment and (follows is None or follows[0] != ns):
                 yield ns, moment
                 moment = []
 
-    def _changes(
-        self, kind: int, order: int, side: str, price: float, size: float
-    ) -> list[Change]:
+    def _changes(self, kind: int, order: int, side: str, price: float, size: float) -> list[Change]:
         """What one event of an order changes."""
         if kind == ADD_ORDER_EVENT:
             self.left[order] = side, price, size
