@@ -50,13 +50,19 @@ class Parents(NamedTuple):
     there: Mapping[str, Mapping[str, Worked]]
 
 
-def plan_day(lake: Lake, day: TapeDay, orders: int, share: float, task: Task) -> Plan:
-    """Orders of a day one after another, bought and sold in turn; `share` of the lots traded in a horizon, on average; 0: a lot
-    at each decision."""
+class Size(NamedTuple):
+    """Size of parent orders: a share of the lots traded in a horizon of the day, on average, and so many lots at least."""
+
+    share: float
+    least: int
+
+
+def plan_day(lake: Lake, day: TapeDay, orders: int, size: Size, task: Task) -> Plan:
+    """Orders of a day one after another, bought and sold in turn."""
     _, events = lake.read(day.instrument.symbol, day.instrument.date)
     traded = int(events.qty_lots[events.kind == EXECUTE].sum())
     session_s = (day.close_ns - day.open_ns) / NS_PER_SECOND
-    lots = max(round(share * traded * task.horizon_s / session_s), task.decisions)
+    lots = max(round(size.share * traded * task.horizon_s / session_s), size.least)
     first = day.open_ns + round((WARMUP_S + SKIP_S) * NS_PER_SECOND)
     last = day.close_ns - task.horizon_ns - SKIP_S * NS_PER_SECOND
     starts = np.linspace(first, last, orders).astype(np.int64)
@@ -81,18 +87,22 @@ def worked_here(source: Source, task: Task, plan: Plan) -> tuple[dict[str, Worke
     return worked, found[-1]
 
 
-def worked_there(executions: Floats, plan: Plan, arrival_mid2: Longs, tick: float) -> Worked:
-    """What executions (n, 5) of hftbacktest cost; an order that is not filled whole has no cost (nan)."""
+def worked_there(executions: Floats, plan: Plan, costs: Costs, day: TapeDay) -> Worked:
+    """What executions (n, 5) of hftbacktest on a day cost, from the arrival prices of `costs`.
+
+    An order that is not filled whole has no cost (nan).
+    """
     order = executions[:, _ORDER].astype(int)
     side, lots = plan.rows[:, step.E_SIDE], plan.rows[:, step.E_QUANTITY]
 
     def by_order(weights: Floats) -> Floats:
         return np.asarray(np.bincount(order, weights, len(plan)), np.float64)
 
-    size = executions[:, _SIZE]
+    size = executions[:, _SIZE] / float(day.instrument.lot_units)
     filled = by_order(size)
-    paid2 = 2.0 * by_order(np.rint(executions[:, _PRICE] / tick) * size)
-    bps = BPS * side * (paid2 - arrival_mid2 * filled) / (arrival_mid2 * lots)
+    ticks = np.rint(executions[:, _PRICE] / day.instrument.tick) - day.instrument.price_origin
+    bps = BPS * side * (2.0 * by_order(ticks * size) - costs.arrival_mid2 * filled)
+    bps /= costs.denominator
     passive = by_order(size * executions[:, _PASSIVE]) / lots
     return Worked(np.where(filled == lots, bps, np.nan), passive, filled / lots)
 
@@ -102,7 +112,7 @@ def compare(
     symbol: str,
     dates: Sequence[str],
     orders_a_day: int,
-    share: float,
+    size: Size,
     bounds: Sequence[str],
     feeds: Sequence[str],
     latency_ns: int,
@@ -115,23 +125,25 @@ def compare(
     )  # fmt: skip
     jobs: list[Job] = []
     here: dict[str, list[dict[str, Worked]]] = {bound: [] for bound in bounds}
-    plans, mids = [], []
+    plans, arrivals, days = [], [], []
     for date in dates:
         for bound in bounds:
             source, (day,) = replay_source(lake, symbol, [date], bound=bound)
-            plan = plan_day(lake, day, orders_a_day, share, task)
+            plan = plan_day(lake, day, orders_a_day, size, task)
             worked, costs = worked_here(source, task, plan)
             here[bound].append(worked)
         plans.append(plan)
-        mids.append(costs.arrival_mid2)
+        arrivals.append(costs)
+        days.append(day)
+        lot = float(day.instrument.lot_units)
         sent = folder / f"parents-{symbol}-{date}.npz"
-        columns = ("ns", step.E_START_NS), ("side", step.E_SIDE), ("quantity", step.E_QUANTITY)
+        columns = ("ns", step.E_START_NS), ("side", step.E_SIDE)
         orders: dict[str, Any] = {name: plan.rows[:, column] for name, column in columns}
-        np.savez(sent, **orders)
+        np.savez(sent, **orders, quantity=lot * plan.rows[:, step.E_QUANTITY])
         for feed in feeds:
             jobs.append({
                 "job": "work", "day": exported_day(lake, symbol, date, folder), "orders": sent, "feed": feed,
-                "tick": day.instrument.tick, "strategies": STRATEGIES, "horizon_s": HORIZON_S, "decisions": DECISIONS,
+                "tick": day.instrument.tick, "lot": lot, "strategies": STRATEGIES, "horizon_s": HORIZON_S, "decisions": DECISIONS,
                 "warmup_s": WARMUP_S, "latency_ns": latency_ns, "waiting": WAITING,
                 "out": folder / f"executions-{symbol}-{date}-{feed}.npz",
             })  # fmt: skip
@@ -141,7 +153,7 @@ def compare(
         place = number // len(feeds)
         with np.load(job["out"]) as found:
             there[job["feed"]].append(
-                {name: worked_there(found[name], plans[place], mids[place], job["tick"]) for name in STRATEGIES}
+                {name: worked_there(found[name], plans[place], arrivals[place], days[place]) for name in STRATEGIES}
             )  # fmt: skip
     cluster = np.repeat(np.arange(len(dates)), orders_a_day)
     return Parents(cluster, _by_strategy(here), _by_strategy(there))

@@ -12,30 +12,33 @@ from tercel.core.report import format_interval
 from tercel.core.stats import clustered_se, t_quantile
 
 DAYS: Final = 10
-SHARE: Final = 0.01
-"""Of the lots traded in a horizon."""
+SIZES: Final = {
+    "1 % of the volume": p.Size(0.01, p.DECISIONS),
+    "1 share a decision": p.Size(0.0, p.DECISIONS),
+    "1 share": p.Size(0.0, 1),
+}
+"""The smaller an order, the less of it fills in part, and the less it takes beyond the touch."""
 MOST_BPS: Final = 0.2
 SAVING: Final = tuple(name for name in p.STRATEGIES if name != p.BASE)
 PAIRS: Final = ((t.STRICT, t.PLAIN), (t.STRICT, t.THROUGH), (t.KIND, t.SHOWN))
 """Bounds of the replay, and feeds of hftbacktest, that are compared."""
-ONE_LOT: Final = "1 share a decision"
 ROUNDING_BPS: Final = 1e-6
 Found = Mapping[str, p.Parents]
 
 
 def tables(setting: Setting, symbols: Sequence[str], orders: int) -> Iterator[Table]:
-    """Costs and savings of `orders` parent orders of each symbol, and savings of orders of a share at each decision."""
-    found = {one: compared(setting, one, orders, SHARE) for one in symbols}
-    yield costs_table(found)
-    yield savings_table(found, f"{SHARE:.0%} of the volume")
-    small = {one: compared(setting, one, orders, 0.0) for one in symbols}
-    yield savings_table(small, ONE_LOT)
+    """Costs and savings of `orders` parent orders of each symbol, and savings of smaller ones."""
+    for number, (words, size) in enumerate(SIZES.items()):
+        found = {one: compared(setting, one, orders, size) for one in symbols}
+        if number == 0:
+            yield costs_table(found, words)
+        yield savings_table(found, words)
 
 
-def compared(setting: Setting, symbol: str, orders: int, size: float) -> p.Parents:
+def compared(setting: Setting, symbol: str, orders: int, size: p.Size) -> p.Parents:
     """Both engines on so many orders of a symbol, evenly over its days."""
     dates = some_days(setting.lake, symbol, DAYS)
-    say_progress(f"{symbol}: {orders} parent orders on {len(dates)} days, share {size:g}")
+    say_progress(f"{symbol}: {orders} parent orders on {len(dates)} days, {size}")
     return p.compare(
         setting.lake, symbol, dates, -(-orders // len(dates)), size, t.BOUNDS, t.FEEDS, 1_000_000 * LATENCY_MS,
         setting.python, setting.folder,
@@ -76,7 +79,7 @@ def saved(parts: Sequence[p.Parents], where: str, key: str, name: str) -> Floats
     return _joined(parts, where, key, p.BASE, "bps") - _joined(parts, where, key, name, "bps")
 
 
-def costs_table(found: Found) -> Table:
+def costs_table(found: Found, size: str) -> Table:
     """Costs and shares filled at rest."""
     rows = []
     for name, (cluster, parts) in together(found).items():
@@ -88,7 +91,7 @@ def costs_table(found: Found) -> Table:
                 cells.append(f"{bps.mean:.2f} ({100 * rest:.0f} %)")
             rows.append([name, strategy, f"{len(cluster)}", *cells])
     return Table(
-        f"Costs of orders of {SHARE:.0%} of the volume, {p.HORIZON_S:g} s, bps (filled at rest)",
+        f"Costs of orders of {size}, {p.HORIZON_S:g} s, bps (filled at rest)",
         ("", "strategy", "orders", *t.BOUNDS, *(f"hftbacktest, {feed}" for feed in t.FEEDS)),
         rows,
     )

@@ -150,10 +150,12 @@ def compare(
             here[bound].append(fills_here(bounded, orders, plan, lots))
         exported = exported_day(lake, symbol, date, folder)
         sent = folder / f"orders-{symbol}-{date}.npz"
-        np.savez(sent, **orders._asdict())
+        origin = day.instrument.price_origin
+        np.savez(sent, ns=orders.ns, side=orders.side, price=orders.price + origin)
         for feed in FEEDS:
             jobs.append({
-                "job": "rest", "day": exported, "orders": sent, "feed": feed, "tick": day.instrument.tick, "size": lots,
+                "job": "rest", "day": exported, "orders": sent, "feed": feed, "tick": day.instrument.tick,
+                "size": lots * float(day.instrument.lot_units),
                 "hold_ns": HOLD_S * NS_PER_SECOND - 1, "latency_ns": latency_ns,
                 "out": folder / f"fills-{symbol}-{date}-{feed}.npz",
             })  # fmt: skip

@@ -4,8 +4,8 @@
 of ns, side, price), `size`, `hold_ns`, `latency_ns`, and `out`, the ``.npz`` to write.
 
 `work`: parent orders, each worked by an executor in a backtest of its own (`loop.work`). The job names `day`, `tick`,
-`feed`, `strategies`, `orders` (``.npz`` of ns, side, quantity), `horizon_s`, `decisions`, `warmup_s`, `latency_ns`, `waiting`
-(`MarketEstimates.waiting`), and `out`: for each strategy its executions (`loop.Execution`) after the order's number.
+`lot`, `feed`, `strategies`, `orders` (``.npz`` of ns, side, quantity), `horizon_s`, `decisions`, `warmup_s`, `latency_ns`, and
+`waiting` (`MarketEstimates.waiting`), and `out`: for each strategy its executions (`loop.Execution`) after the order's number.
 """
 
 import json
@@ -46,14 +46,14 @@ GRACE_NS = 10_000_000_000
 def work_parents(job: dict[str, Any]) -> None:
     """Executions of parent orders, into `out`: float64 (n, 5) by strategy, in their order."""
     events = read_day(job["day"])
-    instrument = tc.Instrument("day", job["tick"])
+    instrument = tc.Instrument("day", job["tick"], job.get("lot", 1))
     latency = tc.Latency("constant", job["latency_ns"])
     estimates = MarketEstimates(0.0, waiting=job["waiting"])
     before_ns, after_ns = round(1e9 * job["warmup_s"]), round(1e9 * job["horizon_s"]) + GRACE_NS
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in job["strategies"]}
     with np.load(job["orders"]) as orders:
-        parents = np.stack([orders[name] for name in ("ns", "side", "quantity")], axis=1).tolist()
-    for number, (ns, side, quantity) in enumerate(parents):
+        columns = [orders[name].tolist() for name in ("ns", "side", "quantity")]
+    for number, (ns, side, quantity) in enumerate(zip(*columns, strict=True)):
         seen = between(events, ns - before_ns, ns + after_ns)
         traded = show_aggressors(seen, job["tick"], job["feed"])
         for name, done in rows.items():
