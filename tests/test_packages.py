@@ -53,7 +53,12 @@ def test_a_readme_has_about_ten_names(package: str) -> None:
 
 BESIDE = [ROOT / one for one in ("benchmarks", "certify", "exchange", "replications", "studies")]
 HOMES = {"tercel": ROOT_PACKAGE} | {
-    one.name: one for one in (*(ROOT_PACKAGE / package for package in PACKAGES), *BESIDE)
+    one.name: one
+    for one in (
+        *(ROOT_PACKAGE / package for package in PACKAGES),
+        *BESIDE,
+        *(one.parent for one in ROOT.glob("hosts/*/tercel_*/__init__.py")),
+    )
 }
 DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
 """A name in single backticks that begins with `tercel`, a package or a folder beside it."""
@@ -137,7 +142,9 @@ def imported_names(text: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("folder", ["docs", "src", "tests", *(one.name for one in BESIDE)])
+@pytest.mark.parametrize(
+    "folder", ["docs", "hosts", "src", "tests", *(one.name for one in BESIDE)]
+)
 def test_what_programs_in_texts_import_is_there(folder: str) -> None:
     """No type checker sees the imports of a program in a string, of a doctest or of a page."""
     files = (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md"))

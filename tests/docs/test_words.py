@@ -29,7 +29,7 @@ LINKED = [
     *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "web/README.md")),
     *(
         page
-        for name in ("certify", "exchange", "replications", "src", "studies")
+        for name in ("certify", "exchange", "hosts", "replications", "src", "studies")
         for page in (ROOT / name).rglob("*.md")
     ),
 ]

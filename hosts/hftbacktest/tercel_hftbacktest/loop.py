@@ -17,7 +17,7 @@ FAR = Decimal(2)
 
 
 class Execution(NamedTuple):
-    """An execution: when at the exchange (ns), whether bought, price, size, whether at rest, whether beyond the horizon."""
+    """An execution: when at the exchange (ns), price, size, whether the order was at rest."""
 
     ns: int
     price: float
@@ -180,7 +180,6 @@ def work(executor: Any, backtest: Any, events: Events, until_ns: int) -> list[Ex
         now_ns = int(backtest.current_timestamp)
         feed(now_ns)
         venue.report(now_ns)
-        due_ns = executor.next_decision_ns
         venue.send(executor.commands(now_ns))
         if ended:
             break
