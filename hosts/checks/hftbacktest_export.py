@@ -5,6 +5,8 @@
 Prints counts and hashes of both; exit code 1 where they differ.
 """
 
+# ruff: noqa: T201
+
 import sys
 
 import numpy as np

@@ -1,0 +1,158 @@
+"""Days of tape as a Parquet catalog of NautilusTrader: order book deltas and trades, in its 128-bit fixed precision.
+
+A catalog has no place for statuses, auctions, flags and messages about unknown orders. So the day lies in it as
+`tape/NAME.parquet` too (`export_parquet`), and that is what is read again. Instruments are for the host to define: a tape
+has no currency.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.arrays import AnyArray, Ints
+from tercel.core.errors import FeedError
+from tercel.core.extras import import_optional
+from tercel.feeds import export_parquet, export_plan as plan
+from tercel.market.tape.events import Events, Instrument
+
+DIGITS: Final = 16
+"""Decimals of a raw price or size, an integer of 128 bits."""
+_LAST: Final = 128
+"""Flag: the last delta of its message."""
+# Actions of deltas: 1 add, 2 update, 3 delete, 4 clear.
+_ACTIONS: Final = {plan.ADD: 1, plan.DEPTH: 2, plan.MODIFY: 2, plan.CANCEL: 3, plan.CLEAR: 4}
+_FILES: Final = {
+    "order_book_delta": (
+        *(
+            "action",
+            "side",
+            "price",
+            "size",
+            "order_id",
+            "flags",
+            "sequence",
+            "ts_event",
+            "ts_init",
+        ),
+    ),
+    "trade_tick": ("price", "size", "aggressor_side", "trade_id", "ts_event", "ts_init"),
+}
+"""Columns of the catalog's files, in its order."""
+read = export_parquet.read
+
+
+def write(instrument: Instrument, events: Events, path: Path) -> None:
+    """Write a day into the catalog that `path` lies in, as `CATALOG/tape/NAME.parquet`.
+
+    Raises
+    ------
+    ConfigError
+        The extra [nautilus] is not installed.
+    FeedError
+        The tick or the lot has more than 16 decimals.
+    """
+    arrow = import_optional("pyarrow", "nautilus")
+    parquet = import_optional("pyarrow.parquet", "nautilus")
+    units = Fraction(str(instrument.tick)), instrument.lot_units
+    metadata = {"instrument_id": f"{instrument.symbol}.{instrument.venue}"}
+    metadata |= {
+        f"{name}_precision": str(_decimals(unit))
+        for name, unit in zip(("price", "size"), units, strict=True)
+    }
+    columns = deltas_and_trades(instrument, events)
+    is_trade = columns["action"] == 0
+    for kind, rows in (("order_book_delta", ~is_trade), ("trade_tick", is_trade)):
+        if not rows.any():
+            continue
+        chosen = {name: columns[name][rows] for name in _FILES[kind]}
+        table = {
+            name: _fixed(arrow, column) if column.dtype.kind == "V" else arrow.array(column)
+            for name, column in chosen.items()
+        }
+        fields = [arrow.field(name, array.type, nullable=False) for name, array in table.items()]
+        folder = path.parent.parent / "data" / kind / metadata["instrument_id"]
+        folder.mkdir(parents=True, exist_ok=True)
+        first, last = (_stamp(int(ns)) for ns in chosen["ts_init"][[0, -1]])
+        parquet.write_table(
+            arrow.table(list(table.values()), schema=arrow.schema(fields, metadata)),
+            folder / f"{first}_{last}.parquet",
+        )
+    path.parent.mkdir(exist_ok=True)
+    export_parquet.write(instrument, events, path)
+
+
+def deltas_and_trades(instrument: Instrument, events: Events) -> dict[str, AnyArray]:
+    """Columns of both files in one table, by time of receipt; rows of action 0 are trades.
+
+    >>> day = Instrument("NASDAQ", "TOY", "2012-06-21", 0.01)
+    >>> tape = Events.of_messages(*np.array([[5, 9], [1, 4], [7, 7], [1, 1], [99, 99], [3, 2]]))
+    >>> found = deltas_and_trades(day, tape)
+    >>> found["action"].tolist(), found["flags"].tolist()
+    ([1, 0, 2], [128, 0, 128])
+    """
+    found = plan.market_events(events)
+    kept = np.isin(found.event, (plan.TRADE, *_ACTIONS))
+    rows = np.flatnonzero(kept)[np.argsort(events.recv_ns[found.row[kept]], kind="stable")]
+    row, event, side, ticks, lots = (column[rows] for column in found[:5])
+    standing = event != plan.CLEAR
+    action = np.select([event == known for known in _ACTIONS], list(_ACTIONS.values()), 0)
+    action[(event == plan.DEPTH) & (lots == 0)] = _ACTIONS[plan.CANCEL]
+    sequence = events.seq[row]
+    last = np.zeros(len(row), np.bool_)
+    deltas = np.flatnonzero(action)
+    last[deltas[np.flatnonzero(np.diff(sequence[deltas], append=-1))]] = True
+    sides = np.select([side > 0, side < 0], [1, 2], 0)
+    return {
+        "action": action.astype(np.uint8),
+        "side": sides.astype(np.uint8),
+        "aggressor_side": sides.astype(np.uint8),
+        "price": _raw((ticks + instrument.price_origin) * standing, Fraction(str(instrument.tick))),
+        "size": _raw(lots * standing, instrument.lot_units),
+        "order_id": events.order_id[row].view("u8") * np.uint64(found.has_queues),
+        "trade_id": row.astype(str),
+        "flags": (last * _LAST).astype(np.uint8),
+        "sequence": sequence.view("u8"),
+        "ts_event": events.exch_ns[row].view("u8"),
+        "ts_init": events.recv_ns[row].view("u8"),
+    }
+
+
+def _decimals(unit: Fraction) -> int:
+    """Decimals that multiples of a unit need; FeedError for more than `DIGITS`.
+
+    >>> _decimals(Fraction("0.25")), _decimals(Fraction(100))
+    (2, 0)
+    """
+    for digits in range(DIGITS + 1):
+        if (unit * 10**digits).denominator == 1:
+            return digits
+    raise FeedError(
+        f"a tick and a lot of at most {DIGITS} decimals",
+        f"{unit}",
+        "export it as parquet or hftbacktest",
+    )
+
+
+def _raw(numbers: Ints, unit: Fraction) -> AnyArray:
+    """Integers times a unit as little-endian integers of 16 bytes, in units of 1e-16."""
+    known, places = np.unique(numbers, return_inverse=True)
+    scale = int(unit * 10**DIGITS)
+    packed = b"".join((int(n) * scale).to_bytes(16, "little", signed=True) for n in known)
+    return np.frombuffer(packed, "V16")[places]
+
+
+def _fixed(arrow: Any, column: AnyArray) -> Any:
+    """Arrow array of 16 bytes each."""
+    buffers = [None, arrow.py_buffer(np.ascontiguousarray(column).tobytes())]
+    return arrow.FixedSizeBinaryArray.from_buffers(arrow.binary(16), len(column), buffers)
+
+
+def _stamp(ns: int) -> str:
+    """A time as the names of the catalog's files have it.
+
+    >>> _stamp(1_000_000_000_000_000_001)
+    '2001-09-09T01-46-40-000000001Z'
+    """
+    return str(np.datetime64(ns, "ns")).replace(":", "-").replace(".", "-") + "Z"
