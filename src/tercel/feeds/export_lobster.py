@@ -66,6 +66,8 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
     )
     messages = pl.DataFrame(dict(zip(MESSAGE_FIELDS, columns, strict=True))).with_columns(
         time=pl.format("{}.{}", "time", pl.Series(ns).cast(pl.String).str.zfill(9))
+        .str.strip_chars_end("0")
+        .str.strip_chars_end(".")
     )
     stem = _stem(instrument, midnight)
     levels = instrument.levels or SHOWN
