@@ -90,7 +90,7 @@ def write_day(name: str, instrument: Instrument, events: Events, path: Path) -> 
     refuse_if(
         difference,
         f"a day that {name} can carry",
-        f"{instrument.symbol} {instrument.date}: {difference}",
+        f"{instrument.symbol} {instrument.date}: {difference.replace(f'{path.parent}{os.sep}', '')}",
         "export it as parquet, which carries every day",
         FeedError,
     )

@@ -65,17 +65,22 @@ def records(instrument: Instrument, events: Events) -> AnyArray:
     """
     found = market_events(events)
     row = found.row
-    data = np.zeros(len(row), RECORD)
-    data["ev"] = found.event + BUY * (found.side > 0) + SELL * (found.side < 0)
-    data["exch_ts"] = events.exch_ns[row]
-    data["local_ts"] = events.recv_ns[row]
-    data["px"] = decimals(found.ticks + instrument.price_origin, Fraction(str(instrument.tick)))
-    data["qty"] = decimals(found.lots, instrument.lot_units)
-    data["order_id"] = events.order_id[row].view("u8")
     code = events.kind + (events.flags.astype(np.int64) << 4)
     code += (events.side.astype(np.int64) + 1 << 7) + (events.qty_lots.astype(np.int64) << 9)
-    data["ival"] = found.names_row * code[row]
-    data["fval"] = found.names_row * events.seq[row]
+    columns = (
+        found.event + BUY * (found.side > 0) + SELL * (found.side < 0),
+        *(events.exch_ns[row], events.recv_ns[row]),
+        decimals(found.ticks + instrument.price_origin, Fraction(str(instrument.tick))),
+        decimals(found.lots, instrument.lot_units),
+        *(
+            events.order_id[row].view("u8"),
+            found.names_row * code[row],
+            found.names_row * events.seq[row],
+        ),
+    )
+    data = np.zeros(len(row), RECORD)
+    for name, column in zip(RECORD.names or (), columns, strict=True):
+        data[name] = column
     if bool((np.diff(data["local_ts"]) >= 0).all()):
         data["ev"] |= AT_EXCHANGE | AT_TRADER
         return data

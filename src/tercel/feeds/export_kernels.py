@@ -10,9 +10,6 @@ from tercel.market.book.order_ids import Ids, find_entry
 from tercel.market.book.tape_kernels import apply_row, best_levels
 from tercel.market.tape import schema
 
-SIDE, PRICE, LOTS, LEFT_AT_ORDER, LEFT_AT_ROW, MET = range(6)
-"""Columns that `orders_met` fills, and their number."""
-
 
 @kernel
 def orders_met(
@@ -26,20 +23,21 @@ def orders_met(
     qty: Packed,
     met: Packed,
 ) -> None:
-    """Apply tape rows; `met` int32[n, MET] takes side, price and lots of the live order with the row's id before it (side 0:
-    none), and after it the lots left at that order's price and at the row's (a MODIFY is on its order's side, whatever it
-    says)."""
+    """Apply tape rows; `met` int32[n, 5] takes side, price and lots of the live order with the row's id before it (side 0:
+    none), and after it the lots at that order's price and at the row's: on the order's side, where it has changed."""
     for i in range(kind.shape[0]):
         entry = find_entry(ids, order_id[i]) if order_id[i] != 0 else -1
+        row_side = side[i]
         if entry >= 0:
             order = order_at(book, ids[entry].slot)
-            met[i, SIDE], met[i, PRICE], met[i, LOTS] = order.side, order.price, order.qty
+            met[i, 0], met[i, 1], met[i, 2] = order.side, order.price, order.qty
+            if kind[i] != schema.ADD and (kind[i] <= schema.EXECUTE or kind[i] == schema.MODIFY):
+                row_side = order.side
         apply_row(book, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
-        if met[i, SIDE] != 0:
-            met[i, LEFT_AT_ORDER] = lots_at(book, met[i, SIDE], met[i, PRICE])
-        row_side = met[i, SIDE] if kind[i] == schema.MODIFY else side[i]
+        if entry >= 0:
+            met[i, 3] = lots_at(book, met[i, 0], met[i, 1])
         if row_side != 0:
-            met[i, LEFT_AT_ROW] = lots_at(book, row_side, price[i])
+            met[i, 4] = lots_at(book, row_side, price[i])
 
 
 @kernel

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Ints
-from tercel.core.errors import FeedError
+from tercel.core.errors import FeedError, refuse_if
 from tercel.core.extras import import_optional
 from tercel.feeds import export_parquet, export_plan as plan
 from tercel.market.tape.events import Events, Instrument
@@ -55,30 +55,27 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
     """
     arrow = import_optional("pyarrow", "nautilus")
     parquet = import_optional("pyarrow.parquet", "nautilus")
-    units = Fraction(str(instrument.tick)), instrument.lot_units
-    metadata = {"instrument_id": f"{instrument.symbol}.{instrument.venue}"}
-    metadata |= {
-        f"{name}_precision": str(_decimals(unit))
-        for name, unit in zip(("price", "size"), units, strict=True)
+    name = f"{instrument.symbol}.{instrument.venue}"
+    metadata = {
+        "instrument_id": name,
+        "price_precision": str(_decimals(Fraction(str(instrument.tick)))),
+        "size_precision": str(_decimals(instrument.lot_units)),
     }
     columns = deltas_and_trades(instrument, events)
     is_trade = columns["action"] == 0
     for kind, rows in (("order_book_delta", ~is_trade), ("trade_tick", is_trade)):
-        if not rows.any():
-            continue
-        chosen = {name: columns[name][rows] for name in _FILES[kind]}
-        table = {
-            name: _fixed(arrow, column) if column.dtype.kind == "V" else arrow.array(column)
-            for name, column in chosen.items()
-        }
-        fields = [arrow.field(name, array.type, nullable=False) for name, array in table.items()]
-        folder = path.parent.parent / "data" / kind / metadata["instrument_id"]
-        folder.mkdir(parents=True, exist_ok=True)
-        first, last = (_stamp(int(ns)) for ns in chosen["ts_init"][[0, -1]])
-        parquet.write_table(
-            arrow.table(list(table.values()), schema=arrow.schema(fields, metadata)),
-            folder / f"{first}_{last}.parquet",
-        )
+        if rows.any():
+            arrays = [_arrow_array(arrow, columns[column][rows]) for column in _FILES[kind]]
+            fields = [
+                arrow.field(column, array.type, nullable=False)
+                for column, array in zip(_FILES[kind], arrays, strict=True)
+            ]
+            folder = path.parent.parent / "data" / kind / name
+            folder.mkdir(parents=True, exist_ok=True)
+            first, last = columns["ts_init"][rows][[0, -1]].astype("M8[ns]").astype(str)
+            file = f"{first}Z_{last}Z".replace(":", "-").replace(".", "-") + ".parquet"
+            table = arrow.table(arrays, schema=arrow.schema(fields, metadata))
+            parquet.write_table(table, folder / file)
     path.parent.mkdir(exist_ok=True)
     export_parquet.write(instrument, events, path)
 
@@ -93,27 +90,26 @@ def deltas_and_trades(instrument: Instrument, events: Events) -> dict[str, AnyAr
     ([1, 0, 2], [128, 0, 128])
     """
     found = plan.market_events(events)
-    kept = np.isin(found.event, (plan.TRADE, *_ACTIONS))
-    rows = np.flatnonzero(kept)[np.argsort(events.recv_ns[found.row[kept]], kind="stable")]
+    rows = np.flatnonzero(np.isin(found.event, (plan.TRADE, *_ACTIONS)))
+    rows = rows[np.argsort(events.recv_ns[found.row[rows]], kind="stable")]
     row, event, side, ticks, lots = (column[rows] for column in found[:5])
-    standing = event != plan.CLEAR
     action = np.select([event == known for known in _ACTIONS], list(_ACTIONS.values()), 0)
     action[(event == plan.DEPTH) & (lots == 0)] = _ACTIONS[plan.CANCEL]
-    sequence = events.seq[row]
-    last = np.zeros(len(row), np.bool_)
     deltas = np.flatnonzero(action)
-    last[deltas[np.flatnonzero(np.diff(sequence[deltas], append=-1))]] = True
-    sides = np.select([side > 0, side < 0], [1, 2], 0)
+    flags = np.zeros(len(row), np.uint8)
+    flags[deltas[np.flatnonzero(np.diff(events.seq[row[deltas]], append=-1))]] = _LAST
+    stands = event != plan.CLEAR
+    sides = np.select([side > 0, side < 0], [1, 2], 0).astype(np.uint8)
     return {
         "action": action.astype(np.uint8),
-        "side": sides.astype(np.uint8),
-        "aggressor_side": sides.astype(np.uint8),
-        "price": _raw((ticks + instrument.price_origin) * standing, Fraction(str(instrument.tick))),
-        "size": _raw(lots * standing, instrument.lot_units),
+        "side": sides,
+        "aggressor_side": sides,
+        "price": _raw((ticks + instrument.price_origin) * stands, Fraction(str(instrument.tick))),
+        "size": _raw(lots * stands, instrument.lot_units),
         "order_id": events.order_id[row].view("u8") * np.uint64(found.has_queues),
         "trade_id": row.astype(str),
-        "flags": (last * _LAST).astype(np.uint8),
-        "sequence": sequence.view("u8"),
+        "flags": flags,
+        "sequence": events.seq[row].view("u8"),
         "ts_event": events.exch_ns[row].view("u8"),
         "ts_init": events.recv_ns[row].view("u8"),
     }
@@ -125,34 +121,27 @@ def _decimals(unit: Fraction) -> int:
     >>> _decimals(Fraction("0.25")), _decimals(Fraction(100))
     (2, 0)
     """
-    for digits in range(DIGITS + 1):
-        if (unit * 10**digits).denominator == 1:
-            return digits
-    raise FeedError(
+    refuse_if(
+        (unit * 10**DIGITS).denominator > 1,
         f"a tick and a lot of at most {DIGITS} decimals",
         f"{unit}",
         "export it as parquet or hftbacktest",
+        FeedError,
     )
+    return next(digits for digits in range(DIGITS + 1) if (unit * 10**digits).denominator == 1)
 
 
 def _raw(numbers: Ints, unit: Fraction) -> AnyArray:
     """Integers times a unit as little-endian integers of 16 bytes, in units of 1e-16."""
     known, places = np.unique(numbers, return_inverse=True)
-    scale = int(unit * 10**DIGITS)
-    packed = b"".join((int(n) * scale).to_bytes(16, "little", signed=True) for n in known)
+    scaled = (int(number) * int(unit * 10**DIGITS) for number in known)
+    packed = b"".join(number.to_bytes(16, "little", signed=True) for number in scaled)
     return np.frombuffer(packed, "V16")[places]
 
 
-def _fixed(arrow: Any, column: AnyArray) -> Any:
-    """Arrow array of 16 bytes each."""
-    buffers = [None, arrow.py_buffer(np.ascontiguousarray(column).tobytes())]
+def _arrow_array(arrow: Any, column: AnyArray) -> Any:
+    """Arrow array of a column; items of 16 bytes stay bytes."""
+    if column.dtype.kind != "V":
+        return arrow.array(column)
+    buffers = [None, arrow.py_buffer(column.tobytes())]
     return arrow.FixedSizeBinaryArray.from_buffers(arrow.binary(16), len(column), buffers)
-
-
-def _stamp(ns: int) -> str:
-    """A time as the names of the catalog's files have it.
-
-    >>> _stamp(1_000_000_000_000_000_001)
-    '2001-09-09T01-46-40-000000001Z'
-    """
-    return str(np.datetime64(ns, "ns")).replace(":", "-").replace(".", "-") + "Z"
