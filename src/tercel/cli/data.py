@@ -185,12 +185,10 @@ def export(
     from tercel.feeds.export import FORMATS, export_days
 
     check_known(format, FORMATS, "a format")
-    for date in dates:
-        check_date(date, "the date")
     store = tc.Lake(lake, below_zero=True)
-    days = export_days(store, format, symbol, dates, out, venue or None)
-    rows = [ImportedDay(day) for day in days]
-    hand_over({"format": format, "out": out, "days": rows}, as_json, lambda: print_days(rows))
+    written = export_days(store, format, symbol, dates, out, venue or None)
+    days = [ImportedDay(day) for day in written]
+    hand_over({"format": format, "out": out, "days": days}, as_json, lambda: print_days(days))
 
 
 def verify(

@@ -61,15 +61,13 @@ def export_days(
     aside = folder.with_name(f".part.{os.getpid()}.{folder.name}")
     try:
         aside.mkdir()
-        days = []
         for date in dict.fromkeys(dates):
-            instrument, events = lake.check(symbol, date, venue)
-            write_day(name, instrument, events, aside / FORMATS[name].format(f"{symbol}_{date}"))
-            days.append(instrument)
+            file = aside / FORMATS[name].format(f"{symbol}_{date}")
+            write_day(name, *lake.check(symbol, date, venue), file)
         aside.replace(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return days
+    return [lake.instrument(symbol, date, venue) for date in dict.fromkeys(dates)]
 
 
 def write_day(name: str, instrument: Instrument, events: Events, path: Path) -> None:
@@ -104,7 +102,7 @@ def _first_difference(events: Events, found: Events) -> str:
         schema.COLUMN_NAMES, events.columns(), found.columns(), strict=True
     ):
         for row in np.flatnonzero(before != after)[:1]:
-            kind = schema.KIND_NAMES[int(events.kind[row])]
+            kind = schema.KIND_NAMES[events.kind[row]]
             return f"{column} {before[row]} of row {row} ({kind}) comes back as {after[row]}"
     return ""
 
@@ -116,25 +114,13 @@ def _format(name: str) -> Any:
 
 @dataclass(frozen=True)
 class ExportedDay:
-    """A day that was exported, a :class:`tercel.market.feed.FeedDay`; symbol and date are in the file's name."""
+    """A day that was exported, a :class:`tercel.market.feed.FeedDay`; None as `tick` takes any."""
 
     path: Path
+    symbol: str
+    date: str
+    source: tuple[str, ...]
     tick: float | None = None
-
-    @property
-    def symbol(self) -> str:
-        """Name of the instrument."""
-        return self.path.stem[:-11]
-
-    @property
-    def date(self) -> str:
-        """Trading day, YYYY-MM-DD."""
-        return self.path.stem[-10:]
-
-    @property
-    def source(self) -> tuple[str, ...]:
-        """Name of the file."""
-        return (self.path.name,)
 
     def read(self) -> Imported:
         """The day as it was exported; FeedError for a damaged file, or content that was changed since.
@@ -189,10 +175,11 @@ class ExportedFeed:
             for file in (sorted(path.rglob("*_????-??-??.*")) if path.is_dir() else [path])
             if file.suffix in _READERS
         ]
+        named = [(file, file.stem[:-11], file.stem[-10:]) for file in files]
         days = [
-            day
-            for day in (ExportedDay(file, options.tick) for file in files)
-            if options.symbol in (None, day.symbol) and options.date in (None, day.date)
+            ExportedDay(file, symbol, date, (file.name,), options.tick)
+            for file, symbol, date in named
+            if options.symbol in (None, symbol) and options.date in (None, date)
         ]
         refuse_if(
             paths and not days,

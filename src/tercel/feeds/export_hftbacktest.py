@@ -45,10 +45,10 @@ def read(path: Path) -> tuple[Instrument, Events]:
         data = arrays["data"]
     rows = data[(data["ev"] & AT_EXCHANGE != 0) & (data["ival"] != 0)]
     code = rows["ival"]
-    ticks = np.rint(rows["px"] / instrument.tick) - instrument.price_origin
     columns = (
         *(rows["exch_ts"], rows["local_ts"], rows["fval"], code & 15, rows["order_id"].view("i8")),
-        *((code >> 7 & 3) - 1, ticks, code >> 9, code >> 4 & 7),
+        *((code >> 7 & 3) - 1, np.rint(rows["px"] / instrument.tick) - instrument.price_origin),
+        *(code >> 9, code >> 4 & 7),
     )
     return instrument, Events.from_columns(dict(zip(schema.COLUMN_NAMES, columns, strict=True)))
 
@@ -63,20 +63,15 @@ def records(instrument: Instrument, events: Events) -> AnyArray:
     >>> records(day, tape)[["px", "qty", "order_id"]].tolist()
     [(0.99, 3.0, 7), (0.99, 2.0, 7), (0.99, 2.0, 7), (0.99, 1.0, 7)]
     """
-    found = market_events(events)
-    row = found.row
-    code = events.kind + (events.flags.astype(np.int64) << 4)
-    code += (events.side.astype(np.int64) + 1 << 7) + (events.qty_lots.astype(np.int64) << 9)
+    row, event, side, ticks, lots, names_row = market_events(events)
+    flags, sides, sizes = np.stack([events.flags, events.side, events.qty_lots], dtype=np.int64)
+    code = events.kind + (flags << 4) + (sides + 1 << 7) + (sizes << 9)
     columns = (
-        found.event + BUY * (found.side > 0) + SELL * (found.side < 0),
+        event + BUY * (side > 0) + SELL * (side < 0),
         *(events.exch_ns[row], events.recv_ns[row]),
-        decimals(found.ticks + instrument.price_origin, Fraction(str(instrument.tick))),
-        decimals(found.lots, instrument.lot_units),
-        *(
-            events.order_id[row].view("u8"),
-            found.names_row * code[row],
-            found.names_row * events.seq[row],
-        ),
+        decimals(ticks + instrument.price_origin, Fraction(str(instrument.tick))),
+        decimals(lots, instrument.lot_units),
+        *(events.order_id[row].view("u8"), names_row * code[row], names_row * events.seq[row]),
     )
     data = np.zeros(len(row), RECORD)
     for name, column in zip(RECORD.names or (), columns, strict=True):
@@ -87,6 +82,5 @@ def records(instrument: Instrument, events: Events) -> AnyArray:
     received = data[np.argsort(data["local_ts"], kind="stable")]
     data["ev"] |= AT_EXCHANGE
     received["ev"] |= AT_TRADER
-    both = np.concatenate([data, received])
     times = np.concatenate([data["exch_ts"], received["local_ts"]])
-    return both[np.argsort(times, kind="stable")]
+    return np.concatenate([data, received])[np.argsort(times, kind="stable")]

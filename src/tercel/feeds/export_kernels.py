@@ -30,14 +30,14 @@ def orders_met(
         row_side = side[i]
         if entry >= 0:
             order = order_at(book, ids[entry].slot)
-            met[i, 0], met[i, 1], met[i, 2] = order.side, order.price, order.qty
+            met[i, 0] = order.side
+            met[i, 1] = order.price
+            met[i, 2] = order.qty
             if kind[i] != schema.ADD and (kind[i] <= schema.EXECUTE or kind[i] == schema.MODIFY):
                 row_side = order.side
         apply_row(book, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
-        if entry >= 0:
-            met[i, 3] = lots_at(book, met[i, 0], met[i, 1])
-        if row_side != 0:
-            met[i, 4] = lots_at(book, row_side, price[i])
+        met[i, 3] = lots_at(book, met[i, 0], met[i, 1]) if entry >= 0 else 0
+        met[i, 4] = lots_at(book, row_side, price[i]) if row_side != 0 else 0
 
 
 @kernel

@@ -7,7 +7,7 @@ has no currency.
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ _LAST: Final = 128
 """Flag: the last delta of its message."""
 # Actions of deltas: 1 add, 2 update, 3 delete, 4 clear.
 _ACTIONS: Final = {plan.ADD: 1, plan.DEPTH: 2, plan.MODIFY: 2, plan.CANCEL: 3, plan.CLEAR: 4}
+_IN_NAMES: Final = str.maketrans(":.", "--")
 _FILES: Final = {
     "order_book_delta": (
         *(
@@ -65,17 +66,23 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
     is_trade = columns["action"] == 0
     for kind, rows in (("order_book_delta", ~is_trade), ("trade_tick", is_trade)):
         if rows.any():
-            arrays = [_arrow_array(arrow, columns[column][rows]) for column in _FILES[kind]]
+            arrays = {
+                column: arrow.array(
+                    columns[column][rows],
+                    arrow.binary(16) if column in ("price", "size") else None,
+                )
+                for column in _FILES[kind]
+            }
             fields = [
-                arrow.field(column, array.type, nullable=False)
-                for column, array in zip(_FILES[kind], arrays, strict=True)
+                arrow.field(column, array.type, nullable=False) for column, array in arrays.items()
             ]
             folder = path.parent.parent / "data" / kind / name
             folder.mkdir(parents=True, exist_ok=True)
             first, last = columns["ts_init"][rows][[0, -1]].astype("M8[ns]").astype(str)
-            file = f"{first}Z_{last}Z".replace(":", "-").replace(".", "-") + ".parquet"
-            table = arrow.table(arrays, schema=arrow.schema(fields, metadata))
-            parquet.write_table(table, folder / file)
+            parquet.write_table(
+                arrow.table([*arrays.values()], schema=arrow.schema(fields, metadata)),
+                folder / f"{f'{first}Z_{last}Z'.translate(_IN_NAMES)}.parquet",
+            )
     path.parent.mkdir(exist_ok=True)
     export_parquet.write(instrument, events, path)
 
@@ -90,8 +97,8 @@ def deltas_and_trades(instrument: Instrument, events: Events) -> dict[str, AnyAr
     ([1, 0, 2], [128, 0, 128])
     """
     found = plan.market_events(events)
-    rows = np.flatnonzero(np.isin(found.event, (plan.TRADE, *_ACTIONS)))
-    rows = rows[np.argsort(events.recv_ns[found.row[rows]], kind="stable")]
+    rows = np.flatnonzero(np.isin(found[1], (plan.TRADE, *_ACTIONS)))
+    rows = rows[np.argsort(events.recv_ns[found[0][rows]], kind="stable")]
     row, event, side, ticks, lots = (column[rows] for column in found[:5])
     action = np.select([event == known for known in _ACTIONS], list(_ACTIONS.values()), 0)
     action[(event == plan.DEPTH) & (lots == 0)] = _ACTIONS[plan.CANCEL]
@@ -106,7 +113,7 @@ def deltas_and_trades(instrument: Instrument, events: Events) -> dict[str, AnyAr
         "aggressor_side": sides,
         "price": _raw((ticks + instrument.price_origin) * stands, Fraction(str(instrument.tick))),
         "size": _raw(lots * stands, instrument.lot_units),
-        "order_id": events.order_id[row].view("u8") * np.uint64(found.has_queues),
+        "order_id": events.order_id[row].view("u8") * (event != plan.DEPTH),
         "trade_id": row.astype(str),
         "flags": flags,
         "sequence": events.seq[row].view("u8"),
@@ -135,13 +142,4 @@ def _raw(numbers: Ints, unit: Fraction) -> AnyArray:
     """Integers times a unit as little-endian integers of 16 bytes, in units of 1e-16."""
     known, places = np.unique(numbers, return_inverse=True)
     scaled = (int(number) * int(unit * 10**DIGITS) for number in known)
-    packed = b"".join(number.to_bytes(16, "little", signed=True) for number in scaled)
-    return np.frombuffer(packed, "V16")[places]
-
-
-def _arrow_array(arrow: Any, column: AnyArray) -> Any:
-    """Arrow array of a column; items of 16 bytes stay bytes."""
-    if column.dtype.kind != "V":
-        return arrow.array(column)
-    buffers = [None, arrow.py_buffer(column.tobytes())]
-    return arrow.FixedSizeBinaryArray.from_buffers(arrow.binary(16), len(column), buffers)
+    return np.array([n.to_bytes(16, "little", signed=True) for n in scaled], object)[places]

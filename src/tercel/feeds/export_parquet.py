@@ -21,13 +21,13 @@ KEY: Final = "tercel.instrument"
 
 def write(instrument: Instrument, events: Events, path: Path) -> None:
     """Write a day as `path`."""
-    ticks = events.price_ticks + float(instrument.price_origin)
-    price = pl.Series(decimals(ticks, Fraction(str(instrument.tick))))
-    frame = events.to_frame().with_columns(
-        price=pl.when(pl.col("kind") != schema.STATUS).then(price),
-        size=pl.Series(decimals(events.qty_lots, instrument.lot_units)),
+    price = decimals(
+        events.price_ticks + float(instrument.price_origin), Fraction(str(instrument.tick))
     )
-    frame.write_parquet(path, metadata={KEY: instrument.to_json()})
+    events.to_frame().with_columns(
+        price=pl.when(pl.col("kind") != schema.STATUS).then(pl.Series(price)),
+        size=pl.Series(decimals(events.qty_lots, instrument.lot_units)),
+    ).write_parquet(path, metadata={KEY: instrument.to_json()})
 
 
 def read(path: Path) -> tuple[Instrument, Events]:

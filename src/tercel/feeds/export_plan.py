@@ -1,7 +1,7 @@
 """What the rows of a tape are as market events of other systems: those of orders, or of levels where orders have no ids."""
 
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -20,34 +20,31 @@ ADD, CANCEL, MODIFY, FILL = range(10, 14)
 _TRADES: Final = (schema.EXECUTE, schema.TRADE, schema.TRADE_HIDDEN, schema.CROSS)
 _CHANGES: Final = (schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.MODIFY)
 _ON_LEVELS: Final = (schema.LEVEL_SET, schema.ROLL_OUT, schema.ROLL_IN)
+_ON_BOOK: Final = (schema.ADD, *_CHANGES, *_ON_LEVELS)
 
 
-class MarketEvents(NamedTuple):
-    """Market events int64 (m,) in the order of the tape.
-
-    `row` of the tape that each comes from; `event`; `side` of the aggressor for a TRADE, else of the order or the level, 0
-    none; `ticks`, `lots`; `names_row`: true for one event of each row, whose `ticks` are the row's. `has_queues`: events
-    are of orders.
-    """
-
-    row: Ints
-    event: Ints
-    side: Ints
-    ticks: Ints
-    lots: Ints
-    names_row: Bools
-    has_queues: bool
+MarketEvents = tuple[Ints, Ints, Ints, Ints, Ints, Bools]
 
 
 def market_events(events: Events) -> MarketEvents:
-    """Market events of a tape: of orders where all have ids, else of levels.
+    """Market events of a tape, in its order: of orders where all have ids, else of levels.
 
     An execution is a TRADE, then FILL and CANCEL or MODIFY, or the lots that its level still has (DEPTH). Messages about
     unknown orders change no book and are NOTHING, their executions TRADE alone.
 
+    Returns
+    -------
+    row, event : int64 (m,)
+        Row of the tape that each comes from, and what it is.
+    side : int64 (m,)
+        Of the aggressor for a TRADE, else of the order or the level; 0 none.
+    ticks, lots : int64 (m,)
+    names_row : bool (m,)
+        True for one event of each row, whose ticks are the row's.
+
     >>> tape = Events.of_messages(*np.array([[5, 9], [1, 4], [7, 7], [1, 1], [99, 99], [3, 2]]))
-    >>> found = market_events(tape)
-    >>> list(zip(found.event.tolist(), found.side.tolist(), found.lots.tolist()))
+    >>> row, event, side, ticks, lots, names_row = market_events(tape)
+    >>> list(zip(event.tolist(), side.tolist(), lots.tolist()))
     [(10, 1, 3), (2, -1, 2), (13, 1, 2), (12, 1, 1)]
     """
     met = np.zeros((events.n, 5), np.int32)
@@ -59,43 +56,48 @@ def market_events(events: Events) -> MarketEvents:
 
     run_with_room(replay)
     kind = events.kind
-    columns = [events.side, events.price_ticks, events.qty_lots]
-    side, here, qty = np.stack(columns).astype(np.int64)
+    side, here, qty = np.stack(events.columns()[5:8], dtype=np.int64)
     own, before, had, left_there, left_here = met.T.astype(np.int64)
     is_trade = np.isin(kind, _TRADES) & (qty > 0)
     is_change = np.isin(kind, _CHANGES) & (own != 0)
-    is_add = kind == schema.ADD
-    has_queues = not (np.isin(kind, _ON_LEVELS) | is_add & (events.order_id == 0)).any()
+    has_queues = not (
+        np.isin(kind, _ON_LEVELS) | (kind == schema.ADD) & (events.order_id == 0)
+    ).any()
     # up to three events a row: a trade, or the end of an order that comes anew; its fill; what is left
-    last_side = np.where(is_change, own, np.where(kind == schema.CLEAR, 0, side))
+    first = np.full(events.n, -1)
     last = np.where(kind == schema.CLEAR, CLEAR, np.where(is_trade, -1, NOTHING))
+    last_side = np.where(is_change, own, np.where(kind == schema.CLEAR, 0, side))
+    last_ticks = np.where(is_change & (kind != schema.MODIFY) & has_queues, before, here)
     if has_queues:
-        keeps_place = (kind != schema.MODIFY) | (here == before) & (qty < had)
-        is_new = is_add | is_change & ~keeps_place
-        left = np.where(kind == schema.DELETE, 0, np.maximum(had - qty, 0))
-        left = np.where(kind == schema.MODIFY, qty, left)
-        first = np.where(is_new & (own != 0), CANCEL, -1)
+        loses_place = (kind == schema.MODIFY) & ((here != before) | (qty >= had))
+        is_new = (kind == schema.ADD) | is_change & loses_place
+        first[is_new & (own != 0)] = CANCEL
         second = np.where(is_change & (kind == schema.EXECUTE), FILL, -1)
-        kinds = [is_new, is_change & (left > 0), is_change]
-        last = np.select(kinds, [ADD, MODIFY, CANCEL], last)
-        last_ticks = np.where(is_change & (kind != schema.MODIFY), before, here)
+        left = np.select(
+            [kind == schema.DELETE, kind == schema.MODIFY], [0, qty], np.maximum(had - qty, 0)
+        )
+        last = np.select([is_new, is_change & (left > 0), is_change], [ADD, MODIFY, CANCEL], last)
         lots = [qty, np.minimum(qty, had), np.where(is_change, left, qty)]
     else:
-        on_level = np.isin(kind, (schema.ADD, *_CHANGES, *_ON_LEVELS))
-        on_level &= is_change | (kind != schema.MODIFY)
+        on_level = is_change | np.isin(kind, _ON_BOOK) & (kind != schema.MODIFY)
         is_elsewhere = (own != 0) & ((own != last_side) | (before != here))
-        first = np.full(events.n, -1)
         second = np.where(on_level & is_elsewhere, DEPTH, -1)
         last = np.where(on_level, DEPTH, last)
-        last_ticks = here
         lots = [qty, left_there, np.where(on_level, left_here, qty)]
     names = np.where(is_trade | (last_ticks != here), 0, 2)
     first = np.select([is_trade, names == 0], [TRADE, NOTHING], first)
     first_side = np.where(is_trade, -side * (kind != schema.CROSS), own)
-    planned = [first, second, last], [first_side, own, last_side], [here, before, last_ticks], lots
-    row, slot = np.nonzero(np.stack(planned[0], 1) >= 0)
-    event, sides, ticks, sizes = (np.stack(parts, 1)[row, slot] for parts in planned)
-    return MarketEvents(row, event, sides, ticks, sizes, names[row] == slot, has_queues)
+    row, slot = np.nonzero(np.stack([first, second, last], 1) >= 0)
+    event, sides, ticks, sizes = (
+        np.stack(parts, 1)[row, slot]
+        for parts in (
+            [first, second, last],
+            [first_side, own, last_side],
+            [here, before, last_ticks],
+            lots,
+        )
+    )
+    return row, event, sides, ticks, sizes, names[row] == slot
 
 
 def decimals(numbers: AnyArray, unit: Fraction) -> Floats:
