@@ -8,6 +8,7 @@ import os
 import shutil
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from tercel.core.errors import FeedError, TercelError, refuse_if
+from tercel.core.errors import FeedError, TapeError, TercelError, refuse_if
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.market.tape.events import content_hash
@@ -31,8 +32,8 @@ FORMATS: Final = {
 }
 """Formats, and the file of each that is read again."""
 _DAMAGED: Final = (
-    *(LookupError, ValueError, TypeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error, pl.exceptions.PolarsError),
+    *(OSError, LookupError, ValueError, TypeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, pl.exceptions.PolarsError, TapeError),
 )
 _READERS: Final = {".npz": "hftbacktest", ".json": "lobster", ".parquet": "parquet"}
 
@@ -135,7 +136,9 @@ class ExportedDay:
         except _DAMAGED as error:
             raise FeedError(
                 f"a day that `tercel data export` wrote in {self.path}",
-                str(error) or type(error).__name__,
+                str(error)
+                if self.path.is_file() and self.path.stat().st_size
+                else "an empty file, or none",
                 "export it again",
             ) from error
         refuse_if(
@@ -169,12 +172,12 @@ class ExportedFeed:
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[ExportedDay]]:
         """Context with the days, by symbol and date."""
-        files = [
+        files = {
             file
             for path in paths
-            for file in (sorted(path.rglob("*_????-??-??.*")) if path.is_dir() else [path])
+            for file in (path.rglob("*_????-??-??.*") if path.is_dir() else [path])
             if file.suffix in _READERS
-        ]
+        }
         named = [(file, file.stem[:-11], file.stem[-10:]) for file in files]
         days = [
             ExportedDay(file, symbol, date, (file.name,), options.tick)
@@ -187,5 +190,13 @@ class ExportedFeed:
             f"none in {', '.join(map(str, paths[:3]))}",
             "name their folder",
             FeedError,
+        )
+        twice = [
+            day
+            for day, files in Counter((day.symbol, day.date) for day in days).items()
+            if files > 1
+        ]
+        refuse_if(
+            twice, "each day once", f"{twice[:1]} in several files", "name one of them", FeedError
         )
         yield sorted(days, key=lambda day: (day.symbol, day.date))

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import AnyArray
-from tercel.feeds.export_plan import decimals, market_events
+from tercel.feeds.export_plan import decimals, market_events, times_heard
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Instrument
 
@@ -56,7 +56,8 @@ def read(path: Path) -> tuple[Instrument, Events]:
 def records(instrument: Instrument, events: Events) -> AnyArray:
     """Records of `RECORD` for a day: those for the exchange in the order of the tape, those for the trader by time of receipt.
 
-    Where rows were received in another order than they happened, a record is there twice, once for either.
+    Where rows were received in another order than they happened, a record is there twice, once for either. A trader hears
+    of an order's end never before its beginning, whatever the clock said: his copies have such times put right.
 
     >>> day = Instrument("NASDAQ", "TOY", "2012-06-21", 0.01)
     >>> tape = Events.of_messages(*np.array([[5, 9], [1, 4], [7, 7], [1, 1], [99, 99], [3, 2]]))
@@ -79,8 +80,11 @@ def records(instrument: Instrument, events: Events) -> AnyArray:
     if bool((np.diff(data["local_ts"]) >= 0).all()):
         data["ev"] |= AT_EXCHANGE | AT_TRADER
         return data
-    received = data[np.argsort(data["local_ts"], kind="stable")]
+    heard = times_heard(data["local_ts"], event)
+    order = np.argsort(heard, kind="stable")
+    received = data[order]
+    received["local_ts"] = heard[order]
     data["ev"] |= AT_EXCHANGE
     received["ev"] |= AT_TRADER
-    times = np.concatenate([data["exch_ts"], received["local_ts"]])
+    times = np.concatenate([data["exch_ts"], heard[order]])
     return np.concatenate([data, received])[np.argsort(times, kind="stable")]

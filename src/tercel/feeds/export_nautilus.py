@@ -97,9 +97,10 @@ def deltas_and_trades(instrument: Instrument, events: Events) -> dict[str, AnyAr
     ([1, 0, 2], [128, 0, 128])
     """
     found = plan.market_events(events)
-    rows = np.flatnonzero(np.isin(found[1], (plan.TRADE, *_ACTIONS)))
-    rows = rows[np.argsort(events.recv_ns[found[0][rows]], kind="stable")]
-    row, event, side, ticks, lots = (column[rows] for column in found[:5])
+    kept = np.flatnonzero(np.isin(found[1], (plan.TRADE, *_ACTIONS)))
+    heard = plan.times_heard(events.recv_ns[found[0][kept]], found[1][kept])
+    order = np.argsort(heard, kind="stable")
+    row, event, side, ticks, lots = (column[kept[order]] for column in found[:5])
     action = np.select([event == known for known in _ACTIONS], list(_ACTIONS.values()), 0)
     action[(event == plan.DEPTH) & (lots == 0)] = _ACTIONS[plan.CANCEL]
     deltas = np.flatnonzero(action)
@@ -118,7 +119,7 @@ def deltas_and_trades(instrument: Instrument, events: Events) -> dict[str, AnyAr
         "flags": flags,
         "sequence": events.seq[row].view("u8"),
         "ts_event": events.exch_ns[row].view("u8"),
-        "ts_init": events.recv_ns[row].view("u8"),
+        "ts_init": heard[order].view("u8"),
     }
 
 

@@ -5,6 +5,7 @@ instrument's currency and in shares, contracts or coins. Only the former are rea
 """
 
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +25,12 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
     price = decimals(
         events.price_ticks + float(instrument.price_origin), Fraction(str(instrument.tick))
     )
+    content = BytesIO()  # of a full disk Polars says nothing that one could catch
     events.to_frame().with_columns(
         price=pl.when(pl.col("kind") != schema.STATUS).then(pl.Series(price)),
         size=pl.Series(decimals(events.qty_lots, instrument.lot_units)),
-    ).write_parquet(path, metadata={KEY: instrument.to_json()})
+    ).write_parquet(content, metadata={KEY: instrument.to_json()})
+    path.write_bytes(content.getbuffer())
 
 
 def read(path: Path) -> tuple[Instrument, Events]:

@@ -100,6 +100,15 @@ def market_events(events: Events) -> MarketEvents:
     return row, event, sides, ticks, sizes, names[row] == slot
 
 
+def times_heard(recv_ns: Ints, event: Ints) -> Ints:
+    """Times of receipt of market events: those of orders never before an earlier one's, as no book takes them in another order.
+
+    >>> times_heard(np.array([5, 3, 8]), np.array([ADD, CANCEL, ADD])).tolist()
+    [5, 5, 8]
+    """
+    return recv_ns if (event == DEPTH).any() else np.maximum.accumulate(recv_ns)
+
+
 def decimals(numbers: AnyArray, unit: Fraction) -> Floats:
     """Integers times a unit, each the double next to the exact product (for a unit of at most 15 digits).
 
