@@ -186,9 +186,16 @@ class Host:
             if row[o.M_KIND] == v.ADD:
                 self.unique[row[o.M_ID]] = self.count = self.count + 1
         return [
-            (KINDS[row[o.M_KIND]], self.unique.get(row[o.M_ID]), "buy" if row[o.M_SIDE] > 0 else "sell", self.price(row[o.M_PRICE]), row[o.M_LOTS] * self.instrument.lot)
-            for row in rows if row[o.M_KIND] != v.STATUS
-        ]  # fmt: skip
+            (
+                KINDS[row[o.M_KIND]],
+                self.unique.get(row[o.M_ID]),
+                "buy" if row[o.M_SIDE] > 0 else "sell",
+                self.price(row[o.M_PRICE]),
+                row[o.M_LOTS] * self.instrument.lot,
+            )
+            for row in rows
+            if row[o.M_KIND] != v.STATUS
+        ]
 
     def send(self, commands: Sequence[Place | Cancel | Amend]) -> None:
         now = self.exchange.now_ns
@@ -223,7 +230,7 @@ class Host:
 def both(
     make: Callable[[], SimulatedExchange], task: Task, side: int, lots: int, start_ns: int, strategy: Strategy,
     between: Callable[[Executor], Executor] = lambda executor: executor, **terms: Any,
-) -> tuple[list[Sent], list[Sent], Executor]:  # fmt: skip
+) -> tuple[list[Sent], list[Sent], Executor, ParentExecutor]:  # fmt: skip
     """What the desk's executor and the caller's send in two markets that are the same."""
     desk = make()
     order = Assignment("P", "me", "X", side, lots, start_ns, task, 3, 0)
@@ -255,4 +262,4 @@ def both(
     )  # fmt: skip
     got = host.run()
     assert host.executor.filled == beside.executor.filled * listing.lot
-    return wanted, got, host.executor
+    return wanted, got, host.executor, beside.executor
