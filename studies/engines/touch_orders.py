@@ -15,7 +15,7 @@ from studies.tape.commands_again import Command, send_again
 from tercel import Task
 from tercel.core import NO_ASK, NO_BID, NS_PER_SECOND, Bools, Longs
 from tercel.execution import step
-from tercel.feeds import export_hftbacktest
+from tercel.feeds.export import write_day
 from tercel.lab.evaluation import Episodes, Plan, window_row
 from tercel.market.simulator import Source, TapeDay, layout as sim, replay_source
 from tercel.market.tape import Lake
@@ -173,7 +173,7 @@ def exported_day(lake: Lake, symbol: str, date: str, folder: Path) -> Path:
     """A day of the lake in a file of hftbacktest's events, written once."""
     file = folder / f"{symbol}-{date}.npz"
     if not file.exists():
-        export_hftbacktest.write(*lake.read(symbol, date), file)
+        write_day("hftbacktest", *lake.read(symbol, date), file)
     return file
 
 

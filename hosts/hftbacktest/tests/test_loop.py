@@ -7,7 +7,7 @@ import pytest
 from hftbacktest import ADD_ORDER_EVENT, BUY_EVENT, SELL_EVENT
 
 import tercel as tc
-from tercel.feeds.export_hftbacktest import market_events
+from tercel.feeds.export_hftbacktest import records
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import EXECUTE, Events as Tape, Instrument, Lake
 from tercel_hftbacktest.backtest import open_backtest
@@ -24,7 +24,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     """A simulated day of half an hour, as a tape and as events."""
     lake: Lake = simulated_lake(tmp_path_factory.mktemp("lake"), 0.5)
     instrument, tape = lake.read("SIM", lake.days("SIM")[0])
-    return instrument, tape, market_events(instrument, tape)
+    return instrument, tape, records(instrument, tape)
 
 
 def test_changes_of_orders_are_those_of_the_tape(day: Day) -> None:
