@@ -9,7 +9,7 @@ from studies.engines import parent_tables, touch_tables
 from studies.engines.hosts import interpreter
 from studies.engines.touch_tables import Setting, Table
 from studies.markdown import markdown_table
-from tercel.cli import print_json, print_table, say
+from tercel.cli import print_json, print_table
 from tercel.market.tape import Lake
 
 RESULTS: Final = Path(__file__).with_name("results.md")
@@ -28,6 +28,7 @@ def run(
         No environment of another engine.
     """
     python = interpreter(HFTBACKTEST, hosts)
+    said = f"--orders {orders} --parents {parents} --seed {seed}{' --fine DIR' if fine else ''}"
     done: list[Table] = []
     with TemporaryDirectory() as folder:
         coarse, exact = (Path(folder, name) for name in ("coarse", "exact"))
@@ -40,15 +41,10 @@ def run(
             done.append(table)
             if not as_json:
                 print_table(table.title, table.headings, table.rows)
-                for note in table.notes:
-                    say(note)
+            if write:
+                _write(done, f"{said} --write")
     if as_json:
         print_json({"tables": [table._asdict() for table in done]})
-    if write:
-        _write(
-            done,
-            f"--orders {orders} --parents {parents} --seed {seed}{' --fine DIR' if fine else ''} --write",
-        )
 
 
 def _tables(
@@ -65,6 +61,6 @@ def _write(tables: Sequence[Table], arguments: str) -> None:
     lines = [text.split("\n## ", 1)[0].rstrip(), ""]
     for table in tables:
         lines += [f"## {table.title}", "", *markdown_table(table.headings, table.rows)]
-        lines += ["", *table.notes, ""]
+        lines.append("")
     lines.append(f"Written by `python -m studies engines --lake L {arguments}`.")
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Tables of resting orders at the touch in two engines."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,12 +21,11 @@ ALL: Final = "all"
 
 
 class Table(NamedTuple):
-    """Title, headings, rows, and sentences below."""
+    """Title, headings, rows."""
 
     title: str
     headings: Sequence[str]
     rows: list[list[str]]
-    notes: Sequence[str] = ()
 
 
 class Setting(NamedTuple):
@@ -40,12 +40,20 @@ class Setting(NamedTuple):
         self, symbol: str, orders: int, days: int, lots: int, latency_ms: int
     ) -> t.Compared:
         """Both engines on so many orders of a symbol, evenly over so many of its days."""
-        dates = some_days(self.lake, symbol, days)
-        say_progress(f"{symbol}: {orders} orders of {lots} on {len(dates)} days, {latency_ms} ms")
-        return t.compare(
-            self.lake, symbol, dates, -(-orders // len(dates)), lots, 1_000_000 * latency_ms, self.seed, self.python,
-            self.folder,
-        )  # fmt: skip
+        return _compare(self, symbol, orders, days, lots, latency_ms)
+
+
+@cache
+def _compare(
+    setting: Setting, symbol: str, orders: int, days: int, lots: int, latency_ms: int
+) -> t.Compared:
+    """As :meth:`Setting.compare`, kept: tables share some."""
+    dates = some_days(setting.lake, symbol, days)
+    say_progress(f"{symbol}: {orders} orders of {lots} on {len(dates)} days, {latency_ms} ms")
+    return t.compare(
+        setting.lake, symbol, dates, -(-orders // len(dates)), lots, 1_000_000 * latency_ms, setting.seed,
+        setting.python, setting.folder,
+    )  # fmt: skip
 
 
 def symbols_of(lake: Lake) -> list[str]:

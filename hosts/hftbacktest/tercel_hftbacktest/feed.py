@@ -106,20 +106,33 @@ def between(events: Events, begin_ns: int, end_ns: int) -> Events:
     [4, 9, 10]
     """
     start, stop = np.searchsorted(events["exch_ts"], [begin_ns, end_ns])
-    resting: dict[int, Events] = {}
-    before = events[:start]
-    for kind, order_id, row in zip(
-        kinds(before).tolist(), before["order_id"].tolist(), before, strict=True
-    ):
-        if kind == ADD_ORDER_EVENT:
-            resting[order_id] = row.copy()
-        elif kind == CANCEL_ORDER_EVENT:
-            resting.pop(order_id, None)
-        elif kind == MODIFY_ORDER_EVENT and order_id in resting:
-            held = resting[order_id]
-            if row["qty"] > held["qty"] or row["px"] != held["px"]:
-                resting[order_id] = resting.pop(order_id)
-            resting[order_id]["qty"], resting[order_id]["px"] = row["qty"], row["px"]
-    opening = np.array(list(resting.values()), event_dtype)
+    opening = resting(events[:start])
     opening["exch_ts"] = opening["local_ts"] = begin_ns
     return np.concatenate((opening, events[start:stop], event(0, 0, end_ns, 0.0, 0.0, 0)))
+
+
+def resting(events: Events) -> Events:
+    """Orders that rest after some events, as events that add them, in their order of priority.
+
+    A modification with more lots, or another price, is behind the others.
+
+    >>> rows = [event(ADD_ORDER_EVENT, BUY_EVENT, n, 9.0, 5, n) for n in (1, 2, 3)]
+    >>> rows += [event(CANCEL_ORDER_EVENT, BUY_EVENT, 4, 9.0, 5, 2), event(MODIFY_ORDER_EVENT, BUY_EVENT, 5, 9.0, 7, 1)]
+    >>> resting(np.concatenate(rows))[["order_id", "qty"]].tolist()
+    [(3, 5.0), (1, 7.0)]
+    """
+    of_order = (ADD_ORDER_EVENT, CANCEL_ORDER_EVENT, MODIFY_ORDER_EVENT)
+    place = np.flatnonzero(np.isin(kinds(events), of_order))
+    place = place[np.argsort(events["order_id"][place], kind="stable")]
+    rows = events[place]
+    kind, same = kinds(rows), rows["order_id"][1:] == rows["order_id"][:-1]
+    behind = kind == ADD_ORDER_EVENT
+    worse = (rows["qty"][1:] > rows["qty"][:-1]) | (rows["px"][1:] != rows["px"][:-1])
+    behind[1:] |= (kind[1:] == MODIFY_ORDER_EVENT) & same & worse
+    joined = np.maximum.accumulate(np.where(behind, np.arange(len(rows)), 0))
+    last = np.append(~same, True) & (kind != CANCEL_ORDER_EVENT) if len(rows) else behind
+    order = np.argsort(place[joined[last]])
+    found = rows[last][order]
+    bits = np.uint64(KIND_BITS)
+    found["ev"] = (found["ev"] & ~bits) | np.uint64(ADD_ORDER_EVENT)
+    return np.asarray(found)
