@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from studies.engines import touch_orders as t
-from tercel.core import Bools, say_progress
+from tercel.core import NS_PER_SECOND, Bools, say_progress
 from tercel.market.tape import Lake
 
 DAYS: Final = 4
@@ -61,10 +61,20 @@ def symbols_of(lake: Lake) -> list[str]:
     return sorted({instrument.symbol for instrument in lake.list()})
 
 
+@cache
+def whole_days(lake: Lake, symbol: str) -> tuple[str, ...]:
+    """Days of a symbol whose tape goes on into the last quarter of an hour of the session."""
+    days = (lake.read(symbol, date) for date in lake.days(symbol))
+    return tuple(
+        instrument.date
+        for instrument, events in days
+        if events.exch_ns[-1] > instrument.session_close_ns - t.SKIP_S * NS_PER_SECOND
+    )
+
+
 def some_days(lake: Lake, symbol: str, count: int) -> list[str]:
-    """So many days of a symbol, evenly over those that have at least half as many rows as the median (no holidays)."""
-    rows = {one.date: one.rows for one in lake.list() if one.symbol == symbol}
-    dates = [date for date, n in rows.items() if 2 * n >= np.median(list(rows.values()))]
+    """So many whole days of a symbol, evenly over them."""
+    dates = whole_days(lake, symbol)
     chosen = np.arange(min(count, len(dates))) * len(dates) // min(count, len(dates))
     return [dates[number] for number in chosen.tolist()]
 
