@@ -24,7 +24,8 @@ BASE: Final = "twap_repeg"
 STRATEGIES: Final = (BASE, "guarded", "peg_touch", "default")
 HORIZON_S: Final = 600.0
 DECISIONS: Final = 20
-WARMUP_S: Final = 300.0
+WARMUP_S: Final = 900.0
+"""As long as forecasts look back."""
 WAITING: Final = 0.4
 """Cost of waiting over half the spread, told to strategies that read it; the usual one."""
 _ORDER, _NS, _PRICE, _SIZE, _PASSIVE = range(5)

@@ -13,12 +13,12 @@ import numpy as np
 from studies.engines.hosts import Job, do_jobs
 from studies.tape.commands_again import Command, send_again
 from tercel import Task
-from tercel.core import NO_ASK, NO_BID, NS_PER_SECOND, Bools, Longs
+from tercel.core import ADD, EXECUTE, NO_ASK, NO_BID, NS_PER_SECOND, Bools, Longs
 from tercel.execution import step
 from tercel.feeds.export import write_day
 from tercel.lab.evaluation import Episodes, Plan, window_row
 from tercel.market.simulator import Source, TapeDay, layout as sim, replay_source
-from tercel.market.tape import Lake
+from tercel.market.tape import Events, Lake
 
 HOLD_S: Final = 60
 SKIP_S: Final = 900
@@ -119,10 +119,12 @@ def fills_here(source: Source, orders: Orders, plan: Plan, lots: int) -> Fills:
 
 
 class Compared(NamedTuple):
-    """Fills of the same orders in the replay, by bound, and in hftbacktest, by feed."""
+    """Fills of the same orders in the replay, by bound, and in hftbacktest, by feed; all (n,)."""
 
     here: Mapping[str, Fills]
     there: Mapping[str, Fills]
+    older: Bools
+    """Whether the first fill under `strict` is a trade with an order from before the recording."""
 
 
 def compare(
@@ -140,6 +142,7 @@ def compare(
     here: dict[str, list[Fills]] = {bound: [] for bound in BOUNDS}
     there: dict[str, list[Fills]] = {feed: [] for feed in FEEDS}
     jobs: list[Job] = []
+    older: list[Bools] = []
     for number, date in enumerate(dates):
         source, (day,) = replay_source(lake, symbol, [date])
         orders, plan = draw(
@@ -148,6 +151,7 @@ def compare(
         for bound in BOUNDS:
             bounded, _ = replay_source(lake, symbol, [date], bound=bound)
             here[bound].append(fills_here(bounded, orders, plan, lots))
+        older.append(_with_older_orders(lake.read(symbol, date)[1], here[STRICT][-1]))
         exported = exported_day(lake, symbol, date, folder)
         sent = folder / f"orders-{symbol}-{date}.npz"
         origin = day.instrument.price_origin
@@ -166,7 +170,14 @@ def compare(
     return Compared(
         {bound: joined(parts) for bound, parts in here.items()},
         {feed: joined(parts) for feed, parts in there.items()},
+        np.concatenate(older),
     )
+
+
+def _with_older_orders(events: Events, fills: Fills) -> Bools:
+    """Whether each first fill is at the time of a trade with an order that the tape never added."""
+    known = np.isin(events.order_id, events.order_id[events.kind == ADD])
+    return np.isin(fills.ns, events.exch_ns[(events.kind == EXECUTE) & ~known])
 
 
 def exported_day(lake: Lake, symbol: str, date: str, folder: Path) -> Path:
@@ -177,8 +188,9 @@ def exported_day(lake: Lake, symbol: str, date: str, folder: Path) -> Path:
     return file
 
 
-QUEUE, OWN, ROUNDING, OTHER = "queue", "own orders in the book", "rounding", "not explained"
-CAUSES: Final = (QUEUE, OWN, ROUNDING, OTHER)
+QUEUE, OWN, ROUNDING = "queue", "own orders in the book", "rounding"
+OLDER, OTHER = "orders from before the recording", "not explained"
+CAUSES: Final = (QUEUE, OWN, ROUNDING, OLDER, OTHER)
 
 
 def causes_of(found: Compared) -> Longs:
@@ -187,7 +199,7 @@ def causes_of(found: Compared) -> Longs:
     A cause is what takes the difference away as it is switched off. Trades through a price alone fill in hftbacktest
     (`THROUGH`): it is the queue, or an own order alone beyond the touch if showing aggressors changed the lots. A trade
     behind the own order that `kind` lets pass had older orders at its tick before it: it came at a better price
-    within the tick.
+    within the tick. Of trades with orders from before the recording hftbacktest knows nothing.
     """
     strict, kind = found.here[STRICT], found.here[KIND]
     plain, shown, through = (found.there[feed] for feed in FEEDS)
@@ -197,4 +209,5 @@ def causes_of(found: Compared) -> Longs:
     behind = open_ & plain.same_lots(shown)
     cause[behind & shown.same_lots(kind)] = CAUSES.index(QUEUE)
     cause[behind & ~shown.same_lots(kind)] = CAUSES.index(ROUNDING)
+    cause[(cause == CAUSES.index(OTHER)) & found.older] = CAUSES.index(OLDER)
     return np.asarray(cause)

@@ -109,6 +109,7 @@ def together(parts: Sequence[t.Compared]) -> t.Compared:
     return t.Compared(
         {bound: t.joined([part.here[bound] for part in parts]) for bound in t.BOUNDS},
         {feed: t.joined([part.there[feed] for part in parts]) for feed in t.FEEDS},
+        np.concatenate([part.older for part in parts]),
     )
 
 

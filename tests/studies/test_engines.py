@@ -103,10 +103,13 @@ def test_each_difference_has_the_cause_that_takes_it_away() -> None:
     def fills(*lots: int) -> t.Fills:
         return t.Fills(np.array(lots), np.array(lots))
 
-    here = {t.STRICT: fills(1, 0, 0, 1, 0), t.KIND: fills(1, 1, 0, 1, 0)}
-    there = {t.PLAIN: fills(1, 1, 1, 0, 1), t.SHOWN: fills(1, 1, 1, 1, 1), t.THROUGH: fills(1, 0, 0, 1, 1)}  # fmt: skip
-    causes = [t.CAUSES[one] if one >= 0 else "" for one in t.causes_of(t.Compared(here, there))]
-    assert causes == ["", t.QUEUE, t.ROUNDING, t.OWN, t.OTHER]
+    here = {t.STRICT: fills(1, 0, 0, 1, 0, 1), t.KIND: fills(1, 1, 0, 1, 0, 1)}
+    there = {t.PLAIN: fills(1, 1, 1, 0, 1, 0), t.SHOWN: fills(1, 1, 1, 1, 1, 0), t.THROUGH: fills(1, 0, 0, 1, 1, 0)}  # fmt: skip
+    older = np.array([False, False, False, False, False, True])
+    causes = [
+        t.CAUSES[one] if one >= 0 else "" for one in t.causes_of(t.Compared(here, there, older))
+    ]
+    assert causes == ["", t.QUEUE, t.ROUNDING, t.OWN, t.OTHER, t.OLDER]
 
 
 def test_a_bar_holds_inside_both_intervals() -> None:
