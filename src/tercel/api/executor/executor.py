@@ -231,7 +231,9 @@ class Executor:
 
     @property
     def next_decision_ns(self) -> int | None:
-        """When :meth:`commands` is to be called next, ns; None where only events matter."""
+        """When :meth:`commands` is to be called next, ns: now, if something is to be sent; None where only events matter."""
+        if self._outbox:
+            return self._now
         due_ns = self._executor.due_ns if self.ready and not self.stopped else FOREVER_NS
         return None if due_ns >= FOREVER_NS else max(due_ns, self._now)
 
@@ -530,6 +532,14 @@ class Executor:
         """Rely no more on the desk's executor: cancel its orders; another one works what is left once they have ended."""
         if not self._executor.detach_reason:
             self._executor.states.add(StateReason.DETACHED, reason)
+        unsent = [command.name for command in self._outbox if isinstance(command, Place)]
+        self._outbox = [command for command in self._outbox if command.name not in unsent]
+        for name in unsent:
+            event = OrderEvent("rejected", ns, text="never sent")
+            message = message_of(event, self._orders.get(name), self._requests, self._units)
+            if isinstance(message, o.Report):
+                self._orders.apply(entry_in(message))
+                self._book.settle_rest(message)
         for order in self._orders.live():
             if order.pending or order.done:
                 continue
@@ -734,6 +744,7 @@ class Executor:
         """Record a call, then carry it out."""
         self._record.append(msgspec.msgpack.encode((kind, *arguments)))
         self._now = arguments[0]
+        self._join_missed(self._now)
         self._APPLY[kind](self, *arguments)
 
     _APPLY: Final = (
@@ -746,6 +757,17 @@ class Executor:
         _apply_time,
         _apply_fetch,
     )
+
+    def _join_missed(self, ns: int) -> None:
+        """Make one decision, now, of those that a late caller has missed: what they would have sent in between is past."""
+        executor = self._executor
+        interval_ns = self._task.horizon_ns // self._task.decisions
+        if executor.arrived and not executor.done and executor.due_ns <= ns - interval_ns:
+            state = executor.driver.state
+            passed_ns = min(ns - int(state[sim.START_NS]), int(state[sim.HORIZON_NS]))
+            number = passed_ns * int(state[sim.DECISIONS]) // int(state[sim.HORIZON_NS])
+            state[sim.DECISION] = max(int(state[sim.DECISION]), number)
+            state[sim.DUE_NS] = ns
 
     def _check(self, ns: int, symbol: str, book: type[LevelBook | OrderBook] | None = None) -> None:
         """Refuse a time that goes back, another instrument, and totals beside depth by order."""
