@@ -157,6 +157,7 @@ class Executor:
         self.strategy = strategy_for(strategy, estimates)
         terms = {"warmup_s": warmup_s} | ({} if latency is None else {"latency": latency})
         self._task, self._limit = parent.task(instrument, **terms)
+        self._interval_ns = self._task.horizon_ns // self._task.decisions
         self._settings = Settings(latency, fees, own_orders_shown, amends, warmup_s, seed)
         self._units = Units(instrument)
         maker_fee, taker_fee, maker_rate, taker_rate = fees.kernel_values(self._units.listing.tick)
@@ -213,8 +214,7 @@ class Executor:
             return "a whole book"
         if None in (follower.quotes.bid, follower.quotes.ask):
             return "prices on both sides"
-        interval_ns = self._task.horizon_ns // self._task.decisions
-        missing_ns = interval_ns - (max(self._now, follower.now_ns) - follower.began_ns)
+        missing_ns = self._interval_ns - (max(self._now, follower.now_ns) - follower.began_ns)
         if missing_ns <= 0:
             return ""
         return f"{missing_ns / NS_PER_SECOND:g} s more of market data"
@@ -782,8 +782,8 @@ class Executor:
     def _join_missed(self, ns: int) -> None:
         """Make one decision, now, of those that a late caller has missed: what they would have sent in between is past."""
         executor = self._executor
-        interval_ns = self._task.horizon_ns // self._task.decisions
-        if executor.arrived and not executor.done and executor.due_ns <= ns - interval_ns:
+        missed = executor.due_ns <= ns - self._interval_ns
+        if missed and executor.arrived and not executor.done:
             state = executor.driver.state
             passed_ns = min(ns - int(state[sim.START_NS]), int(state[sim.HORIZON_NS]))
             number = passed_ns * int(state[sim.DECISIONS]) // int(state[sim.HORIZON_NS])
