@@ -1,20 +1,25 @@
 """Market data as a caller gives them, checked and turned into changes of levels and orders in ticks and lots."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from tercel.api.executor.terms import Number
 from tercel.api.executor.units import Units, side_of
 from tercel.core import vocabulary as v
 from tercel.core.errors import TapeError, check_known
 from tercel.core.link.level_book import LevelBook, OrderBook
-from tercel.core.vocabulary import BUY, FOREVER_NS, SELL
+from tercel.core.vocabulary import BUY, FOREVER_NS, MOST_LOTS, NO_ASK, SELL
 
 Level = Sequence[Number]
 """Price and size of a level; what follows them is not read."""
-LevelChange = tuple[int, int, int]
+Side = Annotated[int, Meta(ge=-1, le=1)]
+Ticks = Annotated[int, Meta(gt=-NO_ASK, lt=NO_ASK)]
+Lots = Annotated[int, Meta(ge=0, lt=MOST_LOTS)]
+LevelChange = tuple[Side, Ticks, Lots]
 """Side, price in ticks, lots."""
-OrderChange = tuple[int, Any, int, int, int]
+OrderChange = tuple[Annotated[int, Meta(ge=v.ADD, le=v.TRADE_HIDDEN)], str, Side, Ticks, Lots]
 """Kind of the tape, the venue's id, side, price in ticks, lots."""
 _Given = tuple[list[tuple[Number, Number]], list[tuple[Number, Number]]]
 _KINDS: Final = {
@@ -107,17 +112,18 @@ class LevelInput:
         }
         self._refuse_crossed(wanted, whole)
         if whole:
-            wanted |= dict.fromkeys(self._gone(wanted), 0)
+            wanted |= dict.fromkeys(self._gone(wanted, snapshot), 0)
         return [
             (*key, lots)
             for key, lots in wanted.items()
             if snapshot or lots != self._shown.get(key, 0) or key in self.stale
         ]
 
-    def _gone(self, wanted: dict[tuple[int, int], int]) -> list[tuple[int, int]]:
-        """Levels that a whole book shows no more; beyond the last of a full window nothing is said."""
+    def _gone(self, wanted: dict[tuple[int, int], int], snapshot: bool) -> list[tuple[int, int]]:
+        """Levels that a whole book shows no more; beyond the last of a full window nothing is said, but nothing is known either
+        in a snapshot."""
         last = {}
-        for side in (BUY, SELL) if self._levels else ():
+        for side in (BUY, SELL) if self._levels and not snapshot else ():
             prices = [price * side for level_side, price in wanted if level_side == side]
             if len(prices) >= self._levels:
                 last[side] = min(prices)
@@ -166,7 +172,7 @@ def order_changes(
         rows.append(
             (
                 _KINDS[kind],
-                id_,
+                f"{id_}",  # whatever names it: text is the same after a restart
                 side_of(side) if placed else 0,
                 units.ticks(price) if placed and price is not None else 0,
                 0 if kind == "delete" else units.lots(size),
