@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import tercel as tc
+from tercel.api.executor.units import Units
 from tercel.core.errors import ConfigError, OrderError, PolicyError, TapeError, TercelError
 
 S = 10**9
@@ -519,6 +520,20 @@ def test_times_and_names_of_tables_are_taken_and_times_of_floats_are_not() -> No
 def test_a_size_that_is_no_number_is_refused(size: Any) -> None:
     with pytest.raises(OrderError, match="a size from 0"):
         working().on_book(61 * S, [(9.99, size)], ASKS)
+
+
+def test_what_was_returned_does_not_change() -> None:
+    executor = working("twap_take")
+    first = executor.commands(60 * S), executor.commands(60 * S)
+    executor.on_order("parent.1", "filled", 60 * S, price=10.01, size=1000, execution="T1")
+    executor.commands(60 * S).append(tc.Cancel("parent.9"))
+    assert len(executor.commands(70 * S)) == 1
+    assert (len(first[0]), first[1]) == (1, [])
+
+
+@given(st.integers(0, 2**30 - 1), st.sampled_from(["100", "0.01", "0.1", "0.00001"]))
+def test_lots_of_floats(lots: int, lot: str) -> None:
+    assert Units(tc.Instrument("XYZ", "0.01", lot)).lots(float(lots * Decimal(lot))) == lots
 
 
 FORGED = st.sampled_from([-1, 0, 7, 2**31, 2**62, 2**64 - 1, 1.5, None, "x", [], {}])

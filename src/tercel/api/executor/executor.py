@@ -650,7 +650,7 @@ class Executor:
         if self._due_ns <= now_ns:
             self._call(_TIME, now_ns)
         self._now = now_ns
-        commands = self._outbox
+        commands = [*self._outbox]
         if commands:
             self._call(_FETCH, now_ns)
         return commands

@@ -53,7 +53,7 @@ class Units:
             number = -1.0
         if not 0.0 <= number < self._most:
             raise OrderError("a size from 0 on, below 2**30 lots", repr(size), "correct it")
-        return int(number / self._lot_size + 1e-9) or int(number > 0.0)
+        return int(number / self._lot_size + 1e-6) or int(number > 0.0)
 
     def price(self, ticks: int) -> Decimal:
         """Ticks as a price."""
