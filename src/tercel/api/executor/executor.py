@@ -670,6 +670,7 @@ class Executor:
         if not had_arrived and not self.parent.start_ns and not self._end_ns:
             self._executor = self._new_executor(now_ns, self._task, self._task.quantity)
         self._send(self._executor.on_time(now_ns), now_ns)
+        self._executor.take_rows()  # a desk's record, which nobody reads here
         if not had_arrived and self._executor.arrived and not self._end_ns:
             state = self._executor.driver.state
             self._end_ns = int(state[sim.START_NS] + state[sim.HORIZON_NS])
