@@ -78,9 +78,9 @@ def test_changes_before_a_whole_book_and_orders_that_never_came_are_refused() ->
     executor.on_orders(
         0, [("add", 1, "buy", 9.99, 100), ("add", 2, "sell", 10.01, 100)], whole=True
     )
-    with pytest.raises(TapeError, match="was added"):
+    with pytest.raises(TapeError, match="were added"):
         executor.on_orders(1, [("execute", 3, None, None, 100)])
-    with pytest.raises(TapeError, match="not there yet"):
+    with pytest.raises(TapeError, match="new orders of some lots"):
         executor.on_orders(1, [("add", 2, "sell", 10.02, 100)])
     with pytest.raises(TapeError, match="either level totals or depth"):
         executor.on_book(1, BIDS, ASKS)
@@ -534,6 +534,25 @@ def test_what_was_returned_does_not_change() -> None:
 @given(st.integers(0, 2**30 - 1), st.sampled_from(["100", "0.01", "0.1", "0.00001"]))
 def test_lots_of_floats(lots: int, lot: str) -> None:
     assert Units(tc.Instrument("XYZ", "0.01", lot)).lots(float(lots * Decimal(lot))) == lots
+
+
+def test_changes_of_one_call_are_checked_in_their_order() -> None:
+    executor = tc.Executor("twap_take", INSTRUMENT, tc.Parent("buy", 600, "1min", decisions=6))
+    orders = [("add", 1, "buy", 9.99, 100), ("add", 2, "sell", 10.01, 100)]
+    executor.on_orders(1, orders, whole=True)
+    saved = executor.save()
+    for changes in (
+        [("delete", 1, None, None, 0), ("reduce", 1, None, None, 100)],
+        [("execute", 1, None, None, 100), ("delete", 1, None, None, 0)],
+        [("add", 3, "buy", 9.98, 0)],
+    ):
+        with pytest.raises(TapeError, match="of some lots"):
+            executor.on_orders(2, changes)
+    with pytest.raises(OrderError, match="a price"):
+        executor.on_orders(2, [("add", 3, "buy", None, 100)])
+    assert executor.save() == saved
+    executor.on_orders(2, [("delete", 1, None, None, 0), ("add", 1, "buy", 9.98, 200)])
+    assert executor._follower.depth(1) == [(998, 2)]
 
 
 FORGED = st.sampled_from([-1, 0, 7, 2**31, 2**62, 2**64 - 1, 1.5, None, "x", [], {}])

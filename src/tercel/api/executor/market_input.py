@@ -174,7 +174,7 @@ def order_changes(
                 _KINDS[kind],
                 f"{id_}",  # whatever names it: text is the same after a restart
                 side_of(side) if placed else 0,
-                units.ticks(price) if placed and price is not None else 0,
+                units.ticks(price) if placed else 0,  # type: ignore[arg-type]  # None is refused
                 0 if kind == "delete" else units.lots(size),
             )
         )
@@ -182,17 +182,22 @@ def order_changes(
 
 
 def refuse_unknown(rows: Iterable[OrderChange], book: LevelBook | OrderBook, whole: bool) -> None:
-    """Raise TapeError for changes of orders that never came, and adds of orders that are there."""
+    """Raise TapeError for changes of orders that are not there, and for adds of orders that are, or of no lots."""
     known = book if isinstance(book, OrderBook) and not whole else None
-    added = set()
-    for kind, id_, *_ in rows:
-        there = id_ in added or (known is not None and known.knows(id_))
+    lots_of: dict[str, int] = {}
+    for kind, id_, _, _, lots in rows:
+        if kind == v.TRADE_HIDDEN:
+            continue
+        there = lots_of[id_] if id_ in lots_of else known.lots_of(id_) if known else 0
         if kind == v.ADD:
-            added.add(id_)
-        lost = not there and not (known is not None and known.taken)
-        if kind != v.TRADE_HIDDEN and (there if kind == v.ADD else lost):
+            wrong = there > 0 or not lots
+            lots_of[id_] = lots
+        else:
+            wrong = not there and not (known is not None and known.taken)
+            lots_of[id_] = 0 if kind == v.DELETE else max(there - lots, 0)
+        if wrong:
             raise TapeError(
-                "an order that is not there yet" if there else "an order that was added",
-                f"{id_!r} of {book.instrument}",
+                "new orders of some lots, and changes of orders that were added",
+                f"{id_!r} of {book.instrument}, which has {there} lots",
                 "call on_gap, then give all orders with whole=True",
             )
