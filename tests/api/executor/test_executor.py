@@ -555,6 +555,47 @@ def test_changes_of_one_call_are_checked_in_their_order() -> None:
     assert executor._follower.depth(1) == [(998, 2)]
 
 
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), levels=st.sampled_from([1, 2, 5]))
+def test_levels_that_leave_a_window_and_come_back_are_those_of_the_venue(
+    seed: int, levels: int
+) -> None:
+    """Whole books, changes alone and gaps: what is known inside the window is what the venue shows."""
+    rng, mid, before = random.Random(seed), 1000, None
+    executor = tc.Executor(
+        "twap_take", tc.Instrument("XYZ", "0.01", 1, levels=levels), tc.Parent("buy", 10, "10min")
+    )
+    all_levels: dict[int, dict[int, int]] = {1: {}, -1: {}}
+    for moment in range(1, 60):
+        mid += rng.randint(-5, 5) if rng.random() < 0.3 else 0
+        shown = []
+        for side, of in all_levels.items():
+            best = mid + (side < 0)
+            for price in [price for price in of if (price - best) * side > 0 or rng.random() < 0.1]:
+                del of[price]
+            of |= {best - side * i: rng.randint(1, 50) for i in range(12) if rng.random() < 0.5}
+            of.setdefault(best, 5)
+            shown.append(
+                dict(sorted(of.items(), key=lambda level, side=side: -level[0] * side)[:levels])
+            )
+        if before is None or rng.random() < 0.1:
+            executor.on_gap(moment * S)
+        if not executor._book.ready or rng.random() < 0.3:
+            executor.on_book(moment * S, *([(p / 100, q) for p, q in of.items()] for of in shown))
+        else:
+            pairs = list(zip(shown, before or [], strict=True))
+            changes = [
+                [(p / 100, now.get(p, 0)) for p in now | then if now.get(p) != then.get(p)]
+                for now, then in pairs
+            ]
+            executor.on_book(moment * S, *changes, whole=False)
+        before = shown
+        for side, of in zip((1, -1), shown, strict=True):
+            last = min(price * side for price in of)
+            known = executor._follower.depth(side)
+            assert {p: q for p, q in known if p * side >= last} == of
+
+
 FORGED = st.sampled_from([-1, 0, 7, 2**31, 2**62, 2**64 - 1, 1.5, None, "x", [], {}])
 
 

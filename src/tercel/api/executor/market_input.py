@@ -110,23 +110,42 @@ class LevelInput:
             for side, levels in zip((BUY, SELL), given, strict=True)
             for price, size in levels
         }
-        self._refuse_crossed(wanted, whole)
-        if whole:
-            wanted |= dict.fromkeys(self._gone(wanted, snapshot), 0)
+        if self._levels and not whole:
+            wanted |= self._window_after(wanted)
+        self._refuse_crossed(wanted, whole or self._levels > 0)
+        if whole or self._levels:
+            wanted |= dict.fromkeys(self._gone(wanted, whole, snapshot), 0)
         return [
             (*key, lots)
             for key, lots in wanted.items()
             if snapshot or lots != self._shown.get(key, 0) or key in self.stale
         ]
 
-    def _gone(self, wanted: dict[tuple[int, int], int], snapshot: bool) -> list[tuple[int, int]]:
-        """Levels that a whole book shows no more; beyond the last of a full window nothing is said, but nothing is known either
-        in a snapshot."""
+    def _window_after(self, changes: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+        """The window after changes in it: a venue tells no more of levels that have left it, and of all that come back."""
+        window: dict[tuple[int, int], int] = {}
+        for side in (BUY, SELL):
+            prices = sorted((price * side for of, price in self._shown if of == side), reverse=True)
+            keys = [(side, price * side) for price in prices[: self._levels]]
+            after = {key: self._shown[key] for key in keys}
+            after |= {key: lots for key, lots in changes.items() if key[0] == side}
+            keys = sorted(
+                (key for key, lots in after.items() if lots), key=lambda key: -key[1] * side
+            )
+            window |= {key: after[key] for key in keys[: self._levels]}
+        return window
+
+    def _gone(
+        self, wanted: dict[tuple[int, int], int], whole: bool, snapshot: bool
+    ) -> list[tuple[int, int]]:
+        """Levels that are shown no more; beyond the last of a full window nothing is said, but nothing is known either in a
+        snapshot."""
         last = {}
         for side in (BUY, SELL) if self._levels and not snapshot else ():
-            prices = [price * side for level_side, price in wanted if level_side == side]
-            if len(prices) >= self._levels:
-                last[side] = min(prices)
+            prices = [price * side for (of, price), lots in wanted.items() if lots and of == side]
+            if prices and (len(prices) >= self._levels or not whole):
+                prices.sort(reverse=True)
+                last[side] = prices[-1 if whole else min(len(prices), self._levels) - 1]
         return [
             (side, price)
             for side, price in self._shown
