@@ -110,6 +110,7 @@ class LevelInput:
             for side, levels in zip((BUY, SELL), given, strict=True)
             for price, size in levels
         }
+        stale = self.stale & wanted.keys()
         if self._levels and not whole:
             wanted |= self._window_after(wanted)
         self._refuse_crossed(wanted, whole or self._levels > 0)
@@ -118,7 +119,7 @@ class LevelInput:
         return [
             (*key, lots)
             for key, lots in wanted.items()
-            if snapshot or lots != self._shown.get(key, 0) or key in self.stale
+            if snapshot or lots != self._shown.get(key, 0) or key in stale
         ]
 
     def _window_after(self, changes: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
