@@ -1,0 +1,130 @@
+"""A recorded day as NautilusTrader's data: from its Parquet catalog, or from a lake of Tercel."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from nautilus_trader.model.currencies import USD
+from nautilus_trader.model.data import BookOrder, OrderBookDelta, OrderBookDeltas, TradeTick
+from nautilus_trader.model.enums import AggressorSide, BookAction, OrderSide, RecordFlag
+from nautilus_trader.model.identifiers import InstrumentId, Symbol, TradeId, Venue
+from nautilus_trader.model.instruments import Equity, Instrument
+from nautilus_trader.model.objects import Price, Quantity
+from nautilus_trader.persistence.catalog import ParquetDataCatalog
+
+from tercel.core.errors import DataError, refuse_if
+from tercel.core.vocabulary import (
+    ADD,
+    DELETE,
+    EXECUTE,
+    MODIFY,
+    NS_PER_SECOND,
+    REDUCE,
+    TRADE_HIDDEN,
+)
+from tercel.market.tape.lake import Lake
+from tercel.market.tape.local_times import midnight_ns
+from tercel.market.tape.schema import MESSAGE_END
+
+AFTER_NS = 60 * NS_PER_SECOND
+"""Data that are kept behind the last horizon, so that its last commands find a book."""
+
+
+def day_of(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any]]:
+    """The instrument of a day and its deltas and trades in the order of time.
+
+    Parameters
+    ----------
+    folder : Path
+        A Parquet catalog of NautilusTrader (``tercel data export``), or a lake.
+    symbol, date : str
+
+    Raises
+    ------
+    TercelError
+        The day is not there, or it is not recorded order by order.
+    """
+    refuse_if(not folder.is_dir(), "a folder of an export, or a lake", str(folder), "write its path", DataError)
+    if any(folder.glob("venue=*")):
+        return lake_day(folder, symbol, date)
+    root = folder if (folder / "data").is_dir() else folder / "catalog"
+    catalog = ParquetDataCatalog(str(root))
+    found = [one for one in catalog.instruments() if one.id.symbol.value == symbol]
+    refuse_if(not found, f"{symbol} in the catalog", str(folder), "export its day", DataError)
+    name = found[0].id.value
+    span = {"identifiers": [name], "start": date, "end": f"{date}T23:59:59.999999999"}
+    data: list[Any] = catalog.query(TradeTick, **span)
+    data += OrderBookDeltas.batch(catalog.query(OrderBookDelta, **span))
+    refuse_if(not data, f"{symbol} {date} in the catalog", str(folder), "export that day", DataError)
+    data.sort(key=lambda one: one.ts_init)
+    return found[0], data
+
+
+def lake_day(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any]]:
+    """The same from a lake: each message is one batch of deltas of orders, a trade before the batch that shows it."""
+    recorded, events = Lake.existing(folder).read(symbol, date)
+    known = {ADD, REDUCE, DELETE, EXECUTE, TRADE_HIDDEN, MODIFY}
+    strange = {int(kind) for kind in set(events.kind.tolist()) - known}
+    refuse_if(
+        bool(strange) or recorded.lot_units.denominator > 1,
+        "a day of whole shares, recorded order by order",
+        f"{symbol} {date} with kinds {sorted(strange)}, lot {recorded.lot_units}",
+        "take a day of an L3 feed of shares",
+        DataError,
+    )
+    tick = Decimal(str(recorded.tick))
+    precision = max(0, -int(tick.normalize().as_tuple().exponent))
+    name = InstrumentId(Symbol(symbol), Venue(recorded.venue))
+    lot = int(recorded.lot_units)
+    opened = midnight_ns(date, recorded.timezone)
+    instrument = Equity(
+        name, name.symbol, USD, precision, Price(tick, precision), Quantity.from_int(lot), opened, opened,
+    )  # fmt: skip
+    columns = [
+        getattr(events, column).tolist()
+        for column in ("exch_ns", "seq", "kind", "order_id", "side", "price_ticks", "qty_lots", "flags")
+    ]
+    data: list[Any] = []
+    orders: dict[int, tuple[int, int, int]] = {}
+    batch: list[OrderBookDelta] = []
+
+    def delta(action: BookAction, key: int, side: int, ticks: int, lots: int, ns: int, seq: int) -> None:
+        shown = BookOrder(
+            OrderSide.BUY if side > 0 else OrderSide.SELL,
+            Price((ticks + recorded.price_origin) * tick, precision),
+            Quantity.from_int(lots * lot),
+            key,
+        )
+        batch.append(OrderBookDelta(name, action, shown, RecordFlag.F_LAST, seq, ns, ns))
+
+    for row, (ns, seq, kind, key, side, ticks, lots, flags) in enumerate(zip(*columns, strict=True)):
+        if kind in (EXECUTE, TRADE_HIDDEN):
+            data.append(
+                TradeTick(
+                    name,
+                    Price((ticks + recorded.price_origin) * tick, precision),
+                    Quantity.from_int(lots * lot),
+                    {1: AggressorSide.SELLER, -1: AggressorSide.BUYER}.get(side, AggressorSide.NO_AGGRESSOR),
+                    TradeId(str(row)),
+                    ns,
+                    ns,
+                )
+            )
+        if kind in (ADD, MODIFY):
+            if key in orders:
+                delta(BookAction.DELETE, key, *orders[key], ns, seq)
+            orders[key] = side, ticks, lots
+            delta(BookAction.ADD, key, side, ticks, lots, ns, seq)
+        elif kind != TRADE_HIDDEN and key in orders:
+            side, ticks, had = orders.pop(key)
+            if kind != DELETE and lots < had:
+                orders[key] = side, ticks, had - lots
+                delta(BookAction.UPDATE, key, side, ticks, had - lots, ns, seq)
+            else:
+                delta(BookAction.DELETE, key, side, ticks, 0, ns, seq)
+        if flags & MESSAGE_END and batch:
+            data.append(OrderBookDeltas(name, batch))
+            batch = []
+    return instrument, data
