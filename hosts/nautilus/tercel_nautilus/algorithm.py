@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.events import TimeEvent
 from nautilus_trader.config import ExecAlgorithmConfig
 from nautilus_trader.core.uuid import UUID4
@@ -75,6 +76,8 @@ class TercelExecAlgorithmConfig(ExecAlgorithmConfig, frozen=True):
         Whether the book contains the own orders: at a venue yes, in a backtest on recorded data no.
     amends : bool
         Whether the venue amends orders: Binance Spot by this adapter does not.
+    status : bool
+        Whether the venue's adapter tells halts: Binance's does not.
     state_folder : str, optional
         Where parents are kept (``NAME.json``) before each command leaves; without it a crash loses them.
     arrival_ns : int
@@ -87,6 +90,7 @@ class TercelExecAlgorithmConfig(ExecAlgorithmConfig, frozen=True):
     levels: int = 0
     own_orders_shown: bool = True
     amends: bool = False
+    status: bool = False
     state_folder: str | None = None
     arrival_ns: int = 0
 
@@ -102,6 +106,9 @@ class Work:
     every_ns: int
     keys: dict[str, str] = field(default_factory=dict)
     """Client order ids by `Place.name`."""
+    timers: dict[str, str] = field(default_factory=dict)
+    """Names of its timers and of its alert, by what they are for."""
+    alerts: int = 0
     alert_ns: int = 0
     stopped: bool = False
 
@@ -142,19 +149,15 @@ class TercelExecAlgorithm(ExecAlgorithm):
             return
         self._works[order.client_order_id.value] = work
         self._read(work)
-        start = max(self.clock.timestamp_ns(), work.executor.next_decision_ns or 0)
-        stop = 0
-        for name, offset in ("grid", 0), ("arrival", self.config.arrival_ns):
-            if name == "grid" or offset:
-                self.clock.set_timer_ns(
-                    self._timer(work, name),
-                    work.every_ns,
-                    start + offset,
-                    stop,
-                    self._on_grid if name == "grid" else self._on_arrival,
-                    fire_immediately=True,
-                )
+        if isinstance(self.clock, TestClock):
+            start = max(self.clock.timestamp_ns(), work.executor.next_decision_ns or 0)
+            self._ring(work, "grid", start, self._on_time)
+            if self.config.arrival_ns:
+                self._ring(work, "arrival", start + self.config.arrival_ns, _ignore)
         self._schedule(work)
+
+    def on_start(self) -> None:
+        """Nothing: what is read is subscribed to when a parent comes."""
 
     def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
         """Give a change of the book to the executors of its instrument."""
@@ -275,7 +278,8 @@ class TercelExecAlgorithm(ExecAlgorithm):
             kind = BookType.L3_MBO if self.config.book == "L3" else BookType.L2_MBP
             self.subscribe_order_book_deltas(name, book_type=kind, depth=self.config.levels)
             self.subscribe_trade_ticks(name)
-            self.subscribe_instrument_status(name)
+            if self.config.status:
+                self.subscribe_instrument_status(name)
         self._reading.setdefault(name, []).append(work)
 
     def _after(self, work: Work) -> None:
@@ -291,9 +295,8 @@ class TercelExecAlgorithm(ExecAlgorithm):
     def _end(self, work: Work) -> None:
         """No more decisions: timers and book are given up, and the file has the last state."""
         work.kept.write()
-        for name in "grid", "arrival", "next":
-            if (timer := self._timer(work, name)) in self.clock.timer_names:
-                self.clock.cancel_timer(timer)
+        for name in list(work.timers):
+            self._cancel_timer(work, name)
         reading = self._reading.get(work.instrument.id, [])
         if work in reading:
             reading.remove(work)
@@ -362,26 +365,35 @@ class TercelExecAlgorithm(ExecAlgorithm):
 
     # Decisions and commands out.
 
-    def _timer(self, work: Work, name: str) -> str:
-        return f"{work.primary.client_order_id}:{name}"
+    def _ring(self, work: Work, name: str, start_ns: int, call: Callable[[TimeEvent], None]) -> None:
+        """In a backtest: a timer at the times of a parent's decisions, or of their arrival at the venue.
+
+        An alert that is set inside an alert rings after the next update there, late on a quiet market; a timer does not.
+        The simulated venue handles commands that have arrived after any time event, and after an update otherwise.
+        """
+        timer = f"{work.primary.client_order_id}:{name}"
+        self.clock.set_timer_ns(timer, work.every_ns, start_ns, 0, call, fire_immediately=True)
+        work.timers[name] = timer
 
     def _schedule(self, work: Work) -> None:
-        """An alert at the next decision, unless the parent's timer rings then.
-
-        A timer beside the alerts: an alert that is set inside one would ring late in a backtest on a quiet market.
-        """
+        """An alert at the next decision, unless the parent's timer rings then."""
         next_ns = work.executor.next_decision_ns
         if work.stopped or next_ns is None or next_ns == work.alert_ns:
             return
         work.alert_ns = next_ns
-        timer, alert = self._timer(work, "grid"), self._timer(work, "next")
-        if alert in self.clock.timer_names:
-            self.clock.cancel_timer(alert)
-        if timer in self.clock.timer_names and self.clock.next_time_ns(timer) == next_ns:
+        self._cancel_timer(work, "next")
+        grid = work.timers.get("grid", "")
+        if grid in self.clock.timer_names and self.clock.next_time_ns(grid) == next_ns:
             return
-        self.clock.set_time_alert_ns(alert, next_ns, self._on_grid)
+        work.alerts += 1
+        alert = work.timers["next"] = f"{work.primary.client_order_id}:{work.alerts}"
+        self.clock.set_time_alert_ns(alert, max(next_ns, self.clock.timestamp_ns()), self._on_time)
 
-    def _on_grid(self, event: TimeEvent) -> None:
+    def _cancel_timer(self, work: Work, name: str) -> None:
+        if (timer := work.timers.pop(name, "")) in self.clock.timer_names:
+            self.clock.cancel_timer(timer)
+
+    def _on_time(self, event: TimeEvent) -> None:
         work = self._works.get(event.name.rpartition(":")[0])
         if work is None or work.stopped:
             return
@@ -394,9 +406,6 @@ class TercelExecAlgorithm(ExecAlgorithm):
                 return
             self._send(work, commands)
         self._after(work)
-
-    def _on_arrival(self, event: TimeEvent) -> None:
-        """Nothing: the simulated venue handles what has arrived after any time event."""
 
     def _send(self, work: Work, commands: list[Any]) -> None:
         """Write down names and state, then let the commands leave."""
@@ -439,3 +448,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
 def _seconds(horizon: Any) -> float:
     """Seconds of a horizon as Tercel writes it."""
     return float(tc.Task(horizon=horizon).horizon_s)
+
+
+def _ignore(event: TimeEvent) -> None:
+    """Nothing: the event alone wakes the simulated venue."""

@@ -12,17 +12,15 @@ from typing import Any
 from nautilus_trader.backtest.config import BacktestEngineConfig
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.backtest.models import LatencyModel
-from nautilus_trader.config import LoggingConfig, RiskEngineConfig, StrategyConfig
+from nautilus_trader.config import LoggingConfig, RiskEngineConfig
 from nautilus_trader.model.currencies import USD
-from nautilus_trader.model.enums import AccountType, BookType, OmsType, OrderSide
-from nautilus_trader.model.events import OrderCanceled, OrderFilled
-from nautilus_trader.model.identifiers import ExecAlgorithmId, InstrumentId
+from nautilus_trader.model.enums import AccountType, BookType, OmsType
 from nautilus_trader.model.instruments import Instrument
 from nautilus_trader.model.objects import Money
-from nautilus_trader.trading.strategy import Strategy
 
 from tercel_nautilus.algorithm import TercelExecAlgorithm, TercelExecAlgorithmConfig
 from tercel_nautilus.days import AFTER_NS
+from tercel_nautilus.parents import OneParent, OneParentConfig
 
 CASH = 10**9
 """USD of the simulated account: no order fails for want of money."""
@@ -63,46 +61,6 @@ class ParentOrder:
     @property
     def ends_ns(self) -> int:
         return self.start_ns + round(self.horizon_s * 1e9)
-
-
-class OneParentConfig(StrategyConfig, frozen=True):
-    """Configuration of :class:`OneParent`: the instrument, the side, the shares, when to submit, and the parameters."""
-
-    instrument_id: InstrumentId
-    side: str
-    size: int
-    at_ns: int
-    params: dict[str, Any]
-
-
-class OneParent(Strategy):
-    """Submits one parent order to the execution algorithm, and notes fills and end."""
-
-    def __init__(self, config: OneParentConfig) -> None:
-        super().__init__(config)
-        self.fills: list[OrderFilled] = []
-        self.primary: Any = None
-        self.ended = False
-
-    def on_start(self) -> None:
-        self.clock.set_time_alert_ns("submit", max(self.config.at_ns, self.clock.timestamp_ns()), self._submit)
-
-    def _submit(self, event: Any) -> None:
-        instrument = self.cache.instrument(self.config.instrument_id)
-        self.primary = self.order_factory.market(
-            instrument.id,
-            OrderSide.BUY if self.config.side == "buy" else OrderSide.SELL,
-            instrument.make_qty(self.config.size),
-            exec_algorithm_id=ExecAlgorithmId("TERCEL"),
-            exec_algorithm_params=self.config.params,
-        )
-        self.submit_order(self.primary)
-
-    def on_order_filled(self, event: OrderFilled) -> None:
-        self.fills.append(event)
-
-    def on_order_canceled(self, event: OrderCanceled) -> None:
-        self.ended |= event.client_order_id == self.primary.client_order_id
 
 
 def backtest(
@@ -154,7 +112,7 @@ def backtest(
             order_id_tag="1",
             instrument_id=instrument.id,
             side=parent.side,
-            size=parent.size,
+            size=str(parent.size),
             at_ns=parent.fed_from_ns,
             params={
                 "strategy": parent.strategy,
