@@ -1,0 +1,1025 @@
+"""``tercel.Executor``: a strategy works one parent order in the caller's loop, by a desk's decision path."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tercel.api.evaluation import own_strategy
+from tercel.api.executor.terms import (
+    SIDES,
+    Amend,
+    Cancel,
+    ExecutorCommand,
+    Instrument,
+    Number,
+    Parent,
+    Place,
+    decimal_of,
+)
+from tercel.api.learn import Tuned
+from tercel.api.policy import Policy
+from tercel.core import orders as o, vocabulary as v
+from tercel.core.child_order import ChildOrder
+from tercel.core.errors import OrderError, PolicyError, TapeError, check_known, refuse_if
+from tercel.core.fixed_point import ONE, floor_units
+from tercel.core.link.level_book import LevelBook, OrderBook, Row
+from tercel.core.records import fast_replace
+from tercel.core.vocabulary import BUY, FOREVER_NS, NS_PER_SECOND, SELL
+from tercel.desk.engine.configured_agents import strategy_of
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.journal.codec import entry_in, entry_out
+from tercel.desk.trading.parent_orders.children import Assignment
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.parent_orders.parent import model_of
+from tercel.desk.trading.risk.trading_state import StateReason
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import MarketEstimates
+from tercel.execution.strategy import Strategy
+from tercel.execution.task import Latency, Task
+from tercel.execution.user_strategy import is_user_strategy, load_named
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.terms import NO_FEES, Fees
+
+Level = Sequence[Number]
+"""Price and size of a level; what follows them is not read."""
+_Given = tuple[list[tuple[Number, Number]], list[tuple[Number, Number]]]
+_ACCOUNT: Final = "executor"
+_KINDS: Final = {
+    "add": v.ADD,
+    "reduce": v.REDUCE,
+    "delete": v.DELETE,
+    "execute": v.EXECUTE,
+    "hidden": v.TRADE_HIDDEN,
+}
+_ENDS: Final = {
+    "cancelled": (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
+    "expired": (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
+    "rejected": (o.ExecType.REJECTED, o.OrdStatus.REJECTED),
+}
+_ANSWERS: Final = ("accepted", "filled", "amended", "cancel_rejected", *_ENDS)
+_FORMAT: Final = "tercel.Executor 1"
+_LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH = range(8)  # recorded calls
+_CANCEL_AGAIN_NS: Final = NS_PER_SECOND
+_ANSWER_NS: Final = NS_PER_SECOND
+"""Behind an order's end, an answer to a request about it is waited for no longer."""
+_PRICES: Final = 4096
+"""Prices whose ticks are remembered."""
+
+
+def strategy_for(given: Any, estimates: MarketEstimates | None = None) -> Strategy:
+    """The strategy that a caller names or gives, as :func:`tercel.evaluate` takes it.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError, PolicyError
+        Nothing of that name, or nothing that decides.
+
+    >>> strategy_for("twap_take").name
+    'twap_take'
+    """
+    if isinstance(given, Policy):
+        loaded = policy_strategy(given.folder, given.name, given.observation)
+        return loaded.with_estimates(estimates)
+    if isinstance(given, Tuned):
+        refuse_if(estimates is None, "estimates of the market of a tuned rule", "none", "give them")
+        return given.strategy(estimates)  # type: ignore[arg-type]
+    if isinstance(given, Path) or (isinstance(given, str) and Path(given).is_dir()):
+        return policy_strategy(resolve_policy(str(given))).with_estimates(estimates)
+    if isinstance(given, str) and not given.startswith(("policy:", "packaged:")):
+        return load_named(given) if is_user_strategy(given) else strategy_of(given, estimates)
+    return strategy_of(given, estimates) if isinstance(given, str) else own_strategy(given)
+
+
+class Executor:
+    """Works one parent order in the caller's loop: market data and order events in, orders to send out.
+
+    It decides as a desk does, by the same code: observation, strategy, reconciliation with own orders. It has no thread,
+    clock or file. Times are the caller's, ns, and do not go back. At a moment the caller gives all that has happened up to
+    it, then asks for :meth:`commands`.
+
+    Parameters
+    ----------
+    strategy
+        A name of a rule or policy, a :class:`Policy`, a strategy of one's own: what :func:`tercel.evaluate` takes.
+    instrument : Instrument
+    parent : Parent
+    latency : Latency, optional
+        From a decision to the venue, which forecasts look past; the task's default if not given.
+    fees : Fees
+    own_orders_shown : bool
+        Whether level totals have own resting orders in them (:meth:`on_book`): False for recorded days.
+    amends : bool
+        Whether the venue amends orders. If not, what should shrink is cancelled, and placed again at the next decision.
+    warmup_s : float
+        Seconds before arrival from which long averages are taken, as far as there are so many.
+    estimates : MarketEstimates, optional
+        Averages of the market, for rules that need them and for what waiting costs.
+    seed : int
+        Of a strategy's draws.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError, PolicyError
+        An order that is no multiple of the lot, a strategy that is none.
+
+    >>> instrument = Instrument("XYZ", tick="0.01", lot=100)
+    >>> executor = Executor("twap_take", instrument, Parent("buy", 600, "1min", decisions=6))
+    >>> executor.on_book(0, bids=[(9.99, 500)], asks=[(10.01, 800)])
+    >>> executor.waits_for
+    '10 s more of market data'
+    >>> executor.on_book(10_000_000_000, bids=[(9.99, 400)], asks=[(10.01, 800)])
+    >>> executor.commands(10_000_000_000)
+    [Place(name='parent.1', side='buy', price=None, size=Decimal('100'), immediate=True)]
+    >>> executor.on_order("parent.1", "filled", 10_050_000_000, price=10.01, size=100, execution="T1")
+    >>> executor.left, executor.next_decision_ns
+    (Decimal('500'), 20000000000)
+    """
+
+    def __init__(
+        self,
+        strategy: Any,
+        instrument: Instrument,
+        parent: Parent,
+        *,
+        latency: Latency | None = None,
+        fees: Fees = NO_FEES,
+        own_orders_shown: bool = True,
+        amends: bool = True,
+        warmup_s: float = 900.0,
+        estimates: MarketEstimates | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.instrument, self.parent = instrument, parent
+        self.strategy = strategy_for(strategy, estimates)
+        terms = {"warmup_s": warmup_s} | ({} if latency is None else {"latency": latency})
+        self._task, self._limit = parent.task(instrument, **terms)
+        self._settings = {
+            "latency": None if latency is None else asdict(latency),
+            "fees": asdict(fees),
+            "own_orders_shown": own_orders_shown,
+            "amends": amends,
+            "warmup_s": warmup_s,
+            "seed": seed,
+        }
+        self._amends, self._seed = amends, seed
+        self._lot_float = float(instrument.lot)
+        self._most_float = v.MOST_LOTS * self._lot_float
+        charges = fees.kernel_values(instrument.listing.tick)
+        names = ("maker_fee", "taker_fee", "maker_rate", "taker_rate")
+        self._listing = fast_replace(
+            instrument.listing,
+            dense_ids=instrument.orders,
+            **dict(zip(names, charges, strict=True)),
+        )
+        self._follower = Follower(
+            self._listing, width=instrument.window, feed_levels=instrument.levels
+        )
+        self._book: LevelBook | OrderBook = LevelBook(
+            instrument.symbol, instrument.scale, instrument.orders, shows_own=own_orders_shown
+        )
+        self._shown: dict[tuple[int, int], int] = {}
+        """Totals as the caller stated them last, by side and price."""
+        self._given: _Given = [], []
+        """The last whole book, as it was given."""
+        self._ticks_of: dict[Number, int] = {}
+        self._stale: set[tuple[int, int]] = set()
+        """Levels whose own lots have changed since."""
+        self._orders = Orders()
+        self._executor = self._new_executor(parent.start_ns, self._task, self._task.quantity)
+        self._end_ns = 0
+        self._now = 0
+        self._last_child = self._last_cancel = self._cancelled_ns = 0
+        self._requests: dict[str, list[tuple[str, int]]] = {}
+        """Cancels and amendments without an answer by order: their names, and lots that an amendment leaves."""
+        self._ended: dict[str, int] = {}
+        """When orders ended about which requests are open, ns."""
+        self._outbox: list[ExecutorCommand] = []
+        self._record: list[bytes] = []
+        self.stopped = ""
+        """Why nothing is traded any more; "" while it works."""
+
+    def _new_executor(self, start_ns: int, task: Task, lots: int, first: int = 1) -> ParentExecutor:
+        """A desk's executor of some lots of the parent."""
+        return ParentExecutor(
+            Assignment(
+                self.parent.name,
+                _ACCOUNT,
+                self.instrument.symbol,
+                self._task.side,
+                lots,
+                start_ns,
+                task,
+                self._seed,
+                first_child=first,
+                limit=self._limit,
+            ),
+            self._follower,
+            self.strategy,
+            self._orders,
+        )
+
+    # -- state --------------------------------------------------------------------------------------------------------
+    @property
+    def waits_for(self) -> str:
+        """What is missing before the first decision: a whole book, both sides, an interval of market data; "" when ready."""
+        follower = self._follower
+        if follower.ready and self._executor.arrived:
+            return ""
+        if not follower.ready:
+            return "a whole book"
+        if None in (follower.quotes.bid, follower.quotes.ask):
+            return "prices on both sides"
+        interval_ns = self._task.horizon_ns // self._task.decisions
+        missing_ns = interval_ns - (follower.now_ns - follower.began_ns)
+        if missing_ns <= 0:
+            return ""
+        return f"{missing_ns / NS_PER_SECOND:g} s more of market data"
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that a decision reads is there."""
+        return not self.waits_for
+
+    @property
+    def filled(self) -> Decimal:
+        """Filled quantity, in the venue's sizes."""
+        qty = sum(fill.qty for fill in self._orders.fills)
+        return Decimal(qty) / ONE * self._lot
+
+    @property
+    def left(self) -> Decimal:
+        """Quantity that is not filled."""
+        return self._task.quantity * self._lot - self.filled
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to be done: filled, or past the horizon, with no order open."""
+        over = self.stopped or (self._executor.done and not self._executor.detach_reason)
+        return bool(over or self.left <= 0) and not self._orders.live()
+
+    @property
+    def open_orders(self) -> list[Place]:
+        """Orders that were asked for and have not ended, with what of them is unfilled: what a venue is asked about
+        after a restart."""
+        return [
+            Place(
+                order.root,
+                SIDES[order.side],
+                self._price(order.price),
+                self._size(order.lots) - Decimal(order.cum_qty) / ONE * self._lot,
+                order.tif is o.Tif.IOC,
+            )
+            for order in self._orders.live()
+        ]
+
+    @property
+    def next_decision_ns(self) -> int | None:
+        """When :meth:`commands` is to be called next, ns; None where only events matter."""
+        due_ns = self._executor.due_ns if self.ready and not self.stopped else FOREVER_NS
+        return None if due_ns >= FOREVER_NS else max(due_ns, self._now)
+
+    # -- market data --------------------------------------------------------------------------------------------------
+    def on_book(
+        self,
+        ns: int,
+        bids: Iterable[Level],
+        asks: Iterable[Level],
+        whole: bool = True,
+        symbol: str = "",
+    ) -> None:
+        """Level totals: all that the venue shows, or those that changed.
+
+        Parameters
+        ----------
+        ns : int
+        bids, asks : iterable of (price, size)
+            Size 0: the level is gone.
+        whole : bool
+            Whether these are all levels shown; the first book must be.
+        symbol : str
+            Refused where it is another instrument's.
+
+        Raises
+        ------
+        TapeError
+            A crossed book, a time that goes back, another instrument, changes before any whole book.
+        OrderError
+            A price off the tick.
+        """
+        self._check(ns, symbol, LevelBook)
+        snapshot = whole and not self._book.ready
+        refuse_if(
+            not whole and not self._book.ready,
+            f"a whole book of {self.instrument.symbol} first",
+            "changes of some levels",
+            "give all levels shown with whole=True",
+            TapeError,
+        )
+        given = [(level[0], level[1]) for level in bids], [(level[0], level[1]) for level in asks]
+        changes = None if snapshot or self._stale or not whole else self._resized(given)
+        if changes is None:
+            changes = self._changed(given, whole, snapshot)
+        self._given = given if whole else ([], [])
+        if whole:
+            self._stale.clear()
+        if changes or snapshot:
+            self._call(_LEVELS, ns, snapshot, changes)
+        self._now = ns
+
+    def _resized(self, given: _Given) -> list[tuple[int, int, int]] | None:
+        """Side, price and lots of levels with other sizes than in the last whole book; None where prices differ, too."""
+        changes = []
+        for side, levels, last in zip((BUY, SELL), given, self._given, strict=True):
+            if len(levels) != len(last):
+                return None
+            for level, old in zip(levels, last, strict=True):
+                if level != old:
+                    if level[0] != old[0]:
+                        return None
+                    changes.append((side, self._ticks(level[0]), self._lots(level[1])))
+        return changes if all(lots for *_, lots in changes) else None
+
+    def _changed(self, given: _Given, whole: bool, snapshot: bool) -> list[tuple[int, int, int]]:
+        """Side, price and lots of levels that differ from those known, of a book that is not crossed."""
+        wanted = {
+            (side, self._ticks(price)): self._lots(size)
+            for side, levels in zip((BUY, SELL), given, strict=True)
+            for price, size in levels
+        }
+        self._refuse_crossed(wanted, whole)
+        if whole:
+            wanted |= dict.fromkeys(self._gone(wanted), 0)
+        return [
+            (*key, lots)
+            for key, lots in wanted.items()
+            if snapshot or lots != self._shown.get(key, 0) or key in self._stale
+        ]
+
+    def _gone(self, wanted: dict[tuple[int, int], int]) -> list[tuple[int, int]]:
+        """Levels that a whole book shows no more; beyond the last of a full window nothing is said."""
+        levels = self.instrument.levels
+        last = {}
+        for side in (BUY, SELL) if levels else ():
+            prices = [price * side for of, price in wanted if of == side]
+            if len(prices) >= levels:
+                last[side] = min(prices)
+        return [
+            (side, price)
+            for side, price in self._shown
+            if (side, price) not in wanted and price * side > last.get(side, -FOREVER_NS)
+        ]
+
+    def _refuse_crossed(self, wanted: dict[tuple[int, int], int], whole: bool) -> None:
+        """Refuse a book whose best bid is not below its best ask; levels that stay are taken into account."""
+        best = {BUY: -FOREVER_NS, SELL: -FOREVER_NS}
+        for (side, price), lots in wanted.items():
+            if lots and price * side > best[side]:
+                best[side] = price * side
+        if not whole:
+            for (side, price), lots in self._shown.items():
+                if lots and price * side > best[side] and (side, price) not in wanted:
+                    best[side] = price * side
+        if best[BUY] >= -best[SELL]:
+            raise TapeError(
+                f"a bid below the ask of {self.instrument.symbol}",
+                f"{self._price(best[BUY])} and {self._price(-best[SELL])}",
+                "leave the update out, or say that there is a gap",
+            )
+
+    def _apply_levels(self, ns: int, snapshot: bool, changes: list[tuple[int, int, int]]) -> None:
+        book = self._book
+        totals = {(side, price): lots for side, price, lots in changes}
+        for key, lots in totals.items():
+            if lots:
+                self._shown[key] = lots
+            else:
+                self._shown.pop(key, None)
+        self._stale.difference_update(totals)
+        if snapshot:
+            self._shown = totals
+            self._feed_rows(book.set_levels(totals, ns))
+            return
+        rows: list[Row] = []
+        for side, price, lots in changes:
+            rows += book.set_total(ns, side, price, lots)
+        self._feed_rows(book.market_rows([*rows, *book.rest_waiting(ns)]))
+
+    def on_orders(
+        self,
+        ns: int,
+        changes: Iterable[tuple[str, Any, str | None, Number | None, Number]],
+        whole: bool = False,
+        symbol: str = "",
+    ) -> None:
+        """Depth by order: what happened to orders of others. Own orders, and trades with them, are left out.
+
+        Parameters
+        ----------
+        ns : int
+        changes : iterable of (kind, order, side, price, size)
+            ``add``; ``reduce`` and ``execute`` by a size; ``delete``; ``hidden``, a trade with an order not shown, whose
+            side is meant. The order is the venue's id; side and price are read of ``add`` and ``hidden`` alone.
+        whole : bool
+            Whether these are all orders, in order of priority; the first call must be.
+        symbol : str
+            Refused where it is another instrument's.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`on_book`; an order that was never added.
+        OrderError
+            A price off the tick.
+        """
+        self._check(ns, symbol, OrderBook)
+        rows = []
+        for kind, id_, side, price, size in changes:
+            check_known(kind, _KINDS, received=f"a change {kind!r}")
+            placed = kind in ("add", "hidden")
+            rows.append(
+                (
+                    _KINDS[kind],
+                    id_,
+                    self._side(side) if placed else 0,
+                    self._ticks(price) if placed and price is not None else 0,
+                    0 if kind == "delete" else self._lots(size),
+                )
+            )
+        refuse_if(
+            not whole and not self._book.ready,
+            f"all orders of {self.instrument.symbol} first",
+            f"{len(rows)} changes",
+            "give them with whole=True",
+            TapeError,
+        )
+        self._refuse_unknown(rows, whole)
+        self._call(_ORDERS, ns, whole, rows)
+        self._now = ns
+
+    def _refuse_unknown(self, rows: list[tuple[int, Any, int, int, int]], whole: bool) -> None:
+        """Refuse changes of orders that never came, and adds of orders that are there."""
+        book = self._book
+        known = book if isinstance(book, OrderBook) and not whole else None
+        added = set()
+        for kind, id_, *_ in rows:
+            there = id_ in added or (known is not None and known.knows(id_))
+            if kind == v.ADD:
+                added.add(id_)
+            lost = not there and not (known is not None and known.taken)
+            if kind != v.TRADE_HIDDEN and (there if kind == v.ADD else lost):
+                raise TapeError(
+                    "an order that is not there yet" if there else "an order that was added",
+                    f"{id_!r} of {self.instrument.symbol}",
+                    "call on_gap, then give all orders with whole=True",
+                )
+
+    def _apply_orders(
+        self, ns: int, whole: bool, changes: list[tuple[int, Any, int, int, int]]
+    ) -> None:
+        if whole or not isinstance(self._book, OrderBook):
+            self._book = OrderBook(
+                self.instrument.symbol, self.instrument.scale, self.instrument.orders
+            )
+        book = self._book
+        rows: list[Row] = []
+        for kind, id_, side, price, lots in changes:
+            if kind == v.ADD:
+                rows += book.add(id_, ns, side, price, lots)
+            elif kind == v.TRADE_HIDDEN:
+                rows.append((ns, kind, -1, side, price, lots, -1))
+            else:
+                rows += book.reduce(id_, ns, kind, lots)
+        if whole:
+            book.ready = True
+            self._feed_rows(book.snapshot_rows(ns))
+        else:
+            self._feed_rows(book.market_rows([*rows, *book.rest_waiting(ns)]))
+
+    def on_trade(
+        self,
+        ns: int,
+        price: Number,
+        size: Number,
+        side: str,
+        execution: str = "",
+        symbol: str = "",
+    ) -> None:
+        """A public trade beside level totals, before the book that shows its effect; with depth by order it is of a hidden one.
+
+        Parameters
+        ----------
+        ns : int
+        price, size : number or str
+        side : str
+            Of the aggressor, ``"buy"`` or ``"sell"``; "" if unknown.
+        execution : str
+            The venue's id: a trade that was reported as an own fill is passed over.
+        symbol : str
+            Refused where it is another instrument's.
+
+        Raises
+        ------
+        TapeError, OrderError
+            As :meth:`on_book`.
+        """
+        self._check(ns, symbol)
+        lots = self._lots(size)
+        taker = self._side(side) if side else 0
+        own = execution and any(fill.exec_id == execution for fill in self._orders.fills)
+        if lots and not own and self._book.ready:
+            self._call(_TRADE, ns, taker, self._ticks(price), lots)
+        self._now = ns
+
+    def _apply_trade(self, ns: int, taker: int, price: int, lots: int) -> None:
+        if isinstance(self._book, OrderBook):
+            rows: list[Row] = [(ns, v.TRADE_HIDDEN, -1, -taker, price, lots, -1)]
+        else:
+            rows = self._book.apply_trade(ns, price, lots, {BUY: "1", SELL: "2"}.get(taker, ""))
+        self._feed_rows(self._book.market_rows(rows))
+
+    def on_status(self, ns: int, trading: bool, symbol: str = "") -> None:
+        """A halt of the instrument (False), or its end; TapeError for a time that goes back.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`on_book`.
+        """
+        self._check(ns, symbol)
+        if self._book.ready:
+            self._call(_STATUS, ns, trading)
+        self._now = ns
+
+    def _apply_status(self, ns: int, trading: bool) -> None:
+        row = (ns, v.STATUS, 0, 0, 1 if trading else -1, 0, -1)
+        self._feed_rows(self._book.market_rows([row]))
+
+    def on_gap(self, ns: int) -> None:
+        """Updates are missing: own orders are cancelled, and work goes on with the next whole book.
+
+        Raises
+        ------
+        TapeError
+            A time that goes back.
+        """
+        self._check(ns, "")
+        self._call(_GAP, ns)
+        self._now = ns
+
+    def _apply_gap(self, ns: int) -> None:
+        self._book.ready = self._follower.ready = False
+        if self._executor.arrived:
+            self._detach("updates are missing", ns)
+
+    # -- own orders ---------------------------------------------------------------------------------------------------
+    def on_order(
+        self,
+        name: str,
+        what: str,
+        ns: int,
+        *,
+        price: Number | None = None,
+        size: Number | None = None,
+        execution: str = "",
+        passive: bool | None = None,
+        text: str = "",
+    ) -> None:
+        """What became of an own order.
+
+        Parameters
+        ----------
+        name : str
+            As in :class:`Place`, also of an amended order.
+        what : str
+            ``accepted``, ``filled``, ``amended``, ``cancelled``, ``expired``, ``rejected``, or ``cancel_rejected``, of a
+            cancel or an amendment.
+        ns : int
+        price, size : number or str, optional
+            Of a fill; of an amended order its total size, if it is another than was asked for.
+        execution : str
+            The venue's id of a fill: a fill that is reported twice counts once.
+        passive : bool, optional
+            Whether the order rested when it was filled; by the book if not given.
+        text : str
+            The venue's reason.
+
+        Raises
+        ------
+        OrderError
+            An order that was not asked for, an answer to nothing, a fill of more than is open: the executor stops then,
+            and cancels what is open.
+        TapeError
+            A time that goes back.
+        """
+        self._check(ns, "")
+        check_known(what, _ANSWERS, received=f"{what!r} of {name}")
+        order = self._orders.get(name)
+        if order is None or order.root != name:
+            raise OrderError(
+                f"an order of {self.parent.name}",
+                f"{name!r}",
+                "give events of orders that commands() returned, by their names",
+            )
+        message = self._message(order, what, ns, price, size, execution, passive, text)
+        if message is not None:
+            self._call(_ORDER, ns, msgspec.to_builtins(message), isinstance(message, o.Report))
+        self._now = ns
+
+    def _message(
+        self,
+        order: ChildOrder,
+        what: str,
+        ns: int,
+        price: Number | None,
+        size: Number | None,
+        execution: str,
+        passive: bool | None,
+        text: str,
+    ) -> o.Report | o.CancelReject | None:
+        """An event as a venue's message; None where it is known already."""
+        requests = self._requests.get(order.root, [])
+        if what == "amended":
+            requests = [request for request in requests if request[1]]
+        if what == "cancel_rejected":
+            if not requests:  # its order has ended before, and that answered it
+                return None
+            return o.CancelReject(requests[0][0], order.name, _ACCOUNT, order.base, ns, text)
+        refuse_if(
+            what == "amended" and not requests,
+            f"an amendment of {order.root} that was asked for",
+            "none",
+            "give each answer once",
+            OrderError,
+        )
+        cum_qty, qty, px, lots = order.cum_qty, 0, 0, order.lots
+        if what == "filled":
+            refuse_if(
+                price is None or size is None or not execution,
+                f"price, size and execution of a fill of {order.root}",
+                f"{price!r}, {size!r}, {execution!r}",
+                "give all three",
+                OrderError,
+            )
+            known = [fill for fill in self._orders.fills if fill.exec_id == execution]
+            if any(fill.order == order.root for fill in known):
+                return None
+            qty = self.instrument.scale.qty(f"{decimal_of(size, 'a size'):f}")  # type: ignore[arg-type]
+            px = self.instrument.scale.px(f"{decimal_of(price, 'a price'):f}")  # type: ignore[arg-type]
+            cum_qty += qty
+            if not 0 < cum_qty <= lots * ONE or not qty:
+                self._call(_ORDER, ns, {}, False)
+                raise OrderError(
+                    f"a fill of at most {self._size(lots) - Decimal(order.cum_qty) / ONE * self._lot} of {order.root}",
+                    f"{size} ({execution})",
+                    "the executor has stopped: settle the position with the venue, and begin another for what is left",
+                )
+        elif order.done:
+            return None
+        elif what == "accepted" and order.acked:
+            return None
+        name = order.name
+        if what in ("amended", "cancelled") and requests:
+            name = requests[0][0]
+        if what == "amended":
+            lots = requests[0][1] if size is None else self._lots(size)
+        leaves_qty = 0 if what in _ENDS else max(lots * ONE - cum_qty, 0)
+        working = o.working_status(cum_qty, leaves_qty == 0)
+        kinds = {
+            "accepted": (o.ExecType.NEW, working),
+            "filled": (o.ExecType.TRADE, working),
+            "amended": (o.ExecType.REPLACED, working),
+            **_ENDS,
+        }
+        if passive is None:
+            passive = self._book.rests(order.root)
+        return o.Report(
+            execution or f"{order.root} {what} {ns}",
+            *kinds[what],
+            name,
+            order.name if name != order.name else "",
+            "",
+            _ACCOUNT,
+            self.instrument.symbol,
+            order.side,
+            lots,
+            order.price,
+            qty,
+            px,
+            cum_qty,
+            leaves_qty,
+            ns,
+            passive,
+            text,
+        )
+
+    def _apply_order(self, ns: int, body: dict[str, Any], is_report: bool) -> None:
+        if not body:
+            self._detach("a fill of more than was open", ns)
+            self.stopped = self._executor.detach_reason
+            return
+        message: o.Report | o.CancelReject = msgspec.convert(
+            body, o.Report if is_report else o.CancelReject
+        )
+        order = self._orders.find(message)
+        is_late = order is not None and order.done and isinstance(message, o.Report)
+        self._orders.apply(entry_in(message))
+        root = "" if order is None else order.root
+        requests = self._requests.get(root, [])
+        requests[:] = [request for request in requests if request[0] != message.cl_ord_id]
+        if requests and isinstance(message, o.Report) and not message.leaves_qty:
+            self._ended[root] = ns
+        events: list[o.VenueEvent] = [message]
+        if isinstance(message, o.Report):
+            gone, number, new = self._book.apply_report(message)
+            before, after = self._book.market_rows(gone), self._book.market_rows(new)
+            named = fast_replace(message, order_id=str(number))
+            events = [event for event in (before, named, after) if event is not None]
+            if message.price is not None:
+                self._stale.add((message.side, message.price))
+        if is_late:
+            self._detach("a fill came after the end of its order", ns)
+        self._feed(events)
+
+    def _detach(self, reason: str, ns: int) -> None:
+        """Rely no more on the desk's executor: cancel its orders; another one works what is left once they have ended."""
+        if not self._executor.detach_reason:
+            self._executor.states.add(StateReason.DETACHED, reason)
+        for order in self._orders.live():
+            if order.pending or order.done:
+                continue
+            self._cancelled_ns = ns
+            self._last_cancel += 1
+            name = f"{self.parent.name}.x{self._last_cancel}"
+            cancel = o.CancelOrder(
+                name, order.name, self.instrument.symbol, order.side, _ACCOUNT, ns
+            )
+            self._orders.apply(entry_out(cancel))
+            self._requests.setdefault(order.root, []).append((name, 0))
+            self._outbox.append(Cancel(order.root))
+
+    # -- decisions ----------------------------------------------------------------------------------------------------
+    def commands(self, now_ns: int) -> list[ExecutorCommand]:
+        """What is to be sent now, in order: decisions that are due are taken, late ones at once.
+
+        Raises
+        ------
+        TapeError
+            A time that goes back.
+        PolicyError, ConfigError
+            The strategy gave no legal intent.
+        """
+        self._check(now_ns, "")
+        if self.ready and not self.stopped and self._executor.due_ns <= now_ns:
+            self._call(_TIME, now_ns)
+        self._now = now_ns
+        commands = self._outbox
+        if commands:
+            self._call(_FETCH, now_ns)
+        return commands
+
+    def _apply_fetch(self, _: int) -> None:
+        self._outbox = []
+
+    def _apply_time(self, now_ns: int) -> None:
+        for root in [root for root, ns in self._ended.items() if now_ns >= ns + _ANSWER_NS]:
+            del self._ended[root]
+            for name, _ in self._requests.pop(root, []):
+                order = self._orders.get(root)
+                reject = o.CancelReject(name, root, _ACCOUNT, order.base, now_ns)  # type: ignore[union-attr]
+                self._apply_order(now_ns, msgspec.to_builtins(reject), False)
+        had_arrived = self._executor.arrived
+        if not had_arrived and not self.parent.start_ns and not self._end_ns:
+            self._executor = self._new_executor(now_ns, self._task, self._task.quantity)
+        self._send(self._executor.on_time(now_ns), now_ns)
+        if not had_arrived and self._executor.arrived and not self._end_ns:
+            state = self._executor.driver.state
+            self._end_ns = int(state[sim.START_NS] + state[sim.HORIZON_NS])
+            self._limit = int(state[sim.LIMIT])
+
+    def _feed_rows(self, rows: o.MarketRows | None) -> None:
+        """Give rows of the market to the desk's follower and executor."""
+        if rows is not None:
+            self._feed([rows])
+
+    def _feed(self, events: Sequence[o.VenueEvent]) -> None:
+        """Give events to the desk's follower and executor, and send what it answers."""
+        for event in events:
+            if isinstance(event, o.MarketRows):
+                self._follower.on_market(event)
+        self._send(self._executor.on_events(events), self._now)
+        if self._executor.detach_reason:
+            self._work_rest()
+
+    def _work_rest(self) -> None:
+        """Begin another desk's executor for what is left, once no order of the last one is open."""
+        if self._now >= self._cancelled_ns + _CANCEL_AGAIN_NS:  # the venue may have refused
+            self._detach(self._executor.detach_reason, self._now)
+        lots = floor_units(self._task.quantity * ONE - sum(f.qty for f in self._orders.fills))
+        if self.stopped or self._orders.live() or not self._follower.ready or lots < 1:
+            return
+        now_ns = max(self._follower.now_ns, self._now)
+        left_ns = max(self._end_ns - now_ns, 1)
+        share = min(1.0, left_ns / self._task.horizon_ns)
+        task = fast_replace(
+            self._task,
+            horizon_s=left_ns / NS_PER_SECOND,
+            decisions=max(1, round(self._task.decisions * share)),
+        )
+        self._executor = self._new_executor(now_ns, task, lots, self._last_child + 1)
+
+    def _send(self, commands: Sequence[o.Command], ns: int) -> None:
+        """Fold commands of the desk's executor into the state of own orders, and keep them for the caller."""
+        for command in self._executor.keep_rules(commands, ns):
+            self._orders.apply(entry_out(command))
+            self._last_child = int(command.cl_ord_id.rpartition(".")[2])
+            if isinstance(command, o.NewOrder):
+                rests = command.tif is not o.Tif.IOC
+                self._book.number_sent_order(command.cl_ord_id, command.side, command.price, rests)
+                self._outbox.append(
+                    Place(
+                        command.cl_ord_id,
+                        SIDES[command.side],
+                        self._price(command.price),
+                        self._size(command.lots),
+                        not rests,
+                    )
+                )
+                continue
+            order = self._orders.get(command.orig)
+            root = command.orig if order is None else order.root
+            kept_lots = command.lots if isinstance(command, o.ReplaceOrder) else 0
+            self._requests.setdefault(root, []).append((command.cl_ord_id, kept_lots))
+            if isinstance(command, o.ReplaceOrder) and self._amends:
+                price = Decimal(self.instrument.scale.price(command.price))
+                self._outbox.append(Amend(root, self._size(command.lots), price))
+            else:
+                self._outbox.append(Cancel(root))
+
+    # -- save and restore ---------------------------------------------------------------------------------------------
+    def save(self) -> bytes:
+        """All that :meth:`restore` needs, as bytes: terms, and every call that changed something, compressed.
+
+        An update of a few levels takes some ten bytes; restoring takes as long as the calls took.
+        """
+        header = {
+            "format": _FORMAT,
+            "strategy": self.strategy.name,
+            "model": model_of(self.strategy),
+            "instrument": {
+                name: str(getattr(self.instrument, name))
+                for name in ("symbol", "tick", "lot", "levels", "orders", "window")
+            },
+            "parent": {
+                name: value if value is None or isinstance(value, int) else str(value)
+                for name, value in asdict(self.parent).items()
+            },
+            "settings": self._settings,
+            "digest": self._digest(),
+            "now_ns": self._now,
+            "calls": self._record,
+        }
+        return zlib.compress(msgspec.msgpack.encode(header), 6)
+
+    @classmethod
+    def restore(
+        cls, data: bytes, strategy: Any, *, estimates: MarketEstimates | None = None
+    ) -> "Executor":
+        """The executor that :meth:`save` wrote, in the same state: what it had asked for and was not fetched is asked for again.
+
+        Parameters
+        ----------
+        data : bytes
+        strategy, estimates
+            As they were given: no code or weights are in the bytes.
+
+        Raises
+        ------
+        PolicyError
+            Bytes that are none of an executor, another strategy, another version.
+        """
+        try:
+            header = msgspec.msgpack.decode(zlib.decompress(data))
+            fits = header["format"] == _FORMAT
+        except (zlib.error, msgspec.DecodeError, KeyError, TypeError) as error:
+            raise PolicyError(
+                "bytes that Executor.save wrote", f"{len(data)} others ({error})", "give these"
+            ) from error
+        settings = header["settings"]
+        latency, fees = settings.pop("latency"), settings.pop("fees")
+        fields = header["instrument"]
+        numbers = {name: int(fields.pop(name)) for name in ("levels", "orders", "window")}
+        executor = cls(
+            strategy,
+            Instrument(**fields, **numbers),
+            Parent(**header["parent"]),
+            latency=None if latency is None else msgspec.convert(latency, Latency),
+            fees=Fees(**fees),
+            estimates=estimates,
+            **settings,
+        )
+        made = executor.strategy.name, model_of(executor.strategy)
+        refuse_if(
+            not fits or made != (header["strategy"], header["model"]),
+            f"the strategy {header['strategy']} {header['model']}".strip(),
+            f"{made[0]} {made[1]}".strip(),
+            "give the one that was saved",
+            PolicyError,
+        )
+        for call in header["calls"]:
+            kind, *arguments = msgspec.msgpack.decode(call)
+            executor._call(kind, *arguments)
+        executor._now = header["now_ns"]
+        refuse_if(
+            executor._digest() != header["digest"],
+            "the state that was saved",
+            "another one from the same calls",
+            "restore it by the version that saved it, or cancel its orders and begin another",
+            PolicyError,
+        )
+        return executor
+
+    def _digest(self) -> str:
+        """Hash of the state of orders and of the driver."""
+        driver = self._executor.driver.state.tobytes() if self._executor.arrived else b""
+        return sha256(driver + repr(self.open_orders).encode()).hexdigest()[:16]
+
+    def _call(self, kind: int, *arguments: Any) -> None:
+        """Record a call, then carry it out."""
+        self._record.append(msgspec.msgpack.encode((kind, *arguments)))
+        self._now = arguments[0]
+        self._APPLY[kind](self, *arguments)
+
+    _APPLY: Final = (
+        _apply_levels,
+        _apply_orders,
+        _apply_trade,
+        _apply_status,
+        _apply_gap,
+        _apply_order,
+        _apply_time,
+        _apply_fetch,
+    )
+
+    # -- units --------------------------------------------------------------------------------------------------------
+    def _check(self, ns: int, symbol: str, book: type[LevelBook | OrderBook] | None = None) -> None:
+        """Refuse a time that goes back, another instrument, and totals beside depth by order."""
+        if ns < self._now:
+            raise TapeError(
+                f"a time of {self._now} ns at least", f"{ns}", "give events in order of one clock"
+            )
+        if symbol and symbol != self.instrument.symbol:
+            raise TapeError(
+                f"updates of {self.instrument.symbol}", f"{symbol!r}", "give each executor its own"
+            )
+        if book is not None and self._book.ready and not isinstance(self._book, book):
+            raise TapeError(
+                "either level totals or depth by order", "both", "call on_gap before a change"
+            )
+        if book is LevelBook and not isinstance(self._book, LevelBook):
+            shown = bool(self._settings["own_orders_shown"])
+            self._book = LevelBook(
+                self.instrument.symbol,
+                self.instrument.scale,
+                self.instrument.orders,
+                shows_own=shown,
+            )
+
+    @property
+    def _lot(self) -> Decimal:
+        return Decimal(str(self.instrument.lot))
+
+    def _side(self, side: str | None) -> int:
+        sides = {"buy": BUY, "sell": SELL}
+        refuse_if(side not in sides, "buy or sell", repr(side), "name the side", OrderError)
+        return sides[str(side)]
+
+    def _price(self, ticks: int | None) -> Decimal | None:
+        return None if ticks is None else Decimal(self.instrument.scale.price(ticks))
+
+    def _size(self, lots: int) -> Decimal:
+        return lots * self._lot
+
+    def _ticks(self, price: Number) -> int:
+        """A price in ticks; OrderError off the tick. Each is converted once: the same come ten times an update."""
+        ticks = self._ticks_of.get(price)
+        if ticks is None:
+            ticks = self.instrument.scale.ticks(f"{decimal_of(price, 'a price'):f}")
+            if len(self._ticks_of) >= _PRICES:
+                self._ticks_of.clear()
+            self._ticks_of[price] = ticks
+        return ticks
+
+    def _lots(self, size: Number) -> int:
+        """A size in whole lots; of less than one lot that is not nothing, one."""
+        number = float(size)
+        if not 0.0 <= number < self._most_float:
+            raise OrderError("a size from 0 on, below 2**30 lots", repr(size), "correct it")
+        return int(number / self._lot_float + 1e-9) or int(number > 0.0)
