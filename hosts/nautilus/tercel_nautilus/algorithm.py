@@ -187,6 +187,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
             self._tell(work, key, event)
         except TercelError as error:
             self._stop_work(work, f"report refused: {error}")
+        self._fetch(work)
         self._after(work)
 
     def on_stop(self) -> None:
@@ -246,7 +247,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
                 order.quantity.as_decimal(),
                 params["horizon"],
                 limit_price=limit,
-                start_ns=int(params.get("start_ns", 0)) or self.clock.timestamp_ns(),
+                start_ns=int(params.get("start_ns", 0)),
                 decisions=int(params.get("decisions", 60)),
                 name=name,
             )  # fmt: skip
@@ -338,8 +339,9 @@ class TercelExecAlgorithm(ExecAlgorithm):
             read(ns)
         except TercelError as error:
             self.log.warning(f"{work.primary.client_order_id}: market data refused: {error}")
-            work.executor.on_gap(ns)
+            work.kept.gap(ns)
             work.reader.whole_next = True
+            self._fetch(work)
         self._schedule(work)
 
     def _tell(self, work: Work, key: str, event: OrderEvent) -> None:
@@ -395,17 +397,25 @@ class TercelExecAlgorithm(ExecAlgorithm):
 
     def _on_time(self, event: TimeEvent) -> None:
         work = self._works.get(event.name.rpartition(":")[0])
-        if work is None or work.stopped:
+        if work is None:
             return
-        ns, next_ns = self._now(work), work.executor.next_decision_ns
-        if next_ns is not None and next_ns <= ns:
-            try:
-                commands = work.executor.commands(ns)
-            except TercelError as error:
-                self._stop_work(work, f"decision refused: {error}")
-                return
-            self._send(work, commands)
+        next_ns = work.executor.next_decision_ns
+        if next_ns is not None and next_ns <= self._now(work):
+            self._fetch(work)
         self._after(work)
+
+    def _fetch(self, work: Work) -> None:
+        """Send what the executor asks for: decisions that are due, and cancels after a gap or a strange report."""
+        if work.stopped:
+            return
+        ns = self._now(work)
+        try:
+            work.reader.flush(work.executor, ns)
+            commands = work.executor.commands(ns)
+        except TercelError as error:
+            self._stop_work(work, f"decision refused: {error}")
+            return
+        self._send(work, commands)
 
     def _send(self, work: Work, commands: list[Any]) -> None:
         """Write down names and state, then let the commands leave."""

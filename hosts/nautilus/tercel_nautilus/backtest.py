@@ -52,7 +52,7 @@ class ParentOrder:
     horizon_s: float
     decisions: int
     strategy: str
-    warmup_s: float = 300.0
+    warmup_s: float = 900.0
 
     @property
     def fed_from_ns(self) -> int:

@@ -83,6 +83,7 @@ async def recover(
             if order.status in ENDED:
                 kept.tell(name, ENDED[order.status], ns)
         kept.ended([name])
+    kept.gap(clock.timestamp_ns())
     kept.write()
     return kept
 

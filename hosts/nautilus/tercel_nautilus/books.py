@@ -27,17 +27,21 @@ class BookReader:
         self.by_order = by_order
         self.whole_next = True
         self._orders: dict[int, tuple[str, float, float]] = {}
+        self._trades: list[TradeTick] = []
+        """Trades by order that no delta has shown yet."""
 
     def deltas(self, executor: Any, deltas: OrderBookDeltas, book: OrderBook, ns: int) -> None:
         """Give the executor deltas that `book` already contains."""
         rows = deltas.deltas
         if self.whole_next or any(row.action == BookAction.CLEAR for row in rows):
+            self.flush(executor, ns)
             self._whole(ns, executor, book)
             self.whole_next = False
         elif self.by_order:
             changes = list[Any]()
             for row in rows:
                 self._changes_of(row, changes)
+            self.flush(executor, ns)
             executor.on_orders(ns, changes)
         else:
             sides: dict[OrderSide, list[Any]] = {OrderSide.BUY: [], OrderSide.SELL: []}
@@ -47,9 +51,37 @@ class BookReader:
             executor.on_book(ns, sides[OrderSide.BUY], sides[OrderSide.SELL], whole=False)
 
     def trade(self, executor: Any, tick: TradeTick, ns: int) -> None:
-        """Give the executor a trade; one whose aggressor is not known says nothing of the book and is left out."""
-        if (side := AGGRESSORS.get(tick.aggressor_side)) is not None:
-            executor.on_trade(ns, tick.price.as_double(), tick.size.as_double(), side)
+        """Give the executor a trade; by order, the delta behind it says whether it was with an order that was shown."""
+        if not self.by_order:
+            self._tell(executor, tick, ns)
+            return
+        if self._trades and self._trades[-1].ts_event < tick.ts_event:
+            self.flush(executor, ns)
+        self._trades.append(tick)
+
+    def flush(self, executor: Any, ns: int) -> None:
+        """Give the executor trades that no delta has shown: they were with orders that are not."""
+        for tick in self._trades:
+            self._tell(executor, tick, ns)
+        self._trades.clear()
+
+    def _tell(self, executor: Any, tick: TradeTick, ns: int) -> None:
+        executor.on_trade(
+            ns, tick.price.as_double(), tick.size.as_double(), AGGRESSORS.get(tick.aggressor_side, ""),
+            tick.trade_id.value,
+        )  # fmt: skip
+
+    def _is_execution(self, key: int, side: str, price: float, size: float) -> bool:
+        """Whether a trade before says that so much of an order was executed; the trade is used up."""
+        for tick in self._trades:
+            if (
+                AGGRESSORS.get(tick.aggressor_side) != side
+                and tick.price.as_double() == price
+                and tick.size.as_double() == size
+            ):
+                self._trades.remove(tick)
+                return True
+        return False
 
     def _whole(self, ns: int, executor: Any, book: OrderBook) -> None:
         if not self.by_order:
@@ -70,13 +102,16 @@ class BookReader:
         known = self._orders.pop(key, None)
         if row.action == BookAction.DELETE:
             if known is not None:
-                changes.append(("delete", key, *known))
+                is_execution = self._is_execution(key, *known)
+                changes.append(("execute" if is_execution else "delete", key, *known))
             return
         new = SIDES[row.order.side], row.order.price.as_double(), row.order.size.as_double()
         self._orders[key] = new
         if known is not None and known[:2] == new[:2] and new[2] <= known[2]:
             if new[2] < known[2]:
-                changes.append(("reduce", key, *new[:2], known[2] - new[2]))
+                less = (*new[:2], known[2] - new[2])
+                kind = "execute" if self._is_execution(key, *less) else "reduce"
+                changes.append((kind, key, *less))
             return
         if known is not None:
             changes.append(("delete", key, *known))

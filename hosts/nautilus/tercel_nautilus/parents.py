@@ -11,6 +11,8 @@ from nautilus_trader.model.events import OrderCanceled, OrderFilled
 from nautilus_trader.model.identifiers import ExecAlgorithmId, InstrumentId
 from nautilus_trader.trading.strategy import Strategy
 
+START_NS = 100_000_000
+
 
 class OneParentConfig(StrategyConfig, frozen=True):
     """Configuration of :class:`OneParent`: instrument, side, size, when to submit (ns; the past: at once), parameters."""
@@ -32,12 +34,11 @@ class OneParent(Strategy):
         self.ended = False
 
     def on_start(self) -> None:
-        if self.config.at_ns > self.clock.timestamp_ns():
-            self.clock.set_time_alert_ns("submit", self.config.at_ns, self._submit)
-        else:
-            self._submit()
+        # Strategies start before execution algorithms, which ignore what comes before their start.
+        at_ns = max(self.config.at_ns, self.clock.timestamp_ns() + START_NS)
+        self.clock.set_time_alert_ns("submit", at_ns, self._submit)
 
-    def _submit(self, _event: Any = None) -> None:
+    def _submit(self, _event: Any) -> None:
         instrument = self.cache.instrument(self.config.instrument_id)
         self.primary = self.order_factory.market(
             instrument.id,

@@ -1,7 +1,3 @@
-import os
+"""What pytest is not to collect: programs of tests."""
 
-if os.environ.get("TERCEL_FAKE"):
-    import fake_executor
-
-    fake_executor.install()
 collect_ignore = ["live_node.py"]

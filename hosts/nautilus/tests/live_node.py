@@ -26,10 +26,6 @@ from nautilus_trader.config import (
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.identifiers import InstrumentId
 
-if os.environ.get("TERCEL_FAKE"):
-    import fake_executor
-
-    fake_executor.install()
 from tercel_nautilus import KeptParent, TercelExecAlgorithm, TercelExecAlgorithmConfig
 from tercel_nautilus.binance import recover
 from tercel_nautilus.parents import OneParent, OneParentConfig
