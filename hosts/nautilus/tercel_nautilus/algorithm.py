@@ -183,6 +183,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
             self._stop_work(work, "cancelled by its strategy")
         if (work := self._of_child.get(key)) is None:
             return
+        self._decide_late(work)
         try:
             self._tell(work, key, event)
         except TercelError as error:
@@ -334,6 +335,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
 
     def _market(self, work: Work, read: Callable[[int], None]) -> None:
         """Give market data to one executor; what it refuses is a gap, after which it takes the whole book."""
+        self._decide_late(work)
         ns = self._now(work)
         try:
             read(ns)
@@ -403,6 +405,12 @@ class TercelExecAlgorithm(ExecAlgorithm):
         if next_ns is not None and next_ns <= self._now(work):
             self._fetch(work)
         self._after(work)
+
+    def _decide_late(self, work: Work) -> None:
+        """Take a decision whose alert is late before the executor hears of anything later."""
+        next_ns = work.executor.next_decision_ns
+        if next_ns is not None and next_ns < self._now(work):
+            self._fetch(work)
 
     def _fetch(self, work: Work) -> None:
         """Send what the executor asks for: decisions that are due, and cancels after a gap or a strange report."""

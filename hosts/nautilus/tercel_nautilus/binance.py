@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 from nautilus_trader.adapters.binance import BinanceAccountType
@@ -13,8 +14,7 @@ from nautilus_trader.adapters.binance.http.error import BinanceClientError
 from nautilus_trader.adapters.binance.spot.http.account import BinanceSpotAccountHttpAPI
 from nautilus_trader.common.component import LiveClock
 
-from decimal import Decimal
-
+import tercel as tc
 from tercel_nautilus.kept import KeptParent
 
 NO_SUCH_ORDER, CANCEL_REJECTED = -2013, -2011
@@ -70,9 +70,10 @@ async def recover(
     account = BinanceSpotAccountHttpAPI(client, clock, BinanceAccountType.SPOT)
     kept = KeptParent.read(path)
     believed_ns = clock.timestamp_ns() + recv_window_ms * 1_000_000
+    _forget_unsent(kept, clock)
     for name in list(kept.open):
         order = await _settled(account, symbol, name, clock, believed_ns)
-        ns = max(clock.timestamp_ns(), kept.last_ns)
+        ns = clock.timestamp_ns()
         if order is None:
             kept.tell(name, "rejected", ns, text="the venue does not know it")
         else:
@@ -83,9 +84,17 @@ async def recover(
             if order.status in ENDED:
                 kept.tell(name, ENDED[order.status], ns)
         kept.ended([name])
-    kept.gap(clock.timestamp_ns())
+    _forget_unsent(kept, clock)
     kept.write()
     return kept
+
+
+def _forget_unsent(kept: KeptParent, clock: LiveClock) -> None:
+    """Say that updates were missed, and take back what the executor asks for then: cancels are made here, and no order left."""
+    ns = kept.gap(clock.timestamp_ns())
+    for command in kept.executor.commands(ns):
+        if isinstance(command, tc.Place):
+            kept.executor.on_order(command.name, "rejected", ns, text="never sent")
 
 
 async def _settled(

@@ -121,10 +121,11 @@ class KeptParent:
         self.last_ns = max(self.last_ns, ns)
         self.executor.on_order(self.names[key], what, self.last_ns, **words)
 
-    def gap(self, ns: int) -> None:
-        """Tell the executor that it has missed updates of the market."""
+    def gap(self, ns: int) -> int:
+        """Tell the executor that it has missed updates of the market; the time that it was given."""
         self.last_ns = max(self.last_ns, ns)
         self.executor.on_gap(self.last_ns)
+        return self.last_ns
 
     def ended(self, keys: Iterable[str]) -> None:
         """Forget orders whose end the executor knows."""

@@ -64,7 +64,7 @@ parent = OneParent(
         params={
             "name": "parent",
             "strategy": strategy,
-            "horizon": float(horizon),
+            "horizon": f"{horizon}s",
             "decisions": int(decisions),
         },
     )

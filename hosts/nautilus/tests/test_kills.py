@@ -12,7 +12,7 @@ import venue
 
 from tercel_nautilus import KeptParent
 
-PATIENCE_S = 240.0
+PATIENCE_S = 90.0
 
 
 def killed_and_started_again(folder, kills, strategy, side, size, horizon, decisions, seed):
