@@ -186,9 +186,16 @@ class Host:
             if row[o.M_KIND] == v.ADD:
                 self.unique[row[o.M_ID]] = self.count = self.count + 1
         return [
-            (KINDS[row[o.M_KIND]], self.unique.get(row[o.M_ID]), "buy" if row[o.M_SIDE] > 0 else "sell", self.price(row[o.M_PRICE]), row[o.M_LOTS] * self.instrument.lot)
-            for row in rows if row[o.M_KIND] != v.STATUS
-        ]  # fmt: skip
+            (
+                KINDS[row[o.M_KIND]],
+                self.unique.get(row[o.M_ID]),
+                "buy" if row[o.M_SIDE] > 0 else "sell",
+                self.price(row[o.M_PRICE]),
+                row[o.M_LOTS] * self.instrument.lot,
+            )
+            for row in rows
+            if row[o.M_KIND] != v.STATUS
+        ]
 
     def send(self, commands: Sequence[Place | Cancel | Amend]) -> None:
         now = self.exchange.now_ns

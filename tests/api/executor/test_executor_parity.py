@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.api.executor.exchange_host import both
-from tests.market.flow.conformance import as_events
 from tests.desk.trading.test_executor import LATENCIES, STRATEGIES, strategy_of
+from tests.market.flow.conformance import as_events
 
 from tercel.execution.task import Task
+from tercel.market import tape
 from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
-from tercel.market import tape
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape.compiled import compile_day

@@ -2,15 +2,29 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from tercel.api.evaluation import own_strategy
+from tercel.api.executor.market_input import (
+    Level,
+    LevelChange,
+    LevelInput,
+    OrderChange,
+    order_changes,
+    refuse_unknown,
+)
+from tercel.api.executor.order_events import (
+    EVENTS,
+    OpenRequests,
+    OrderEvent,
+    OverfillError,
+    message_of,
+)
+from tercel.api.executor.strategies import strategy_for
 from tercel.api.executor.terms import (
     SIDES,
     Amend,
@@ -20,18 +34,14 @@ from tercel.api.executor.terms import (
     Number,
     Parent,
     Place,
-    decimal_of,
 )
-from tercel.api.learn import Tuned
-from tercel.api.policy import Policy
+from tercel.api.executor.units import Units, side_of
 from tercel.core import orders as o, vocabulary as v
-from tercel.core.child_order import ChildOrder
 from tercel.core.errors import OrderError, PolicyError, TapeError, check_known, refuse_if
 from tercel.core.fixed_point import ONE, floor_units
 from tercel.core.link.level_book import LevelBook, OrderBook, Row
 from tercel.core.records import fast_replace
 from tercel.core.vocabulary import BUY, FOREVER_NS, NS_PER_SECOND, SELL
-from tercel.desk.engine.configured_agents import strategy_of
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.parent_orders.children import Assignment
@@ -39,63 +49,15 @@ from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.desk.trading.parent_orders.parent import model_of
 from tercel.desk.trading.risk.trading_state import StateReason
-from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import MarketEstimates
-from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
-from tercel.execution.user_strategy import is_user_strategy, load_named
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.terms import NO_FEES, Fees
 
-Level = Sequence[Number]
-"""Price and size of a level; what follows them is not read."""
-_Given = tuple[list[tuple[Number, Number]], list[tuple[Number, Number]]]
 _ACCOUNT: Final = "executor"
-_KINDS: Final = {
-    "add": v.ADD,
-    "reduce": v.REDUCE,
-    "delete": v.DELETE,
-    "execute": v.EXECUTE,
-    "hidden": v.TRADE_HIDDEN,
-}
-_ENDS: Final = {
-    "cancelled": (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
-    "expired": (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
-    "rejected": (o.ExecType.REJECTED, o.OrdStatus.REJECTED),
-}
-_ANSWERS: Final = ("accepted", "filled", "amended", "cancel_rejected", *_ENDS)
 _FORMAT: Final = "tercel.Executor 1"
-_LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH = range(8)  # recorded calls
 _CANCEL_AGAIN_NS: Final = NS_PER_SECOND
-_ANSWER_NS: Final = NS_PER_SECOND
-"""Behind an order's end, an answer to a request about it is waited for no longer."""
-_PRICES: Final = 4096
-"""Prices whose ticks are remembered."""
-
-
-def strategy_for(given: Any, estimates: MarketEstimates | None = None) -> Strategy:
-    """The strategy that a caller names or gives, as :func:`tercel.evaluate` takes it.
-
-    Raises
-    ------
-    ConfigError, UnknownNameError, PolicyError
-        Nothing of that name, or nothing that decides.
-
-    >>> strategy_for("twap_take").name
-    'twap_take'
-    """
-    if isinstance(given, Policy):
-        loaded = policy_strategy(given.folder, given.name, given.observation)
-        return loaded.with_estimates(estimates)
-    if isinstance(given, Tuned):
-        refuse_if(estimates is None, "estimates of the market of a tuned rule", "none", "give them")
-        return given.strategy(estimates)  # type: ignore[arg-type]
-    if isinstance(given, Path) or (isinstance(given, str) and Path(given).is_dir()):
-        return policy_strategy(resolve_policy(str(given))).with_estimates(estimates)
-    if isinstance(given, str) and not given.startswith(("policy:", "packaged:")):
-        return load_named(given) if is_user_strategy(given) else strategy_of(given, estimates)
-    return strategy_of(given, estimates) if isinstance(given, str) else own_strategy(given)
+_LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH = range(8)  # recorded calls
 
 
 class Executor:
@@ -169,9 +131,8 @@ class Executor:
             "warmup_s": warmup_s,
             "seed": seed,
         }
-        self._amends, self._seed = amends, seed
-        self._lot_float = float(instrument.lot)
-        self._most_float = v.MOST_LOTS * self._lot_float
+        self._seed = seed
+        self._units = Units(instrument)
         charges = fees.kernel_values(instrument.listing.tick)
         names = ("maker_fee", "taker_fee", "maker_rate", "taker_rate")
         self._listing = fast_replace(
@@ -182,25 +143,14 @@ class Executor:
         self._follower = Follower(
             self._listing, width=instrument.window, feed_levels=instrument.levels
         )
-        self._book: LevelBook | OrderBook = LevelBook(
-            instrument.symbol, instrument.scale, instrument.orders, shows_own=own_orders_shown
-        )
-        self._shown: dict[tuple[int, int], int] = {}
-        """Totals as the caller stated them last, by side and price."""
-        self._given: _Given = [], []
-        """The last whole book, as it was given."""
-        self._ticks_of: dict[Number, int] = {}
-        self._stale: set[tuple[int, int]] = set()
-        """Levels whose own lots have changed since."""
+        self._book: LevelBook | OrderBook = self._new_level_book()
+        self._levels = LevelInput(self._units, instrument.symbol, instrument.levels)
         self._orders = Orders()
         self._executor = self._new_executor(parent.start_ns, self._task, self._task.quantity)
         self._end_ns = 0
         self._now = 0
         self._last_child = self._last_cancel = self._cancelled_ns = 0
-        self._requests: dict[str, list[tuple[str, int]]] = {}
-        """Cancels and amendments without an answer by order: their names, and lots that an amendment leaves."""
-        self._ended: dict[str, int] = {}
-        """When orders ended about which requests are open, ns."""
+        self._requests = OpenRequests()
         self._outbox: list[ExecutorCommand] = []
         self._record: list[bytes] = []
         self.stopped = ""
@@ -238,7 +188,7 @@ class Executor:
         if None in (follower.quotes.bid, follower.quotes.ask):
             return "prices on both sides"
         interval_ns = self._task.horizon_ns // self._task.decisions
-        missing_ns = interval_ns - (follower.now_ns - follower.began_ns)
+        missing_ns = interval_ns - (max(self._now, follower.now_ns) - follower.began_ns)
         if missing_ns <= 0:
             return ""
         return f"{missing_ns / NS_PER_SECOND:g} s more of market data"
@@ -251,13 +201,12 @@ class Executor:
     @property
     def filled(self) -> Decimal:
         """Filled quantity, in the venue's sizes."""
-        qty = sum(fill.qty for fill in self._orders.fills)
-        return Decimal(qty) / ONE * self._lot
+        return self._units.size_of(sum(fill.qty for fill in self._orders.fills))
 
     @property
     def left(self) -> Decimal:
         """Quantity that is not filled."""
-        return self._task.quantity * self._lot - self.filled
+        return self._units.size(self._task.quantity) - self.filled
 
     @property
     def done(self) -> bool:
@@ -273,8 +222,8 @@ class Executor:
             Place(
                 order.root,
                 SIDES[order.side],
-                self._price(order.price),
-                self._size(order.lots) - Decimal(order.cum_qty) / ONE * self._lot,
+                None if order.price is None else self._units.price(order.price),
+                self._units.size_of(order.lots * ONE - order.cum_qty),
                 order.tif is o.Tif.IOC,
             )
             for order in self._orders.live()
@@ -323,88 +272,16 @@ class Executor:
             "give all levels shown with whole=True",
             TapeError,
         )
-        given = [(level[0], level[1]) for level in bids], [(level[0], level[1]) for level in asks]
-        changes = None if snapshot or self._stale or not whole else self._resized(given)
-        if changes is None:
-            changes = self._changed(given, whole, snapshot)
-        self._given = given if whole else ([], [])
-        if whole:
-            self._stale.clear()
+        changes = self._levels.changes(bids, asks, whole, snapshot)
         if changes or snapshot:
             self._call(_LEVELS, ns, snapshot, changes)
         self._now = ns
 
-    def _resized(self, given: _Given) -> list[tuple[int, int, int]] | None:
-        """Side, price and lots of levels with other sizes than in the last whole book; None where prices differ, too."""
-        changes = []
-        for side, levels, last in zip((BUY, SELL), given, self._given, strict=True):
-            if len(levels) != len(last):
-                return None
-            for level, old in zip(levels, last, strict=True):
-                if level != old:
-                    if level[0] != old[0]:
-                        return None
-                    changes.append((side, self._ticks(level[0]), self._lots(level[1])))
-        return changes if all(lots for *_, lots in changes) else None
-
-    def _changed(self, given: _Given, whole: bool, snapshot: bool) -> list[tuple[int, int, int]]:
-        """Side, price and lots of levels that differ from those known, of a book that is not crossed."""
-        wanted = {
-            (side, self._ticks(price)): self._lots(size)
-            for side, levels in zip((BUY, SELL), given, strict=True)
-            for price, size in levels
-        }
-        self._refuse_crossed(wanted, whole)
-        if whole:
-            wanted |= dict.fromkeys(self._gone(wanted), 0)
-        return [
-            (*key, lots)
-            for key, lots in wanted.items()
-            if snapshot or lots != self._shown.get(key, 0) or key in self._stale
-        ]
-
-    def _gone(self, wanted: dict[tuple[int, int], int]) -> list[tuple[int, int]]:
-        """Levels that a whole book shows no more; beyond the last of a full window nothing is said."""
-        levels = self.instrument.levels
-        last = {}
-        for side in (BUY, SELL) if levels else ():
-            prices = [price * side for of, price in wanted if of == side]
-            if len(prices) >= levels:
-                last[side] = min(prices)
-        return [
-            (side, price)
-            for side, price in self._shown
-            if (side, price) not in wanted and price * side > last.get(side, -FOREVER_NS)
-        ]
-
-    def _refuse_crossed(self, wanted: dict[tuple[int, int], int], whole: bool) -> None:
-        """Refuse a book whose best bid is not below its best ask; levels that stay are taken into account."""
-        best = {BUY: -FOREVER_NS, SELL: -FOREVER_NS}
-        for (side, price), lots in wanted.items():
-            if lots and price * side > best[side]:
-                best[side] = price * side
-        if not whole:
-            for (side, price), lots in self._shown.items():
-                if lots and price * side > best[side] and (side, price) not in wanted:
-                    best[side] = price * side
-        if best[BUY] >= -best[SELL]:
-            raise TapeError(
-                f"a bid below the ask of {self.instrument.symbol}",
-                f"{self._price(best[BUY])} and {self._price(-best[SELL])}",
-                "leave the update out, or say that there is a gap",
-            )
-
-    def _apply_levels(self, ns: int, snapshot: bool, changes: list[tuple[int, int, int]]) -> None:
+    def _apply_levels(self, ns: int, snapshot: bool, changes: list[LevelChange]) -> None:
         book = self._book
-        totals = {(side, price): lots for side, price, lots in changes}
-        for key, lots in totals.items():
-            if lots:
-                self._shown[key] = lots
-            else:
-                self._shown.pop(key, None)
-        self._stale.difference_update(totals)
+        self._levels.take(changes, snapshot)
         if snapshot:
-            self._shown = totals
+            totals = {(side, price): lots for side, price, lots in changes}
             self._feed_rows(book.set_levels(totals, ns))
             return
         rows: list[Row] = []
@@ -440,19 +317,7 @@ class Executor:
             A price off the tick.
         """
         self._check(ns, symbol, OrderBook)
-        rows = []
-        for kind, id_, side, price, size in changes:
-            check_known(kind, _KINDS, received=f"a change {kind!r}")
-            placed = kind in ("add", "hidden")
-            rows.append(
-                (
-                    _KINDS[kind],
-                    id_,
-                    self._side(side) if placed else 0,
-                    self._ticks(price) if placed and price is not None else 0,
-                    0 if kind == "delete" else self._lots(size),
-                )
-            )
+        rows = order_changes(changes, self._units)
         refuse_if(
             not whole and not self._book.ready,
             f"all orders of {self.instrument.symbol} first",
@@ -460,30 +325,11 @@ class Executor:
             "give them with whole=True",
             TapeError,
         )
-        self._refuse_unknown(rows, whole)
+        refuse_unknown(rows, self._book, whole)
         self._call(_ORDERS, ns, whole, rows)
         self._now = ns
 
-    def _refuse_unknown(self, rows: list[tuple[int, Any, int, int, int]], whole: bool) -> None:
-        """Refuse changes of orders that never came, and adds of orders that are there."""
-        book = self._book
-        known = book if isinstance(book, OrderBook) and not whole else None
-        added = set()
-        for kind, id_, *_ in rows:
-            there = id_ in added or (known is not None and known.knows(id_))
-            if kind == v.ADD:
-                added.add(id_)
-            lost = not there and not (known is not None and known.taken)
-            if kind != v.TRADE_HIDDEN and (there if kind == v.ADD else lost):
-                raise TapeError(
-                    "an order that is not there yet" if there else "an order that was added",
-                    f"{id_!r} of {self.instrument.symbol}",
-                    "call on_gap, then give all orders with whole=True",
-                )
-
-    def _apply_orders(
-        self, ns: int, whole: bool, changes: list[tuple[int, Any, int, int, int]]
-    ) -> None:
+    def _apply_orders(self, ns: int, whole: bool, changes: list[OrderChange]) -> None:
         if whole or not isinstance(self._book, OrderBook):
             self._book = OrderBook(
                 self.instrument.symbol, self.instrument.scale, self.instrument.orders
@@ -531,11 +377,11 @@ class Executor:
             As :meth:`on_book`.
         """
         self._check(ns, symbol)
-        lots = self._lots(size)
-        taker = self._side(side) if side else 0
-        own = execution and any(fill.exec_id == execution for fill in self._orders.fills)
+        lots, ticks = self._units.lots(size), self._units.ticks(price)
+        taker = side_of(side) if side else 0
+        own = bool(execution) and self._is_own_execution(execution)
         if lots and not own and self._book.ready:
-            self._call(_TRADE, ns, taker, self._ticks(price), lots)
+            self._call(_TRADE, ns, taker, ticks, lots)
         self._now = ns
 
     def _apply_trade(self, ns: int, taker: int, price: int, lots: int) -> None:
@@ -620,7 +466,7 @@ class Executor:
             A time that goes back.
         """
         self._check(ns, "")
-        check_known(what, _ANSWERS, received=f"{what!r} of {name}")
+        check_known(what, EVENTS, received=f"{what!r} of {name}")
         order = self._orders.get(name)
         if order is None or order.root != name:
             raise OrderError(
@@ -628,96 +474,22 @@ class Executor:
                 f"{name!r}",
                 "give events of orders that commands() returned, by their names",
             )
-        message = self._message(order, what, ns, price, size, execution, passive, text)
-        if message is not None:
-            self._call(_ORDER, ns, msgspec.to_builtins(message), isinstance(message, o.Report))
+        if not (what == "filled" and self._is_own_execution(execution, name)):
+            rested = self._book.rests(name) if passive is None else passive
+            event = OrderEvent(what, ns, price, size, execution, rested, text)
+            try:
+                message = message_of(event, order, self._requests, self._units)
+            except OverfillError:
+                self._call(_ORDER, ns, {}, False)
+                raise
+            if message is not None:
+                self._call(_ORDER, ns, msgspec.to_builtins(message), isinstance(message, o.Report))
         self._now = ns
 
-    def _message(
-        self,
-        order: ChildOrder,
-        what: str,
-        ns: int,
-        price: Number | None,
-        size: Number | None,
-        execution: str,
-        passive: bool | None,
-        text: str,
-    ) -> o.Report | o.CancelReject | None:
-        """An event as a venue's message; None where it is known already."""
-        requests = self._requests.get(order.root, [])
-        if what == "amended":
-            requests = [request for request in requests if request[1]]
-        if what == "cancel_rejected":
-            if not requests:  # its order has ended before, and that answered it
-                return None
-            return o.CancelReject(requests[0][0], order.name, _ACCOUNT, order.base, ns, text)
-        refuse_if(
-            what == "amended" and not requests,
-            f"an amendment of {order.root} that was asked for",
-            "none",
-            "give each answer once",
-            OrderError,
-        )
-        cum_qty, qty, px, lots = order.cum_qty, 0, 0, order.lots
-        if what == "filled":
-            refuse_if(
-                price is None or size is None or not execution,
-                f"price, size and execution of a fill of {order.root}",
-                f"{price!r}, {size!r}, {execution!r}",
-                "give all three",
-                OrderError,
-            )
-            known = [fill for fill in self._orders.fills if fill.exec_id == execution]
-            if any(fill.order == order.root for fill in known):
-                return None
-            qty = self.instrument.scale.qty(f"{decimal_of(size, 'a size'):f}")  # type: ignore[arg-type]
-            px = self.instrument.scale.px(f"{decimal_of(price, 'a price'):f}")  # type: ignore[arg-type]
-            cum_qty += qty
-            if not 0 < cum_qty <= lots * ONE or not qty:
-                self._call(_ORDER, ns, {}, False)
-                raise OrderError(
-                    f"a fill of at most {self._size(lots) - Decimal(order.cum_qty) / ONE * self._lot} of {order.root}",
-                    f"{size} ({execution})",
-                    "the executor has stopped: settle the position with the venue, and begin another for what is left",
-                )
-        elif order.done:
-            return None
-        elif what == "accepted" and order.acked:
-            return None
-        name = order.name
-        if what in ("amended", "cancelled") and requests:
-            name = requests[0][0]
-        if what == "amended":
-            lots = requests[0][1] if size is None else self._lots(size)
-        leaves_qty = 0 if what in _ENDS else max(lots * ONE - cum_qty, 0)
-        working = o.working_status(cum_qty, leaves_qty == 0)
-        kinds = {
-            "accepted": (o.ExecType.NEW, working),
-            "filled": (o.ExecType.TRADE, working),
-            "amended": (o.ExecType.REPLACED, working),
-            **_ENDS,
-        }
-        if passive is None:
-            passive = self._book.rests(order.root)
-        return o.Report(
-            execution or f"{order.root} {what} {ns}",
-            *kinds[what],
-            name,
-            order.name if name != order.name else "",
-            "",
-            _ACCOUNT,
-            self.instrument.symbol,
-            order.side,
-            lots,
-            order.price,
-            qty,
-            px,
-            cum_qty,
-            leaves_qty,
-            ns,
-            passive,
-            text,
+    def _is_own_execution(self, execution: str, name: str = "") -> bool:
+        """Whether a fill of that id was reported, of any order or of one."""
+        return any(
+            fill.exec_id == execution and name in ("", fill.order) for fill in self._orders.fills
         )
 
     def _apply_order(self, ns: int, body: dict[str, Any], is_report: bool) -> None:
@@ -732,10 +504,9 @@ class Executor:
         is_late = order is not None and order.done and isinstance(message, o.Report)
         self._orders.apply(entry_in(message))
         root = "" if order is None else order.root
-        requests = self._requests.get(root, [])
-        requests[:] = [request for request in requests if request[0] != message.cl_ord_id]
-        if requests and isinstance(message, o.Report) and not message.leaves_qty:
-            self._ended[root] = ns
+        self._requests.answer(root, message.cl_ord_id)
+        if isinstance(message, o.Report) and not message.leaves_qty:
+            self._requests.end(root, ns)
         events: list[o.VenueEvent] = [message]
         if isinstance(message, o.Report):
             gone, number, new = self._book.apply_report(message)
@@ -743,7 +514,7 @@ class Executor:
             named = fast_replace(message, order_id=str(number))
             events = [event for event in (before, named, after) if event is not None]
             if message.price is not None:
-                self._stale.add((message.side, message.price))
+                self._levels.stale.add((message.side, message.price))
         if is_late:
             self._detach("a fill came after the end of its order", ns)
         self._feed(events)
@@ -762,7 +533,7 @@ class Executor:
                 name, order.name, self.instrument.symbol, order.side, _ACCOUNT, ns
             )
             self._orders.apply(entry_out(cancel))
-            self._requests.setdefault(order.root, []).append((name, 0))
+            self._requests.add(order.root, name)
             self._outbox.append(Cancel(order.root))
 
     # -- decisions ----------------------------------------------------------------------------------------------------
@@ -789,11 +560,10 @@ class Executor:
         self._outbox = []
 
     def _apply_time(self, now_ns: int) -> None:
-        for root in [root for root, ns in self._ended.items() if now_ns >= ns + _ANSWER_NS]:
-            del self._ended[root]
-            for name, _ in self._requests.pop(root, []):
-                order = self._orders.get(root)
-                reject = o.CancelReject(name, root, _ACCOUNT, order.base, now_ns)  # type: ignore[union-attr]
+        for root, name in self._requests.take_overdue(now_ns):
+            order = self._orders.get(root)
+            if order is not None:
+                reject = o.CancelReject(name, order.name, _ACCOUNT, order.base, now_ns)
                 self._apply_order(now_ns, msgspec.to_builtins(reject), False)
         had_arrived = self._executor.arrived
         if not had_arrived and not self.parent.start_ns and not self._end_ns:
@@ -828,7 +598,7 @@ class Executor:
         now_ns = max(self._follower.now_ns, self._now)
         left_ns = max(self._end_ns - now_ns, 1)
         share = min(1.0, left_ns / self._task.horizon_ns)
-        task = fast_replace(
+        task = replace(
             self._task,
             horizon_s=left_ns / NS_PER_SECOND,
             decisions=max(1, round(self._task.decisions * share)),
@@ -837,7 +607,11 @@ class Executor:
 
     def _send(self, commands: Sequence[o.Command], ns: int) -> None:
         """Fold commands of the desk's executor into the state of own orders, and keep them for the caller."""
-        for command in self._executor.keep_rules(commands, ns):
+        for wanted in self._executor.keep_rules(commands, ns):
+            command = wanted
+            if isinstance(wanted, o.ReplaceOrder) and not self._settings["amends"]:
+                names = wanted.cl_ord_id, wanted.orig, wanted.instrument
+                command = o.CancelOrder(*names, wanted.side, wanted.account, wanted.sent_ns)
             self._orders.apply(entry_out(command))
             self._last_child = int(command.cl_ord_id.rpartition(".")[2])
             if isinstance(command, o.NewOrder):
@@ -847,8 +621,8 @@ class Executor:
                     Place(
                         command.cl_ord_id,
                         SIDES[command.side],
-                        self._price(command.price),
-                        self._size(command.lots),
+                        None if command.price is None else self._units.price(command.price),
+                        self._units.size(command.lots),
                         not rests,
                     )
                 )
@@ -856,10 +630,10 @@ class Executor:
             order = self._orders.get(command.orig)
             root = command.orig if order is None else order.root
             kept_lots = command.lots if isinstance(command, o.ReplaceOrder) else 0
-            self._requests.setdefault(root, []).append((command.cl_ord_id, kept_lots))
-            if isinstance(command, o.ReplaceOrder) and self._amends:
-                price = Decimal(self.instrument.scale.price(command.price))
-                self._outbox.append(Amend(root, self._size(command.lots), price))
+            self._requests.add(root, command.cl_ord_id, kept_lots)
+            if isinstance(command, o.ReplaceOrder):
+                price = self._units.price(command.price)
+                self._outbox.append(Amend(root, self._units.size(command.lots), price))
             else:
                 self._outbox.append(Cancel(root))
 
@@ -968,7 +742,6 @@ class Executor:
         _apply_fetch,
     )
 
-    # -- units --------------------------------------------------------------------------------------------------------
     def _check(self, ns: int, symbol: str, book: type[LevelBook | OrderBook] | None = None) -> None:
         """Refuse a time that goes back, another instrument, and totals beside depth by order."""
         if ns < self._now:
@@ -984,42 +757,11 @@ class Executor:
                 "either level totals or depth by order", "both", "call on_gap before a change"
             )
         if book is LevelBook and not isinstance(self._book, LevelBook):
-            shown = bool(self._settings["own_orders_shown"])
-            self._book = LevelBook(
-                self.instrument.symbol,
-                self.instrument.scale,
-                self.instrument.orders,
-                shows_own=shown,
-            )
+            self._book = self._new_level_book()
 
-    @property
-    def _lot(self) -> Decimal:
-        return Decimal(str(self.instrument.lot))
-
-    def _side(self, side: str | None) -> int:
-        sides = {"buy": BUY, "sell": SELL}
-        refuse_if(side not in sides, "buy or sell", repr(side), "name the side", OrderError)
-        return sides[str(side)]
-
-    def _price(self, ticks: int | None) -> Decimal | None:
-        return None if ticks is None else Decimal(self.instrument.scale.price(ticks))
-
-    def _size(self, lots: int) -> Decimal:
-        return lots * self._lot
-
-    def _ticks(self, price: Number) -> int:
-        """A price in ticks; OrderError off the tick. Each is converted once: the same come ten times an update."""
-        ticks = self._ticks_of.get(price)
-        if ticks is None:
-            ticks = self.instrument.scale.ticks(f"{decimal_of(price, 'a price'):f}")
-            if len(self._ticks_of) >= _PRICES:
-                self._ticks_of.clear()
-            self._ticks_of[price] = ticks
-        return ticks
-
-    def _lots(self, size: Number) -> int:
-        """A size in whole lots; of less than one lot that is not nothing, one."""
-        number = float(size)
-        if not 0.0 <= number < self._most_float:
-            raise OrderError("a size from 0 on, below 2**30 lots", repr(size), "correct it")
-        return int(number / self._lot_float + 1e-9) or int(number > 0.0)
+    def _new_level_book(self) -> LevelBook:
+        instrument = self.instrument
+        shows_own = bool(self._settings["own_orders_shown"])
+        return LevelBook(
+            instrument.symbol, instrument.scale, instrument.orders, shows_own=shows_own
+        )
