@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -80,9 +81,9 @@ class TercelExecAlgorithmConfig(ExecAlgorithmConfig, frozen=True):
         Whether the venue's adapter tells halts: Binance's does not.
     state_folder : str, optional
         Where parents are kept (``NAME.json``) before each command leaves; without it a crash loses them.
-    arrival_ns : int
-        For a backtest with this latency: wakes the simulated venue when a command arrives. It would handle it only
-        after the next update of the book.
+    latency_ns : int
+        From a command to its arrival at the venue, which forecasts look past. In a backtest the simulated venue is woken
+        then: it would handle the command after the next update of the book.
     """
 
     exec_algorithm_id: ExecAlgorithmId | None = ExecAlgorithmId("TERCEL")
@@ -92,7 +93,7 @@ class TercelExecAlgorithmConfig(ExecAlgorithmConfig, frozen=True):
     amends: bool = False
     status: bool = False
     state_folder: str | None = None
-    arrival_ns: int = 0
+    latency_ns: int = 0
 
 
 @dataclass
@@ -132,6 +133,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
 
     def __init__(self, config: TercelExecAlgorithmConfig | None = None) -> None:
         super().__init__(config or TercelExecAlgorithmConfig())
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._works: dict[str, Work] = {}
         """By client order id of the primary."""
         self._of_child: dict[str, Work] = {}
@@ -152,12 +154,16 @@ class TercelExecAlgorithm(ExecAlgorithm):
         if isinstance(self.clock, TestClock):
             start = max(self.clock.timestamp_ns(), work.executor.next_decision_ns or 0)
             self._ring(work, "grid", start, self._on_time)
-            if self.config.arrival_ns:
-                self._ring(work, "arrival", start + self.config.arrival_ns, _ignore)
+            if self.config.latency_ns:
+                self._ring(work, "arrival", start + self.config.latency_ns, _ignore)
         self._schedule(work)
 
     def on_start(self) -> None:
-        """Nothing: what is read is subscribed to when a parent comes."""
+        """Note the loop of a live node, whose timers ring in another thread."""
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
 
     def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
         """Give a change of the book to the executors of its instrument."""
@@ -261,6 +267,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
                     self.config.levels,
                 ),
                 parent,
+                latency=tc.Latency("constant", self.config.latency_ns),
                 own_orders_shown=self.config.own_orders_shown,
                 amends=self.config.amends,
                 seed=int(params.get("seed", 0)),
@@ -398,12 +405,21 @@ class TercelExecAlgorithm(ExecAlgorithm):
             self.clock.cancel_timer(timer)
 
     def _on_time(self, event: TimeEvent) -> None:
-        work = self._works.get(event.name.rpartition(":")[0])
-        if work is None:
+        """Decide: at once in a backtest, in the thread of the node's loop where there is one."""
+        parent = event.name.rpartition(":")[0]
+        if self._loop is None:
+            self._decide(parent)
+        else:
+            self._loop.call_soon_threadsafe(self._decide, parent)
+
+    def _decide(self, parent: str) -> None:
+        work = self._works.get(parent)
+        if work is None or not self.is_running:
             return
         next_ns = work.executor.next_decision_ns
         if next_ns is not None and next_ns <= self._now(work):
             self._fetch(work)
+        work.alert_ns = 0
         self._after(work)
 
     def _decide_late(self, work: Work) -> None:

@@ -102,7 +102,7 @@ def backtest(
     engine.add_exec_algorithm(
         TercelExecAlgorithm(
             TercelExecAlgorithmConfig(
-                book="L3", own_orders_shown=False, amends=True, arrival_ns=latency_ns
+                book="L3", own_orders_shown=False, amends=True, latency_ns=latency_ns
             )
         )
     )

@@ -1,0 +1,80 @@
+"""A day as Nautilus' data: its own book, and what an executor is told, against the tape."""
+
+from collections import Counter
+from decimal import Decimal
+
+import days
+import pytest
+from nautilus_trader.model.book import OrderBook
+from nautilus_trader.model.data import OrderBookDeltas
+from nautilus_trader.model.enums import BookType
+
+from tercel.core.errors import TercelError
+from tercel.core.vocabulary import EXECUTE, TRADE_HIDDEN
+from tercel.market.tape import Lake
+from tercel_nautilus.books import BookReader
+from tercel_nautilus.days import day_of
+
+
+class Told:
+    """Notes what an executor would be told, and keeps the orders that stand."""
+
+    def __init__(self):
+        self.kinds, self.orders, self.hidden = Counter(), {}, 0
+
+    def on_orders(self, ns, changes, whole=False):
+        for kind, key, side, price, size in changes:
+            self.kinds[kind] += 1
+            if kind == "add":
+                assert key not in self.orders
+                self.orders[key] = [1 if side == "buy" else -1, round(price * 100), size]
+                continue
+            self.orders[key][2] -= size
+            if not self.orders[key][2]:
+                del self.orders[key]
+
+    def on_trade(self, ns, price, size, side, execution=""):
+        self.hidden += 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nautilus_book_and_what_an_executor_is_told_end_as_the_tape(tmp_path, seed):
+    left = days.lake_of(tmp_path, seed)
+    instrument, data = day_of(tmp_path, days.SYMBOL, days.DATE)
+    book, told, reader = OrderBook(instrument.id, BookType.L3_MBO), Told(), BookReader(by_order=True)
+    for one in data:
+        if isinstance(one, OrderBookDeltas):
+            book.apply_deltas(one)
+            reader.deltas(told, one, book, one.ts_init)
+        else:
+            reader.trade(told, one, one.ts_init)
+    reader.flush(told, one.ts_init)
+    assert told.orders == left
+    totals = Counter()
+    for side, ticks, lots in left.values():
+        totals[side, ticks] += lots
+    seen = {
+        (side, round(level.price.as_double() * 100)): level.size()
+        for side, levels in ((1, book.bids()), (-1, book.asks()))
+        for level in levels
+    }
+    assert seen == totals
+    _, events = Lake(tmp_path).read(days.SYMBOL, days.DATE)
+    assert told.kinds["execute"] == (events.kind == EXECUTE).sum() > 100
+    assert told.hidden == (events.kind == TRADE_HIDDEN).sum() > 10
+
+
+def test_a_day_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(TercelError, match="folder of an export"):
+        day_of(tmp_path / "none", "TOY", days.DATE)
+    days.lake_of(tmp_path, n=50)
+    with pytest.raises(TercelError):
+        day_of(tmp_path, "TOY", "2012-06-22")
+
+
+def test_prices_and_sizes_are_exact(tmp_path):
+    days.lake_of(tmp_path, n=50)
+    instrument, data = day_of(tmp_path, days.SYMBOL, days.DATE)
+    assert instrument.price_increment.as_decimal() == Decimal("0.01")
+    order = data[0].deltas[0].order
+    assert order.price.as_decimal() == Decimal(str(order.price)) and 9 < order.price < 11
