@@ -468,7 +468,9 @@ class TercelExecAlgorithm(ExecAlgorithm):
         """The order of a command, not yet sent."""
         size = work.instrument.make_qty(command.size)
         if command.price is None:
-            return self.spawn_market(work.primary, size, tags=[command.name], reduce_primary=False)
+            return self.spawn_market(
+                work.primary, size, TimeInForce.IOC, tags=[command.name], reduce_primary=False
+            )
         return self.spawn_limit(
             work.primary,
             size,

@@ -42,6 +42,8 @@ class ParentOrder:
     decisions : int
     strategy : str
         Name of a strategy of Tercel.
+    limit_price : str, optional
+        Worst price, or text such as ``"25bps"`` beyond the mid at arrival.
     warmup_s : float
         How long before its start the executor is fed.
     """
@@ -52,6 +54,7 @@ class ParentOrder:
     horizon_s: float
     decisions: int
     strategy: str
+    limit_price: str | None = None
     warmup_s: float = 900.0
 
     @property
@@ -119,6 +122,7 @@ def backtest(
                 "horizon": parent.horizon_s,
                 "decisions": parent.decisions,
                 "start_ns": parent.start_ns,
+                "limit_price": parent.limit_price,
             },
         )
     )

@@ -31,9 +31,10 @@ from tercel_nautilus.compare import compare
 
 STRATEGIES = "twap_take", "immediate"
 LATENCIES_NS = 0, 50_000_000
-SAME, TWICE, OTHER = (
+SAME, TWICE, BAND, OTHER = (
     "the same fills",
     "displayed lots that Nautilus fills again",
+    "orders beyond the price band, 5 % from the market, which Nautilus fills",
     "not explained",
 )
 
@@ -138,10 +139,8 @@ def beside(root: Path, symbols: Sequence[str], days: int, orders: int, seed: int
             here = fills_here(lake, symbol, date, [drawn[number] for number in numbers])
             for number, (own, mid2) in zip(numbers, here, strict=True):
                 found = there[number]
-                other = Side([(ns, int(Decimal(price) / tick), lots) for ns, price, lots in found["fills"]])
-                cause = SAME if merged(own.fills) == merged(other.fills) else OTHER
-                if cause == OTHER and merged(alone(lake, drawn[number], other)) == merged(other.fills):
-                    cause = TWICE
+                other = side_of(found, tick)
+                cause = cause_of(lake, root, drawn[number], own, other)
                 rows.append(row_of(drawn[number], own, other, mid2, tick, found, cause))
     return rows
 
@@ -161,6 +160,26 @@ def row_of(order: dict[str, Any], own: Side, other: Side, mid2: int, tick: Decim
     row["cause"] = cause
     row["fills"] = {"tercel": merged(own.fills), "nautilus": merged(other.fills)}
     return row
+
+
+def side_of(found: dict[str, Any], tick: Decimal) -> Side:
+    """Fills of a result of :func:`compare`."""
+    return Side([(ns, int(Decimal(price) / tick), lots) for ns, price, lots in found["fills"]])
+
+
+def cause_of(lake: Lake, root: Path, order: dict[str, Any], own: Side, other: Side) -> str:
+    """Why the fills of an order differ: what takes the difference away as it is switched off."""
+    if merged(own.fills) == merged(other.fills):
+        return SAME
+    if merged(alone(lake, order, other)) == merged(other.fills):
+        return TWICE
+    tick = Decimal(str(lake.instrument(order["symbol"], order["date"]).tick))
+    (banded,) = compare([order | {"limit_price": "500bps"}], root)
+    within = side_of(banded, tick)
+    if merged(within.fills) == merged(own.fills):
+        return BAND
+    is_twice = merged(alone(lake, order, within)) == merged(within.fills)
+    return f"{BAND}; {TWICE}" if is_twice else OTHER
 
 
 def alone(lake: Lake, order: dict[str, Any], other: Side) -> list[tuple[int, int, int]]:

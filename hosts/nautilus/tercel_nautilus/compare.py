@@ -3,7 +3,7 @@
     python -m tercel_nautilus.compare --orders ORDERS.json --export FOLDER --out RESULT.json
 
 ORDERS.json is a list of ``{symbol, date, start_ns, side, lots, horizon_s, decisions, strategy, latency_ns}``; `side` is
-"buy" or "sell" (or 1, -1), `start_ns` of 1970-01-01 UTC, `lots` of the export's instrument. FOLDER is the Nautilus catalog
+"buy" or "sell" (or 1, -1), optionally with a `limit_price`, `start_ns` of 1970-01-01 UTC, `lots` of the export's instrument. FOLDER is the Nautilus catalog
 that ``tercel data export`` wrote, or a lake. RESULT.json has one object an order, in their order::
 
     {"order": 0, "filled_lots": 400, "paid": "5532.00", "fills": [[ns, "13.83", 400], ...],
@@ -60,6 +60,7 @@ def compare(orders: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str,
                 float(order["horizon_s"]),
                 int(order["decisions"]),
                 str(order["strategy"]),
+                order.get("limit_price"),
             )
             if not data[0].ts_init <= parent.start_ns <= parent.ends_ns <= data[-1].ts_init:
                 results[number] = _result(number, error="begins or ends outside the recorded day")
