@@ -230,7 +230,7 @@ class Host:
 def both(
     make: Callable[[], SimulatedExchange], task: Task, side: int, lots: int, start_ns: int, strategy: Strategy,
     between: Callable[[Executor], Executor] = lambda executor: executor, **terms: Any,
-) -> tuple[list[Sent], list[Sent], Executor]:  # fmt: skip
+) -> tuple[list[Sent], list[Sent], Executor, ParentExecutor]:  # fmt: skip
     """What the desk's executor and the caller's send in two markets that are the same."""
     desk = make()
     order = Assignment("P", "me", "X", side, lots, start_ns, task, 3, 0)
@@ -262,4 +262,4 @@ def both(
     )  # fmt: skip
     got = host.run()
     assert host.executor.filled == beside.executor.filled * listing.lot
-    return wanted, got, host.executor
+    return wanted, got, host.executor, beside.executor

@@ -284,7 +284,7 @@ class Venue:
                 self.answers.append((name, "expired", {}))
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 10**6),
     name=st.sampled_from(["twap_repeg", "random", "default", "peg_behind+events"]),

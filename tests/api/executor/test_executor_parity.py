@@ -1,14 +1,21 @@
 """`tercel.Executor` sends what a desk's executor sends, command for command."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.api.executor.exchange_host import both
-from tests.desk.trading.test_executor import LATENCIES, STRATEGIES, strategy_of
+from tests.desk.trading.test_executor import (
+    LATENCIES,
+    STRATEGIES,
+    strategy_of,
+)
 from tests.market.flow.conformance import as_events
 
+import tercel as tc
 from tercel.execution.task import Task
 from tercel.market import tape
 from tercel.market.flow.registry import load
@@ -19,9 +26,11 @@ from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import LEVEL_SET, TRADE
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
+NAMES = [*STRATEGIES, "default", "guarded"]
 TASK = Task(
     share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
 )
+DEPTH = replace(TASK, horizon_s=120.0, warmup_s=30.0, latency=LATENCIES[1])
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +38,75 @@ def csco() -> Source:
     return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
-@pytest.mark.parametrize("name", [*STRATEGIES, "default", "guarded"])
-@pytest.mark.parametrize("index", [0, 1])
-def test_the_commands_of_a_desk_by_order(csco: Source, name: str, index: int) -> None:
-    task = replace(TASK, latency=LATENCIES[index + 1])
+def by_order(csco: Source, name: str, index: int, task: Task, **how: Any) -> int:
+    """Compare on an episode of a simulated market by order; the number of decisions."""
 
     def exchange() -> SimulatedExchange:
         latency = EntryLatency(task.latency.kind, task.latency.a_ns, task.latency.b_ns)
         return SimulatedExchange({"X": MarketSpec(csco, seed=7, index=index)}, latency=latency)
 
     start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
-    wanted, got, executor = both(exchange, task, 1 - 2 * index, 220, start, strategy_of(name))
+    side = 1 - 2 * (index % 2)
+    wanted, got, executor, desk = both(exchange, task, side, 220, start, strategy_of(name), **how)
     assert got == wanted
     assert len(got) > 3
     assert executor.left == 0
+    return desk.decisions
+
+
+def by_level(name: str, seed: int, task: Task, **how: Any) -> int:
+    """Compare on a day of level totals; the number of decisions."""
+    source, begin = depth_day(seed)
+    start = begin + 60 * 10**9
+
+    def exchange() -> SimulatedExchange:
+        latency = EntryLatency(task.latency.kind, task.latency.a_ns, task.latency.b_ns)
+        spec = MarketSpec(source, 3, 0, began_ns=start - task.warmup_ns)
+        return SimulatedExchange({"X": spec}, latency=latency)
+
+    side = 1 - 2 * (seed % 2)
+    wanted, got, executor, desk = both(exchange, task, side, 400, start, strategy_of(name), **how)
+    assert got == wanted
+    assert len(got) > 3
+    assert executor.filled > 10
+    return desk.decisions
+
+
+def restored(name: str) -> Callable[[tc.Executor], tc.Executor]:
+    """Another executor from its bytes, now and then."""
+    rng = random.Random(name)
+    return lambda executor: (
+        tc.Executor.restore(executor.save(), strategy_of(name)) if rng.random() < 0.02 else executor
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_commands_of_a_desk_by_order(csco: Source, name: str, index: int) -> None:
+    assert by_order(csco, name, index, replace(TASK, latency=LATENCIES[index + 1])) > 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_commands_of_a_desk_by_level(name: str, seed: int) -> None:
+    assert by_level(name, seed, DEPTH) > 3
+
+
+@pytest.mark.parametrize("name", ["random+events", "default"])
+def test_restarts_from_bytes_change_no_command(csco: Source, name: str) -> None:
+    by_order(csco, name, 2, TASK, between=restored(name))
+    by_level(name, 3, DEPTH, between=restored(name))
+
+
+@pytest.mark.long
+def test_ten_thousand_decisions(csco: Source) -> None:
+    decisions = 0
+    for name in ("twap_repeg", "guarded", "default", "mlp"):
+        for index in range(5):
+            fine = replace(TASK, latency=LATENCIES[index % 3], decisions=300)
+            decisions += by_order(csco, name, index, fine)
+            decisions += by_level(name, index, replace(DEPTH, decisions=300, latency=fine.latency))
+    assert decisions >= 10_000
 
 
 def depth_day(seed: int, moments: int = 1800) -> tuple[Source, int]:
@@ -88,21 +152,3 @@ def depth_day(seed: int, moments: int = 1800) -> tuple[Source, int]:
         as_events([(row[0], row[1], 0, *row[2:]) for row in columns.tolist()]),
     )
     return source_of([day])[0], begin
-
-
-@pytest.mark.parametrize("name", [*STRATEGIES, "default", "guarded"])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_commands_of_a_desk_by_level_totals(name: str, seed: int) -> None:
-    source, begin = depth_day(seed)
-    task = replace(TASK, horizon_s=120.0, warmup_s=30.0, latency=LATENCIES[1])
-    start = begin + 60 * 10**9
-
-    def exchange() -> SimulatedExchange:
-        latency = EntryLatency(task.latency.kind, task.latency.a_ns, task.latency.b_ns)
-        spec = MarketSpec(source, 3, 1, began_ns=start - task.warmup_ns)
-        return SimulatedExchange({"X": spec}, latency=latency)
-
-    wanted, got, executor = both(exchange, task, 3 - 2 * seed, 400, start, strategy_of(name))
-    assert got == wanted
-    assert len(got) > 3
-    assert executor.filled > 10

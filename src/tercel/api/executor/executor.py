@@ -331,8 +331,9 @@ class Executor:
 
     def _apply_orders(self, ns: int, whole: bool, changes: list[OrderChange]) -> None:
         if whole or not isinstance(self._book, OrderBook):
+            instrument = self.instrument
             self._book = OrderBook(
-                self.instrument.symbol, self.instrument.scale, self.instrument.orders
+                instrument.symbol, instrument.scale, instrument.orders, touch=self._touch
             )
         book = self._book
         rows: list[Row] = []
@@ -509,15 +510,21 @@ class Executor:
             self._requests.end(root, ns)
         events: list[o.VenueEvent] = [message]
         if isinstance(message, o.Report):
-            gone, number, new = self._book.apply_report(message)
-            before, after = self._book.market_rows(gone), self._book.market_rows(new)
+            before = self._book.market_rows(self._book.take_trade(message))
+            if before is not None:
+                self._follower.on_market(before)
+            leaving, number, coming = self._book.settle_rest(message)
+            gone, after = self._book.market_rows(leaving), self._book.market_rows(coming)
             named = fast_replace(message, order_id=str(number))
-            events = [event for event in (before, named, after) if event is not None]
+            for rows in (gone, after):
+                if rows is not None:
+                    self._follower.on_market(rows)
+            events = [event for event in (before, gone, named, after) if event is not None]
             if message.price is not None:
                 self._levels.stale.add((message.side, message.price))
         if is_late:
             self._detach("a fill came after the end of its order", ns)
-        self._feed(events)
+        self._pass(events)
 
     def _detach(self, reason: str, ns: int) -> None:
         """Rely no more on the desk's executor: cancel its orders; another one works what is left once they have ended."""
@@ -577,13 +584,11 @@ class Executor:
     def _feed_rows(self, rows: o.MarketRows | None) -> None:
         """Give rows of the market to the desk's follower and executor."""
         if rows is not None:
-            self._feed([rows])
+            self._follower.on_market(rows)
+            self._pass([rows])
 
-    def _feed(self, events: Sequence[o.VenueEvent]) -> None:
-        """Give events to the desk's follower and executor, and send what it answers."""
-        for event in events:
-            if isinstance(event, o.MarketRows):
-                self._follower.on_market(event)
+    def _pass(self, events: Sequence[o.VenueEvent]) -> None:
+        """Give events, which the follower knows, to the desk's executor, and send what it answers."""
         self._send(self._executor.on_events(events), self._now)
         if self._executor.detach_reason:
             self._work_rest()
@@ -652,7 +657,7 @@ class Executor:
                 for name in ("symbol", "tick", "lot", "levels", "orders", "window")
             },
             "parent": {
-                name: value if value is None or isinstance(value, int) else str(value)
+                name: str(value) if isinstance(value, Decimal) else value
                 for name, value in asdict(self.parent).items()
             },
             "settings": self._settings,
@@ -759,9 +764,17 @@ class Executor:
         if book is LevelBook and not isinstance(self._book, LevelBook):
             self._book = self._new_level_book()
 
+    def _touch(self, side: int) -> int | None:
+        quotes = self._follower.quotes
+        return quotes.bid if side > 0 else quotes.ask
+
     def _new_level_book(self) -> LevelBook:
         instrument = self.instrument
         shows_own = bool(self._settings["own_orders_shown"])
         return LevelBook(
-            instrument.symbol, instrument.scale, instrument.orders, shows_own=shows_own
+            instrument.symbol,
+            instrument.scale,
+            instrument.orders,
+            touch=self._touch,
+            shows_own=shows_own,
         )

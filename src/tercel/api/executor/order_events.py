@@ -11,7 +11,7 @@ from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE
 from tercel.core.vocabulary import NS_PER_SECOND
 
-ANSWER_NS: Final = NS_PER_SECOND
+ANSWER_NS: Final = 10 * NS_PER_SECOND
 """How long behind an order's end answers to requests about it are waited for."""
 _ENDS: Final = {
     "cancelled": (o.ExecType.CANCELED, o.OrdStatus.CANCELED),

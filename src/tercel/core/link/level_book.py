@@ -4,7 +4,7 @@
 from these: whoever wants a live market to look as a recorded one does needs the same rows.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,13 +19,44 @@ _NONE: Final = PriceLevel()
 
 
 @dataclass
-class LevelBook(ShownBook):
-    """Book of one instrument by level totals, as rows of totals; own orders stand beside the totals of others.
+class CallersBook(ShownBook):
+    """Book whose reports say whether a fill was passive, and whose touch somebody follows.
 
     Parameters
     ----------
     instrument, scale, ids
         As of :class:`ShownBook`.
+    touch : callable
+        Best price of a side, ticks, beyond which an own order does not rest; None: by what is shown.
+
+    >>> from tercel.core.link.price_scale import PriceScale
+    >>> CallersBook("XYZ", PriceScale(0.01), touch=lambda side: 1000).ready
+    False
+    """
+
+    touch: Callable[[int], int | None] | None = None
+
+    def take_trade(self, report: o.Report) -> list[Row]:
+        """Take a report's trade out of the book: of the own order if it rested, else of what it took; the rows."""
+        order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
+        if order is None or report.passive or report.exec_type is not o.ExecType.TRADE:
+            return super().take_trade(report)
+        price, lots = floor_units(report.last_px), floor_units(report.last_qty)
+        return self._take_from_others(report.ns, -order.side, price, lots, order.number, v.EXECUTE)
+
+    def _crosses(self, order: OwnOrder) -> bool:
+        far = self.best(-order.side) if self.touch is None else self.touch(-order.side)
+        return far is not None and (far - order.price) * order.side <= 0
+
+
+@dataclass
+class LevelBook(CallersBook):
+    """Book of one instrument by level totals, as rows of totals; own orders stand beside the totals of others.
+
+    Parameters
+    ----------
+    instrument, scale, ids, touch
+        As of :class:`CallersBook`.
     shows_own : bool
         Whether totals have own resting lots in them, and own takes are seen in the totals that follow.
 
@@ -38,8 +69,6 @@ class LevelBook(ShownBook):
     shows_own: bool = True
     _totals: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """Number and lots of others, by side and price."""
-    _takers: set[int] = field(default_factory=set)
-    """Numbers of own orders that took what recorded totals do not lose: their rest does not cross these."""
 
     def set_total(self, ns: int, side: int, price: int, lots: int) -> list[Row]:
         """Set a level's total; the row of the total that others have, [] without a change."""
@@ -87,30 +116,13 @@ class LevelBook(ShownBook):
     ) -> list[Row]:
         """The row of an own take from a total; none where the venue's next totals show it."""
         number, _ = self._totals.get((side, price), (-1, 0))
-        if self.shows_own:
+        if self.shows_own or not lots or number < 0:
             return []
-        self._takers.add(aggressor)
-        return [(ns, kind, number, side, price, lots, aggressor)] if lots and number >= 0 else []
-
-    def take_trade(self, report: o.Report) -> list[Row]:
-        """See `ShownBook`; an order that has taken takes on, though its rest is shown by now."""
-        order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
-        taken = order is not None and order.number in self._takers
-        if order is None or not taken or report.passive or report.exec_type is not o.ExecType.TRADE:
-            return super().take_trade(report)
-        price, lots = floor_units(report.last_px), floor_units(report.last_qty)
-        return self._take_from_others(report.ns, -order.side, price, lots, order.number, v.EXECUTE)
-
-    def _crosses(self, order: OwnOrder) -> bool:
-        return order.number not in self._takers and super()._crosses(order)
-
-    def _forget(self, order: OwnOrder) -> None:
-        self._takers.discard(order.number)
-        super()._forget(order)
+        return [(ns, kind, number, side, price, lots, aggressor)]
 
 
 @dataclass
-class OrderBook(ShownBook):
+class OrderBook(CallersBook):
     """Book of one instrument by order, under the venue's own ids; own orders stand beside these.
 
     >>> from tercel.core.link.price_scale import PriceScale

@@ -184,11 +184,18 @@ class ShownBook:
         What leaves the book does so while the order still has its number, what comes follows its name.
         """
         rows_before = self.take_trade(report)
+        leaving, number, coming = self.settle_rest(report)
+        return [*rows_before, *leaving], number, coming
+
+    def settle_rest(
+        self, report: o.Report
+    ) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
+        """As :meth:`apply_report`, once the report's trade is taken out."""
         number = max(self.number(report.orig), self.number(report.cl_ord_id))
-        rows_after = self.rest_after(report)
-        leaving = [*rows_before, *(row for row in rows_after if row[o.M_KIND] != v.ADD)]
+        rows = self.rest_after(report)
         number = max(number, self.number(report.cl_ord_id))
-        return leaving, number, [row for row in rows_after if row[o.M_KIND] == v.ADD]
+        leaving = [row for row in rows if row[o.M_KIND] != v.ADD]
+        return leaving, number, [row for row in rows if row[o.M_KIND] == v.ADD]
 
     def take_trade(self, report: o.Report) -> list[tuple[int, ...]]:
         """Take a report's trade out of the book; the rows, to be sent before the report."""
