@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from tercel.core.vocabulary import (
     REDUCE,
     TRADE_HIDDEN,
 )
-from tercel.market.tape.lake import Lake
-from tercel.market.tape.local_times import midnight_ns
+from tercel.feeds import export_parquet
+from tercel.market.tape import Instrument as RecordedInstrument, Lake
 from tercel.market.tape.schema import MESSAGE_END
 
 AFTER_NS = 60 * NS_PER_SECOND
@@ -49,17 +50,40 @@ def day_of(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any]]
     refuse_if(not folder.is_dir(), "a folder of an export, or a lake", str(folder), "write its path", DataError)
     if any(folder.glob("venue=*")):
         return lake_day(folder, symbol, date)
-    root = folder if (folder / "data").is_dir() else folder / "catalog"
-    catalog = ParquetDataCatalog(str(root))
-    found = [one for one in catalog.instruments() if one.id.symbol.value == symbol]
-    refuse_if(not found, f"{symbol} in the catalog", str(folder), "export its day", DataError)
-    name = found[0].id.value
-    span = {"identifiers": [name], "start": date, "end": f"{date}T23:59:59.999999999"}
+    found = [file for file in folder.glob("tape/*.parquet") if file.stem.endswith(date)]
+    days = [one for one, _ in map(export_parquet.read, found) if (one.symbol, one.date) == (symbol, date)]
+    refuse_if(not days, f"{symbol} {date} in the export", str(folder), "export that day", DataError)
+    instrument = instrument_of(days[0])
+    begin, end = days[0].span
+    span = {"identifiers": [instrument.id.value], "start": begin, "end": end - 1}
+    catalog = ParquetDataCatalog(str(folder))
     data: list[Any] = catalog.query(TradeTick, **span)
     data += OrderBookDeltas.batch(catalog.query(OrderBookDelta, **span))
-    refuse_if(not data, f"{symbol} {date} in the catalog", str(folder), "export that day", DataError)
-    data.sort(key=lambda one: one.ts_init)
-    return found[0], data
+    data.sort(key=attrgetter("ts_init"))  # trades before the deltas of their time
+    return instrument, data
+
+
+def instrument_of(recorded: RecordedInstrument) -> Instrument:
+    """A share as Nautilus defines it, without fees, in US dollars: a tape has neither.
+
+    Raises
+    ------
+    DataError
+        A lot that is no whole number of shares.
+    """
+    refuse_if(
+        recorded.lot_units.denominator > 1,
+        "a day of whole shares",
+        f"{recorded.symbol} {recorded.date} with a lot of {recorded.lot_units}",
+        "take a day of shares",
+        DataError,
+    )
+    tick = Decimal(str(recorded.tick))
+    precision = max(0, -int(tick.normalize().as_tuple().exponent))
+    name = InstrumentId(Symbol(recorded.symbol), Venue(recorded.venue))
+    lot = Quantity.from_int(int(recorded.lot_units))
+    begin, _ = recorded.span
+    return Equity(name, name.symbol, USD, precision, Price(tick, precision), lot, begin, begin)
 
 
 def lake_day(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any]]:
@@ -68,20 +92,15 @@ def lake_day(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any
     known = {ADD, REDUCE, DELETE, EXECUTE, TRADE_HIDDEN, MODIFY}
     strange = {int(kind) for kind in set(events.kind.tolist()) - known}
     refuse_if(
-        bool(strange) or recorded.lot_units.denominator > 1,
-        "a day of whole shares, recorded order by order",
-        f"{symbol} {date} with kinds {sorted(strange)}, lot {recorded.lot_units}",
-        "take a day of an L3 feed of shares",
+        bool(strange),
+        "a day that is recorded order by order",
+        f"{symbol} {date} with kinds {sorted(strange)}",
+        "take a day of an L3 feed",
         DataError,
     )
+    instrument = instrument_of(recorded)
+    name, precision, lot = instrument.id, instrument.price_precision, int(instrument.lot_size)
     tick = Decimal(str(recorded.tick))
-    precision = max(0, -int(tick.normalize().as_tuple().exponent))
-    name = InstrumentId(Symbol(symbol), Venue(recorded.venue))
-    lot = int(recorded.lot_units)
-    opened = midnight_ns(date, recorded.timezone)
-    instrument = Equity(
-        name, name.symbol, USD, precision, Price(tick, precision), Quantity.from_int(lot), opened, opened,
-    )  # fmt: skip
     columns = [
         getattr(events, column).tolist()
         for column in ("exch_ns", "seq", "kind", "order_id", "side", "price_ticks", "qty_lots", "flags")
