@@ -156,14 +156,12 @@ class TercelExecAlgorithm(ExecAlgorithm):
             self._ring(work, "grid", start, self._on_time)
             if self.config.latency_ns:
                 self._ring(work, "arrival", start + self.config.latency_ns, _ignore)
-        self._schedule(work)
+        self._after(work)
 
     def on_start(self) -> None:
         """Note the loop of a live node, whose timers ring in another thread."""
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        is_backtest = isinstance(self.clock, TestClock)
+        self._loop = None if is_backtest else asyncio.get_running_loop()
 
     def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
         """Give a change of the book to the executors of its instrument."""
@@ -245,10 +243,14 @@ class TercelExecAlgorithm(ExecAlgorithm):
                 raise ConfigError(
                     "a parent whose orders at the venue are settled",
                     f"{path} with {len(kept.open)} that may be open",
-                    "call tercel_nautilus.recover before the node runs",
+                    "call tercel_nautilus.binance.recover before the node runs",
                 )
         else:
-            limit = order.price.as_decimal() if order.order_type == OrderType.LIMIT else params.get("limit_price")
+            limit = (
+                order.price.as_decimal()
+                if order.order_type == OrderType.LIMIT
+                else params.get("limit_price")
+            )
             parent = tc.Parent(
                 "buy" if order.side == OrderSide.BUY else "sell",
                 order.quantity.as_decimal(),
@@ -257,7 +259,7 @@ class TercelExecAlgorithm(ExecAlgorithm):
                 start_ns=int(params.get("start_ns", 0)),
                 decisions=int(params.get("decisions", 60)),
                 name=name,
-            )  # fmt: skip
+            )
             executor = tc.Executor(
                 params["strategy"],
                 tc.Instrument(
@@ -376,7 +378,9 @@ class TercelExecAlgorithm(ExecAlgorithm):
 
     # Decisions and commands out.
 
-    def _ring(self, work: Work, name: str, start_ns: int, call: Callable[[TimeEvent], None]) -> None:
+    def _ring(
+        self, work: Work, name: str, start_ns: int, call: Callable[[TimeEvent], None]
+    ) -> None:
         """In a backtest: a timer at the times of a parent's decisions, or of their arrival at the venue.
 
         An alert that is set inside an alert rings after the next update there, late on a quiet market; a timer does not.
@@ -457,7 +461,10 @@ class TercelExecAlgorithm(ExecAlgorithm):
             if isinstance(command, tc.Cancel):
                 leaving.append(partial(self.cancel_order, order))
             else:
-                size, price = work.instrument.make_qty(command.size), work.instrument.make_price(command.price)
+                size, price = (
+                    work.instrument.make_qty(command.size),
+                    work.instrument.make_price(command.price),
+                )
                 leaving.append(partial(self.modify_order, order, size, price))
         if commands:
             work.kept.write()

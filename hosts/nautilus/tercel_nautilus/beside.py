@@ -22,10 +22,10 @@ import numpy as np
 
 from tercel.core.errors import TercelError
 from tercel.desk.engine.configured_agents import strategy_of
+from tercel.execution import step
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import Plan, markets_of, window_row
-from tercel.execution import step
-from tercel.market.simulator import TapeDay, layout as sim, replay_source
+from tercel.market.simulator import replay_source
 from tercel.market.tape import Lake
 from tercel_nautilus.compare import compare
 
@@ -41,7 +41,7 @@ SAME, TWICE, BAND, OTHER = (
 
 @dataclass
 class Side:
-    """What one engine says of an order: fills (ns, ticks, lots), and half ticks x lots paid."""
+    """What one engine says of an order: fills (ns, ticks, lots), and ticks x lots paid."""
 
     fills: list[tuple[int, int, int]]
 
@@ -65,7 +65,7 @@ def merged(fills: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
 def fills_here(
     lake: Lake, symbol: str, date: str, orders: Sequence[dict[str, Any]]
 ) -> list[tuple[Side, int]]:
-    """Fills of orders of one day, strategy, horizon and latency in the replay without impact, and the mid at arrival (half ticks)."""
+    """Fills of orders of one day, strategy and latency in the replay without impact; mids at arrival (half ticks)."""
     source, (day,) = replay_source(lake, symbol, [date])
     first = orders[0]
     task = Task(
@@ -76,7 +76,9 @@ def fills_here(
         share=None,
     )
     rows = [
-        window_row(day, task, one["start_ns"], {"buy": 1, "sell": -1}[one["side"]], one["lots"], 0, number)
+        window_row(
+            day, task, one["start_ns"], {"buy": 1, "sell": -1}[one["side"]], one["lots"], 0, number
+        )
         for number, one in enumerate(orders)
     ]
     plan = Plan(np.array(rows, np.int64).reshape(-1, step.EPISODE_WORDS), np.arange(len(rows)))
@@ -85,12 +87,17 @@ def fills_here(
     episodes.run(strategy)
     arrival = episodes.costs().arrival_mid2.tolist()
     return [
-        (Side([(row[0], row[1], row[2]) for row in episodes.fills(number).tolist()]), arrival[number])
+        (
+            Side([(row[0], row[1], row[2]) for row in episodes.fills(number).tolist()]),
+            arrival[number],
+        )
         for number in range(len(orders))
     ]
 
 
-def draw(lake: Lake, symbol: str, dates: Sequence[str], orders: int, seed: int) -> list[dict[str, Any]]:
+def draw(
+    lake: Lake, symbol: str, dates: Sequence[str], orders: int, seed: int
+) -> list[dict[str, Any]]:
     """Random orders: starts on whole milliseconds, sizes of 500 to 5,000 shares."""
     dice = np.random.default_rng((seed, *symbol.encode()))
     drawn = []
@@ -117,7 +124,9 @@ def draw(lake: Lake, symbol: str, dates: Sequence[str], orders: int, seed: int) 
     return drawn
 
 
-def beside(root: Path, symbols: Sequence[str], days: int, orders: int, seed: int) -> list[dict[str, Any]]:
+def beside(
+    root: Path, symbols: Sequence[str], days: int, orders: int, seed: int
+) -> list[dict[str, Any]]:
     """One row an order: both engines' shares, average price, cost in bps and commissions, and the cause of a difference.
 
     Raises
@@ -133,7 +142,9 @@ def beside(root: Path, symbols: Sequence[str], days: int, orders: int, seed: int
         there = compare(drawn, root)
         groups: dict[tuple[Any, ...], list[int]] = {}
         for number, order in enumerate(drawn):
-            groups.setdefault((order["date"], order["strategy"], order["latency_ns"]), []).append(number)
+            groups.setdefault((order["date"], order["strategy"], order["latency_ns"]), []).append(
+                number
+            )
         for (date, *_), numbers in groups.items():
             tick = Decimal(str(lake.instrument(symbol, date).tick))
             here = fills_here(lake, symbol, date, [drawn[number] for number in numbers])
@@ -145,7 +156,15 @@ def beside(root: Path, symbols: Sequence[str], days: int, orders: int, seed: int
     return rows
 
 
-def row_of(order: dict[str, Any], own: Side, other: Side, mid2: int, tick: Decimal, found: dict[str, Any], cause: str) -> dict[str, Any]:
+def row_of(
+    order: dict[str, Any],
+    own: Side,
+    other: Side,
+    mid2: int,
+    tick: Decimal,
+    found: dict[str, Any],
+    cause: str,
+) -> dict[str, Any]:
     """What is printed of an order."""
     side = 1 if order["side"] == "buy" else -1
     row = dict(order)
@@ -192,7 +211,14 @@ def alone(lake: Lake, order: dict[str, Any], other: Side) -> list[tuple[int, int
     for ns, _, taken in other.fills:
         lots[ns] += taken
     single = [
-        order | {"strategy": "immediate", "start_ns": ns - order["latency_ns"], "lots": taken, "horizon_s": 1, "decisions": 1}
+        order
+        | {
+            "strategy": "immediate",
+            "start_ns": ns - order["latency_ns"],
+            "lots": taken,
+            "horizon_s": 1,
+            "decisions": 1,
+        }
         for ns, taken in sorted(lots.items())
     ]
     found = fills_here(lake, order["symbol"], order["date"], single)
@@ -208,9 +234,11 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args(words)
     try:
-        rows = beside(options.lake, options.symbols.split(","), options.days, options.orders, options.seed)
+        rows = beside(
+            options.lake, options.symbols.split(","), options.days, options.orders, options.seed
+        )
     except TercelError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     json.dump(rows, sys.stdout, indent=1)
     return 0

@@ -33,7 +33,12 @@ POLL_S = 0.05
 
 
 async def recover(
-    path: Path, symbol: str, key: str, secret: str, url: str | None = None, recv_window_ms: int = 5_000
+    path: Path,
+    symbol: str,
+    key: str,
+    secret: str,
+    url: str | None = None,
+    recv_window_ms: int = 5_000,
 ) -> KeptParent:
     """Bring a kept parent up to date with the venue, and write its file.
 
@@ -121,7 +126,13 @@ async def _trades(
 ) -> list[BinanceUserTrade]:
     """All trades of a closed order, asked for until they sum to what it has executed."""
     while True:
-        trades = await account.query_user_trades(symbol, order_id=order.orderId) if Decimal(order.executedQty) else []
-        if sum((Decimal(trade.qty) for trade in trades), Decimal(0)) == Decimal(order.executedQty):
+        trades = (
+            await account.query_user_trades(symbol, order_id=order.orderId)
+            if Decimal(order.executedQty or 0)
+            else []
+        )
+        if sum((Decimal(trade.qty) for trade in trades), Decimal(0)) == Decimal(
+            order.executedQty or 0
+        ):
             return trades
         await asyncio.sleep(POLL_S)

@@ -85,7 +85,10 @@ class BookReader:
 
     def _whole(self, ns: int, executor: Any, book: OrderBook) -> None:
         if not self.by_order:
-            sides = [[(level.price.as_double(), level.size()) for level in side] for side in (book.bids(), book.asks())]
+            sides = [
+                [(level.price.as_double(), level.size()) for level in side]
+                for side in (book.bids(), book.asks())
+            ]
             executor.on_book(ns, *sides, whole=True)
             return
         self._orders = {
@@ -94,7 +97,9 @@ class BookReader:
             for level in side
             for order in level.orders()
         }
-        executor.on_orders(ns, [("add", key, *order) for key, order in self._orders.items()], whole=True)
+        executor.on_orders(
+            ns, [("add", key, *order) for key, order in self._orders.items()], whole=True
+        )
 
     def _changes_of(self, row: Any, changes: list[Any]) -> None:
         """Append the changes of a delta of an order: fewer lots at its price keep its place, anything else is a new one."""

@@ -2,12 +2,12 @@
 
     python -m tercel_nautilus.compare --orders ORDERS.json --export FOLDER --out RESULT.json
 
-ORDERS.json is a list of ``{symbol, date, start_ns, side, lots, horizon_s, decisions, strategy, latency_ns}``; `side` is
-"buy" or "sell" (or 1, -1), optionally with a `limit_price`, `start_ns` of 1970-01-01 UTC, `lots` of the export's instrument. FOLDER is the Nautilus catalog
-that ``tercel data export`` wrote, or a lake. RESULT.json has one object an order, in their order::
+ORDERS.json is a list of ``{symbol, date, start_ns, side, lots, horizon_s, decisions, strategy, latency_ns}``: `side` "buy" or
+"sell" (or 1, -1), `start_ns` from 1970-01-01 UTC, `lots` of the day's instrument; optionally a `limit_price`. FOLDER is what
+``tercel data export nautilus`` wrote, or a lake. RESULT.json has one object an order, in their order::
 
-    {"order": 0, "filled_lots": 400, "paid": "5532.00", "fills": [[ns, "13.83", 400], ...],
-     "report": {"position": "...", "avg_px": ..., "commissions": "0", "balance": "..."}, "error": null}
+    {"order": 0, "filled_lots": 400, "paid": "5532.00", "fills": [[ns, "13.83", 400], ...], "error": null,
+     "report": {"positions": [{"id", "side", "quantity", "avg_px", "commissions"}], "orders", "filled", "balance"}}
 
 `paid` is the sum of price times shares, an exact decimal. An order that could not be run has an `error` and no fills.
 """
@@ -24,10 +24,21 @@ from typing import Any
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.files import write_atomic
-from tercel_nautilus.backtest import OneParent, ParentOrder, backtest
+from tercel_nautilus.backtest import ParentOrder, backtest
 from tercel_nautilus.days import day_of
+from tercel_nautilus.parents import OneParent
 
-FIELDS = "symbol", "date", "start_ns", "side", "lots", "horizon_s", "decisions", "strategy", "latency_ns"
+FIELDS = (
+    "symbol",
+    "date",
+    "start_ns",
+    "side",
+    "lots",
+    "horizon_s",
+    "decisions",
+    "strategy",
+    "latency_ns",
+)
 SIDES = {"buy": "buy", "sell": "sell", 1: "buy", -1: "sell"}
 
 
@@ -74,8 +85,12 @@ def compare(orders: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str,
 
 
 def _result(
-    number: int, strategy: OneParent | None = None, lot: int = 1, report: Mapping[str, Any] | None = None, error: str | None = None
-) -> dict[str, Any]:  # fmt: skip
+    number: int,
+    strategy: OneParent | None = None,
+    lot: int = 1,
+    report: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> dict[str, Any]:
     fills = [] if strategy is None else strategy.fills
     if strategy is not None and not strategy.ended:
         error = "the parent did not end before the data did"
@@ -121,12 +136,14 @@ def main(words: Sequence[str] | None = None) -> int:
         try:
             orders = json.loads(options.orders.read_text())
         except (OSError, ValueError) as error:
-            raise ConfigError("a JSON list of orders", f"{options.orders}: {error}", "correct the file") from error
+            raise ConfigError(
+                "a JSON list of orders", f"{options.orders}: {error}", "correct the file"
+            ) from error
         if not isinstance(orders, list) or not all(isinstance(one, dict) for one in orders):
             raise ConfigError("a JSON list of orders", str(options.orders), "see --help")
         write_atomic(options.out, json.dumps(compare(orders, options.export), indent=1))
     except TercelError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     return 0
 

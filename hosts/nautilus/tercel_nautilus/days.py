@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -47,18 +48,28 @@ def day_of(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any]]
     TercelError
         The day is not there, or it is not recorded order by order.
     """
-    refuse_if(not folder.is_dir(), "a folder of an export, or a lake", str(folder), "write its path", DataError)
+    refuse_if(
+        not folder.is_dir(),
+        "a folder of an export, or a lake",
+        str(folder),
+        "write its path",
+        DataError,
+    )
     if any(folder.glob("venue=*")):
         return lake_day(folder, symbol, date)
     found = [file for file in folder.glob("tape/*.parquet") if file.stem.endswith(date)]
-    days = [one for one, _ in map(export_parquet.read, found) if (one.symbol, one.date) == (symbol, date)]
+    days = [
+        one
+        for one, _ in map(export_parquet.read, found)
+        if (one.symbol, one.date) == (symbol, date)
+    ]
     refuse_if(not days, f"{symbol} {date} in the export", str(folder), "export that day", DataError)
     instrument = instrument_of(days[0])
     begin, end = days[0].span
-    span = {"identifiers": [instrument.id.value], "start": begin, "end": end - 1}
-    catalog = ParquetDataCatalog(str(folder))
-    data: list[Any] = catalog.query(TradeTick, **span)
-    data += OrderBookDeltas.batch(catalog.query(OrderBookDelta, **span))
+    read = partial(ParquetDataCatalog(str(folder)).query, start=begin, end=end - 1)
+    name = instrument.id.value
+    data: list[Any] = read(TradeTick, identifiers=[name])
+    data += OrderBookDeltas.batch(read(OrderBookDelta, identifiers=[name]))
     data.sort(key=attrgetter("ts_init"))  # trades before the deltas of their time
     return instrument, data
 
@@ -103,13 +114,24 @@ def lake_day(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any
     tick = Decimal(str(recorded.tick))
     columns = [
         getattr(events, column).tolist()
-        for column in ("exch_ns", "seq", "kind", "order_id", "side", "price_ticks", "qty_lots", "flags")
+        for column in (
+            "exch_ns",
+            "seq",
+            "kind",
+            "order_id",
+            "side",
+            "price_ticks",
+            "qty_lots",
+            "flags",
+        )
     ]
     data: list[Any] = []
     orders: dict[int, tuple[int, int, int]] = {}
     batch: list[OrderBookDelta] = []
 
-    def delta(action: BookAction, key: int, side: int, ticks: int, lots: int, ns: int, seq: int) -> None:
+    def delta(
+        action: BookAction, key: int, side: int, ticks: int, lots: int, ns: int, seq: int
+    ) -> None:
         shown = BookOrder(
             OrderSide.BUY if side > 0 else OrderSide.SELL,
             Price((ticks + recorded.price_origin) * tick, precision),
@@ -118,14 +140,18 @@ def lake_day(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any
         )
         batch.append(OrderBookDelta(name, action, shown, RecordFlag.F_LAST, seq, ns, ns))
 
-    for row, (ns, seq, kind, key, side, ticks, lots, flags) in enumerate(zip(*columns, strict=True)):
+    for row, (ns, seq, kind, key, side, ticks, lots, flags) in enumerate(
+        zip(*columns, strict=True)
+    ):
         if kind in (EXECUTE, TRADE_HIDDEN):
             data.append(
                 TradeTick(
                     name,
                     Price((ticks + recorded.price_origin) * tick, precision),
                     Quantity.from_int(lots * lot),
-                    {1: AggressorSide.SELLER, -1: AggressorSide.BUYER}.get(side, AggressorSide.NO_AGGRESSOR),
+                    {1: AggressorSide.SELLER, -1: AggressorSide.BUYER}.get(
+                        side, AggressorSide.NO_AGGRESSOR
+                    ),
                     TradeId(str(row)),
                     ns,
                     ns,
@@ -137,12 +163,12 @@ def lake_day(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any
             orders[key] = side, ticks, lots
             delta(BookAction.ADD, key, side, ticks, lots, ns, seq)
         elif kind != TRADE_HIDDEN and key in orders:
-            side, ticks, had = orders.pop(key)
-            if kind != DELETE and lots < had:
-                orders[key] = side, ticks, had - lots
-                delta(BookAction.UPDATE, key, side, ticks, had - lots, ns, seq)
-            else:
-                delta(BookAction.DELETE, key, side, ticks, 0, ns, seq)
+            at_side, at_ticks, had = orders.pop(key)
+            left = 0 if kind == DELETE else max(had - lots, 0)
+            if left:
+                orders[key] = at_side, at_ticks, left
+            action = BookAction.UPDATE if left else BookAction.DELETE
+            delta(action, key, at_side, at_ticks, left, ns, seq)
         if flags & MESSAGE_END and batch:
             data.append(OrderBookDeltas(name, batch))
             batch = []

@@ -1,7 +1,7 @@
 """A node at the simulated Binance exchange that works one parent order; it is killed and started again.
 
-`python live_node.py URL KEY SECRET SYMBOL SIDE SIZE FOLDER STRATEGY HORIZON DECISIONS RECV_MS`; "working" on stdout as soon as the
-parent is at work, in the end a JSON object.
+`python live_node.py URL KEY SECRET SYMBOL SIDE SIZE FOLDER STRATEGY HORIZON DECISIONS RECV_MS` says "working" as soon as the
+parent is at work, and in the end a JSON object.
 """
 
 import asyncio
@@ -25,16 +25,22 @@ from nautilus_trader.config import (
 )
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.identifiers import InstrumentId
-
 from tercel_nautilus import KeptParent, TercelExecAlgorithm, TercelExecAlgorithmConfig
 from tercel_nautilus.binance import recover
 from tercel_nautilus.parents import OneParent, OneParentConfig
+
+
+def say(text: str) -> None:
+    """Write a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
 
 url, key, secret, symbol, side, size, folder, strategy, horizon, decisions, window = sys.argv[1:]
 file = Path(folder, "parent.json")
 if file.exists():
     kept = asyncio.run(recover(file, symbol, key, secret, url, int(window)))
-    print("recovered", kept.executor.filled, flush=True)
+    say(f"recovered {kept.executor.filled}")
 name = InstrumentId.from_str(f"{symbol}.BINANCE")
 base = {
     "api_key": key,
@@ -79,7 +85,7 @@ node.build()
 async def watch() -> None:
     while parent.primary is None:
         await asyncio.sleep(0.05)
-    print("working", flush=True)
+    say("working")
     while not parent.ended:
         await asyncio.sleep(0.1)
     await node.stop_async()
@@ -90,7 +96,7 @@ loop.create_task(watch())
 try:
     node.run()
     kept = KeptParent.read(file)
-    print(
+    say(
         json.dumps(
             {
                 "filled": str(kept.executor.filled),
@@ -98,8 +104,7 @@ try:
                 "done": kept.executor.done,
                 "executions": sorted(kept.executions, key=int),
             }
-        ),
-        flush=True,
+        )
     )
 finally:
     node.dispose()

@@ -8,12 +8,12 @@ import pytest
 from nautilus_trader.model.book import OrderBook
 from nautilus_trader.model.data import OrderBookDeltas
 from nautilus_trader.model.enums import BookType
+from tercel_nautilus.books import BookReader
+from tercel_nautilus.days import day_of
 
 from tercel.core.errors import TercelError
 from tercel.core.vocabulary import EXECUTE, TRADE_HIDDEN
 from tercel.market.tape import Lake
-from tercel_nautilus.books import BookReader
-from tercel_nautilus.days import day_of
 
 
 class Told:
@@ -41,7 +41,11 @@ class Told:
 def test_nautilus_book_and_what_an_executor_is_told_end_as_the_tape(tmp_path, seed):
     left = days.lake_of(tmp_path, seed)
     instrument, data = day_of(tmp_path, days.SYMBOL, days.DATE)
-    book, told, reader = OrderBook(instrument.id, BookType.L3_MBO), Told(), BookReader(by_order=True)
+    book, told, reader = (
+        OrderBook(instrument.id, BookType.L3_MBO),
+        Told(),
+        BookReader(by_order=True),
+    )
     for one in data:
         if isinstance(one, OrderBookDeltas):
             book.apply_deltas(one)
@@ -77,4 +81,5 @@ def test_prices_and_sizes_are_exact(tmp_path):
     instrument, data = day_of(tmp_path, days.SYMBOL, days.DATE)
     assert instrument.price_increment.as_decimal() == Decimal("0.01")
     order = data[0].deltas[0].order
-    assert order.price.as_decimal() == Decimal(str(order.price)) and 9 < order.price < 11
+    assert order.price.as_decimal() == Decimal(str(order.price))
+    assert 9 < order.price < 11

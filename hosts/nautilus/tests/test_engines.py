@@ -8,11 +8,13 @@ from decimal import Decimal
 
 import days
 import pytest
-
 from tercel_nautilus.backtest import ParentOrder, backtest
 from tercel_nautilus.beside import SAME, TWICE, beside
 from tercel_nautilus.compare import compare
 from tercel_nautilus.days import day_of
+
+from tercel.feeds import export_nautilus
+from tercel.market.tape import Lake
 
 START = days.OPEN + 3000 * 10**9
 ORDER = {
@@ -70,7 +72,8 @@ def test_bad_input_ends_with_2_and_writes_nothing(lake, tmp_path, text, says):
         [sys.executable, "-m", "tercel_nautilus.compare", *words], capture_output=True, text=True, check=False
     )  # fmt: skip
     assert done.returncode == 2
-    assert says in done.stderr and "Traceback" not in done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
     assert not out.exists()
 
 
@@ -93,3 +96,12 @@ def test_resting_strategies_work_their_parent_to_the_end(lake, strategy):
         assert not engine.cache.orders_open()
     finally:
         engine.dispose()
+
+
+def test_an_export_gives_what_its_lake_gives(lake, tmp_path):
+    export_nautilus.write(
+        *Lake(lake).read(days.SYMBOL, days.DATE),
+        tmp_path / "tape" / f"{days.SYMBOL}_{days.DATE}.parquet",
+    )
+    orders = [ORDER | {"strategy": name} for name in ("twap_take", "twap_repeg")]
+    assert compare(orders, tmp_path) == compare(orders, lake)

@@ -1,6 +1,5 @@
 """The simulated exchange in Binance's words, in this process, and nodes in others."""
 
-import json
 import os
 import subprocess
 import sys
