@@ -3,7 +3,7 @@
     python -m tercel_nautilus.beside --lake LAKE [--symbols CSCO,IBM] [--days 2] [--orders 10] [--seed 1] [--json]
 
 Random taking orders (`twap_take`, `immediate`) on recorded days, without impact, at latencies of 0 and 50 ms. Prints shares,
-average prices, costs and commissions of both, and each difference by its cause.
+average prices, costs without fees (1 bps of the value) and fees of both, and each difference by its cause.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,14 @@ from tercel.execution import step
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import Plan, markets_of, window_row
 from tercel.market.simulator import replay_source
+from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 from tercel_nautilus.compare import compare
 
 STRATEGIES = "twap_take", "immediate"
 LATENCIES_NS = 0, 50_000_000
+TAKER_BPS = 1.0
+"""Fee of all that takes, in both engines."""
 SAME, TWICE, BAND, OTHER = (
     "the same fills",
     "displayed lots that Nautilus fills again",
@@ -41,9 +44,10 @@ SAME, TWICE, BAND, OTHER = (
 
 @dataclass
 class Side:
-    """What one engine says of an order: fills (ns, ticks, lots), and ticks x lots paid."""
+    """What one engine says of an order: fills (ns, ticks, lots), fees in US dollars."""
 
     fills: list[tuple[int, int, int]]
+    fees: Decimal = Decimal(0)
 
     @property
     def lots(self) -> int:
@@ -68,6 +72,7 @@ def fills_here(
     """Fills of orders of one day, strategy and latency in the replay without impact; mids at arrival (half ticks)."""
     source, (day,) = replay_source(lake, symbol, [date])
     first = orders[0]
+    source = replace(source, fees=Fees(0.0, first["taker_bps"], "bps"))
     task = Task(
         horizon=first["horizon_s"],
         decisions=first["decisions"],
@@ -85,10 +90,15 @@ def fills_here(
     strategy = strategy_of(first["strategy"], None)
     episodes = markets_of(strategy, source, task, plan, 4096)
     episodes.run(strategy)
-    arrival = episodes.costs().arrival_mid2.tolist()
+    costs = episodes.costs()
+    arrival, fees = costs.arrival_mid2.tolist(), costs.fees.tolist()
+    half_tick = Decimal(str(day.instrument.tick)) * int(day.instrument.lot_units) / 2
     return [
         (
-            Side([(row[0], row[1], row[2]) for row in episodes.fills(number).tolist()]),
+            Side(
+                [(row[0], row[1], row[2]) for row in episodes.fills(number).tolist()],
+                half_tick * fees[number],
+            ),
             arrival[number],
         )
         for number in range(len(orders))
@@ -119,6 +129,7 @@ def draw(
                             "decisions": 20,
                             "strategy": strategy,
                             "latency_ns": latency_ns,
+                            "taker_bps": TAKER_BPS,
                         }
                     )
     return drawn
@@ -156,6 +167,33 @@ def beside(
     return rows
 
 
+def summary_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By strategy and latency: orders, shares, mean costs (bps) and commissions of both engines, and causes counted."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["strategy"], row["latency_ns"]), []).append(row)
+    return [
+        {
+            "strategy": strategy,
+            "latency_ns": latency_ns,
+            "orders": len(found),
+            **{
+                name: {
+                    "shares": sum(row[name]["shares"] for row in found),
+                    "fees": str(sum(Decimal(row[name]["fees"]) for row in found)),
+                    "cost_bps": sum(row[name]["cost_bps"] for row in found) / len(found),
+                }
+                for name in ("tercel", "nautilus")
+            },
+            "largest_difference_bps": max(
+                abs(row["tercel"]["cost_bps"] - row["nautilus"]["cost_bps"]) for row in found
+            ),
+            "causes": Counter(row["cause"] for row in found),
+        }
+        for (strategy, latency_ns), found in groups.items()
+    ]  # fmt: skip
+
+
 def row_of(
     order: dict[str, Any],
     own: Side,
@@ -172,6 +210,7 @@ def row_of(
         row[name] = {
             "shares": one.lots,
             "average": None if not one.lots else str(round(tick * one.paid / one.lots, 6)),
+            "fees": str(one.fees),
             "cost_bps": side * 1e4 * (2 * one.paid - mid2 * one.lots) / (mid2 * order["lots"]),
         }
     row["nautilus"]["report"] = found["report"]
@@ -183,7 +222,9 @@ def row_of(
 
 def side_of(found: dict[str, Any], tick: Decimal) -> Side:
     """Fills of a result of :func:`compare`."""
-    return Side([(ns, int(Decimal(price) / tick), lots) for ns, price, lots in found["fills"]])
+    fills = [(ns, int(Decimal(price) / tick), lots) for ns, price, lots in found["fills"]]
+    paid = [fee for one in found["report"]["positions"] for fee in one["commissions"]]
+    return Side(fills, sum((Decimal(fee.partition(" ")[0]) for fee in paid), Decimal(0)))
 
 
 def cause_of(lake: Lake, root: Path, order: dict[str, Any], own: Side, other: Side) -> str:
@@ -240,7 +281,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except TercelError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    json.dump(rows, sys.stdout, indent=1)
+    json.dump({"summary": summary_of(rows), "orders": rows}, sys.stdout, indent=1)
     return 0
 
 

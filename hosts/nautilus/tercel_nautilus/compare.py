@@ -3,8 +3,9 @@
     python -m tercel_nautilus.compare --orders ORDERS.json --export FOLDER --out RESULT.json
 
 ORDERS.json is a list of ``{symbol, date, start_ns, side, lots, horizon_s, decisions, strategy, latency_ns}``: `side` "buy" or
-"sell" (or 1, -1), `start_ns` from 1970-01-01 UTC, `lots` of the day's instrument; optionally a `limit_price`. FOLDER is what
-``tercel data export nautilus`` wrote, or a lake. RESULT.json has one object an order, in their order::
+"sell" (or 1, -1), `start_ns` from 1970-01-01 UTC, `lots` of the day's instrument; optionally a `limit_price`, and
+`taker_bps`, a fee of what takes. FOLDER is what ``tercel data export nautilus`` wrote, or a lake. RESULT.json has one object
+an order, in their order::
 
     {"order": 0, "filled_lots": 400, "paid": "5532.00", "fills": [[ns, "13.83", 400], ...], "error": null,
      "report": {"positions": [{"id", "side", "quantity", "avg_px", "commissions"}], "orders", "filled", "balance"}}
@@ -25,7 +26,7 @@ from typing import Any
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.files import write_atomic
 from tercel_nautilus.backtest import ParentOrder, backtest
-from tercel_nautilus.days import day_of
+from tercel_nautilus.days import day_of, with_taker_fee
 from tercel_nautilus.parents import OneParent
 
 FIELDS = (
@@ -76,7 +77,8 @@ def compare(orders: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str,
             if not data[0].ts_init <= parent.start_ns <= parent.ends_ns <= data[-1].ts_init:
                 results[number] = _result(number, error="begins or ends outside the recorded day")
                 continue
-            strategy, engine = backtest(instrument, data, parent, int(order["latency_ns"]))
+            share = with_taker_fee(instrument, float(order.get("taker_bps", 0)))
+            strategy, engine = backtest(share, data, parent, int(order["latency_ns"]))
             try:
                 results[number] = _result(number, strategy, lot, _report(engine, instrument))
             finally:

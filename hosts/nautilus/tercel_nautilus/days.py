@@ -97,6 +97,20 @@ def instrument_of(recorded: RecordedInstrument) -> Instrument:
     return Equity(name, name.symbol, USD, precision, Price(tick, precision), lot, begin, begin)
 
 
+def with_taker_fee(share: Instrument, bps: float) -> Instrument:
+    """The same share with a fee for what takes, basis points of the value.
+
+    >>> share = instrument_of(RecordedInstrument("NASDAQ", "TOY", "2012-06-21", 0.01))
+    >>> with_taker_fee(share, 1.0).taker_fee
+    Decimal('0.0001')
+    """
+    values = Equity.to_dict(share) | {
+        "maker_fee": "0",
+        "taker_fee": str(Decimal(str(bps)) / 10_000),
+    }
+    return Equity.from_dict(values)
+
+
 def lake_day(folder: Path, symbol: str, date: str) -> tuple[Instrument, list[Any]]:
     """The same from a lake: each message is one batch of deltas of orders, a trade before the batch that shows it."""
     recorded, events = Lake.existing(folder).read(symbol, date)
