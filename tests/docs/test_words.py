@@ -194,11 +194,11 @@ def test_every_plot_of_a_notebook_has_a_caption(path: Path) -> None:
     assert ".plot" not in "".join(cells[-1]["source"])
 
 
-def test_the_front_page_has_a_picture_one_block_of_code_and_the_seven_tasks() -> None:
+def test_the_front_page_has_a_picture_one_block_of_code_and_the_eight_tasks() -> None:
     page, readme = text_of(DOCS / "index.md"), text_of(ROOT / "README.md")
     assert len(captions(page)) == len(captions(readme)) == 1
     assert len(execute.blocks(page)) == 1
-    assert measure.tables(page) == [7]
+    assert measure.tables(page) == [8]
     assert len(measure.tables(readme)) == 1
     assert f"version {tercel.__version__}" in " ".join(page.split())
 

@@ -112,11 +112,31 @@ def test_it_says_what_it_waits_for() -> None:
     assert executor.commands(10 * S) == [], "a second call asks for nothing again"
 
 
-def test_a_late_call_decides_at_once_and_once() -> None:
+@pytest.mark.parametrize("first", ["book", "time"])
+def test_a_late_call_decides_at_once_and_once(first: str) -> None:
     executor = working("twap_take")
-    executor.on_book(95 * S, BIDS, [(10.02, 100), (10.03, 900)])
-    assert len(executor.commands(95 * S)) == 1
-    assert executor.next_decision_ns == 105 * S
+    assert len(executor.commands(60 * S)) == 1
+    executor.on_order("parent.1", "filled", 60 * S, price=10.01, size=1000, execution="T1")
+    if first == "book":
+        executor.on_book(95 * S, BIDS, [(10.02, 100), (10.03, 900)])
+        assert executor.next_decision_ns == 95 * S
+    (late,) = executor.commands(95 * S)
+    assert late == tc.Place("parent.2", "buy", None, Decimal(3000), immediate=True)
+    assert executor.next_decision_ns == 100 * S
+
+
+def test_what_waits_to_be_sent_is_due_now_and_never_leaves_after_a_gap() -> None:
+    executor = working()
+    executor.on_trade(61 * S, 10.01, 100, "buy")
+    assert executor.commands(61 * S)
+    executor.on_order("parent.1", "rejected", 62 * S)
+    executor.on_book(75 * S, BIDS, ASKS[1:])
+    executor.on_trade(76 * S, 10.02, 100, "buy")
+    if executor._outbox:
+        assert executor.next_decision_ns == 76 * S
+    executor.on_gap(77 * S)
+    assert executor.commands(77 * S) == []
+    assert executor.open_orders == []
 
 
 def test_a_fill_that_is_told_twice_counts_once_and_one_that_comes_late_counts() -> None:

@@ -20,8 +20,8 @@ from tercel.api.executor.market_input import (
 from tercel.api.executor.order_events import (
     EVENTS,
     OpenRequests,
-    OrderEvent,
     OverfillError,
+    OwnOrderEvent,
     message_of,
 )
 from tercel.api.executor.strategies import strategy_for
@@ -30,10 +30,10 @@ from tercel.api.executor.terms import (
     Amend,
     Cancel,
     ExecutorCommand,
-    Instrument,
     Number,
     Parent,
     Place,
+    VenueInstrument,
 )
 from tercel.api.executor.units import Units, side_of
 from tercel.core import orders as o, vocabulary as v
@@ -57,7 +57,40 @@ from tercel.market.simulator.terms import NO_FEES, Fees
 _ACCOUNT: Final = "executor"
 _FORMAT: Final = "tercel.Executor 1"
 _CANCEL_AGAIN_NS: Final = NS_PER_SECOND
-_LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH = range(8)  # recorded calls
+_LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH, _STOP = range(9)  # recorded calls
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Terms of an executor beside instrument and parent, as :class:`Executor` takes them.
+
+    >>> Settings(None, NO_FEES, True, True, 900.0, 0).amends
+    True
+    """
+
+    latency: Latency | None
+    fees: Fees
+    own_orders_shown: bool
+    amends: bool
+    warmup_s: float
+    seed: int
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """An executor as bytes: its terms, and every call that changed something.
+
+    >>> Saved.__struct_fields__[:3]
+    ('format', 'strategy', 'model')
+    """
+
+    format: str
+    strategy: str
+    model: str
+    instrument: Any
+    parent: Any
+    settings: Settings
+    digest: str
+    now_ns: int
+    calls: list[bytes]
 
 
 class Executor:
@@ -71,7 +104,7 @@ class Executor:
     ----------
     strategy
         A name of a rule or policy, a :class:`Policy`, a strategy of one's own: what :func:`tercel.evaluate` takes.
-    instrument : Instrument
+    instrument : VenueInstrument
     parent : Parent
     latency : Latency, optional
         From a decision to the venue, which forecasts look past; the task's default if not given.
@@ -92,7 +125,7 @@ class Executor:
     ConfigError, UnknownNameError, PolicyError
         An order that is no multiple of the lot, a strategy that is none.
 
-    >>> instrument = Instrument("XYZ", tick="0.01", lot=100)
+    >>> instrument = VenueInstrument("XYZ", tick="0.01", lot=100)
     >>> executor = Executor("twap_take", instrument, Parent("buy", 600, "1min", decisions=6))
     >>> executor.on_book(0, bids=[(9.99, 500)], asks=[(10.01, 800)])
     >>> executor.waits_for
@@ -108,7 +141,7 @@ class Executor:
     def __init__(
         self,
         strategy: Any,
-        instrument: Instrument,
+        instrument: VenueInstrument,
         parent: Parent,
         *,
         latency: Latency | None = None,
@@ -119,30 +152,24 @@ class Executor:
         estimates: MarketEstimates | None = None,
         seed: int = 0,
     ) -> None:
-        self.instrument, self.parent = instrument, parent
+        self.instrument = instrument
+        self.parent = parent
         self.strategy = strategy_for(strategy, estimates)
         terms = {"warmup_s": warmup_s} | ({} if latency is None else {"latency": latency})
         self._task, self._limit = parent.task(instrument, **terms)
-        self._settings = {
-            "latency": None if latency is None else asdict(latency),
-            "fees": asdict(fees),
-            "own_orders_shown": own_orders_shown,
-            "amends": amends,
-            "warmup_s": warmup_s,
-            "seed": seed,
-        }
-        self._seed = seed
+        self._interval_ns = self._task.horizon_ns // self._task.decisions
+        self._settings = Settings(latency, fees, own_orders_shown, amends, warmup_s, seed)
         self._units = Units(instrument)
-        charges = fees.kernel_values(instrument.listing.tick)
-        names = ("maker_fee", "taker_fee", "maker_rate", "taker_rate")
-        self._listing = fast_replace(
-            instrument.listing,
+        maker_fee, taker_fee, maker_rate, taker_rate = fees.kernel_values(self._units.listing.tick)
+        listing = replace(
+            self._units.listing,
             dense_ids=instrument.orders,
-            **dict(zip(names, charges, strict=True)),
+            maker_fee=maker_fee,
+            taker_fee=taker_fee,
+            maker_rate=maker_rate,
+            taker_rate=taker_rate,
         )
-        self._follower = Follower(
-            self._listing, width=instrument.window, feed_levels=instrument.levels
-        )
+        self._follower = Follower(listing, width=instrument.window, feed_levels=instrument.levels)
         self._book: LevelBook | OrderBook = self._new_level_book()
         self._levels = LevelInput(self._units, instrument.symbol, instrument.levels)
         self._orders = Orders()
@@ -167,7 +194,7 @@ class Executor:
                 lots,
                 start_ns,
                 task,
-                self._seed,
+                self._settings.seed,
                 first_child=first,
                 limit=self._limit,
             ),
@@ -187,8 +214,7 @@ class Executor:
             return "a whole book"
         if None in (follower.quotes.bid, follower.quotes.ask):
             return "prices on both sides"
-        interval_ns = self._task.horizon_ns // self._task.decisions
-        missing_ns = interval_ns - (max(self._now, follower.now_ns) - follower.began_ns)
+        missing_ns = self._interval_ns - (max(self._now, follower.now_ns) - follower.began_ns)
         if missing_ns <= 0:
             return ""
         return f"{missing_ns / NS_PER_SECOND:g} s more of market data"
@@ -231,7 +257,9 @@ class Executor:
 
     @property
     def next_decision_ns(self) -> int | None:
-        """When :meth:`commands` is to be called next, ns; None where only events matter."""
+        """When :meth:`commands` is to be called next, ns: now, if something is to be sent; None where only events matter."""
+        if self._outbox:
+            return self._now
         due_ns = self._executor.due_ns if self.ready and not self.stopped else FOREVER_NS
         return None if due_ns >= FOREVER_NS else max(due_ns, self._now)
 
@@ -333,7 +361,7 @@ class Executor:
         if whole or not isinstance(self._book, OrderBook):
             instrument = self.instrument
             self._book = OrderBook(
-                instrument.symbol, instrument.scale, instrument.orders, touch=self._touch
+                instrument.symbol, self._units.scale, instrument.orders, touch=self._touch
             )
         book = self._book
         rows: list[Row] = []
@@ -378,7 +406,8 @@ class Executor:
             As :meth:`on_book`.
         """
         self._check(ns, symbol)
-        lots, ticks = self._units.lots(size), self._units.ticks(price)
+        lots = self._units.lots(size)
+        ticks = self._units.ticks(price)
         taker = side_of(side) if side else 0
         own = bool(execution) and self._is_own_execution(execution)
         if lots and not own and self._book.ready:
@@ -477,14 +506,15 @@ class Executor:
             )
         if not (what == "filled" and self._is_own_execution(execution, name)):
             rested = self._book.rests(name) if passive is None else passive
-            event = OrderEvent(what, ns, price, size, execution, rested, text)
+            event = OwnOrderEvent(what, ns, price, size, execution, rested, text)
             try:
                 message = message_of(event, order, self._requests, self._units)
             except OverfillError:
-                self._call(_ORDER, ns, {}, False)
+                self._call(_STOP, ns)
                 raise
             if message is not None:
-                self._call(_ORDER, ns, msgspec.to_builtins(message), isinstance(message, o.Report))
+                is_report = isinstance(message, o.Report)
+                self._call(_ORDER, ns, msgspec.msgpack.encode(message), is_report)
         self._now = ns
 
     def _is_own_execution(self, execution: str, name: str = "") -> bool:
@@ -493,14 +523,16 @@ class Executor:
             fill.exec_id == execution and name in ("", fill.order) for fill in self._orders.fills
         )
 
-    def _apply_order(self, ns: int, body: dict[str, Any], is_report: bool) -> None:
-        if not body:
-            self._detach("a fill of more than was open", ns)
-            self.stopped = self._executor.detach_reason
-            return
-        message: o.Report | o.CancelReject = msgspec.convert(
-            body, o.Report if is_report else o.CancelReject
-        )
+    def _apply_stop(self, ns: int) -> None:
+        self._detach("a fill of more than was open", ns)
+        self.stopped = self._executor.detach_reason
+
+    def _apply_order(self, ns: int, body: bytes, is_report: bool) -> None:
+        message: Any = msgspec.msgpack.decode(body, type=o.Report if is_report else o.CancelReject)
+        self._hear(message, ns)
+
+    def _hear(self, message: o.Report | o.CancelReject, ns: int) -> None:
+        """Give a message about an own order to the state of orders, to the book and to the desk's executor."""
         order = self._orders.find(message)
         is_late = order is not None and order.done and isinstance(message, o.Report)
         self._orders.apply(entry_in(message))
@@ -514,7 +546,8 @@ class Executor:
             if before is not None:
                 self._follower.on_market(before)
             leaving, number, coming = self._book.settle_rest(message)
-            gone, after = self._book.market_rows(leaving), self._book.market_rows(coming)
+            gone = self._book.market_rows(leaving)
+            after = self._book.market_rows(coming)
             named = fast_replace(message, order_id=str(number))
             for rows in (gone, after):
                 if rows is not None:
@@ -530,6 +563,15 @@ class Executor:
         """Rely no more on the desk's executor: cancel its orders; another one works what is left once they have ended."""
         if not self._executor.detach_reason:
             self._executor.states.add(StateReason.DETACHED, reason)
+        unsent = [command.name for command in self._outbox if isinstance(command, Place)]
+        self._outbox = [command for command in self._outbox if command.name not in unsent]
+        for name in unsent:
+            event = OwnOrderEvent("rejected", ns, text="never sent")
+            order = self._orders.get(name)
+            report = order and message_of(event, order, self._requests, self._units)
+            if isinstance(report, o.Report):
+                self._orders.apply(entry_in(report))
+                self._book.settle_rest(report)
         for order in self._orders.live():
             if order.pending or order.done:
                 continue
@@ -571,7 +613,7 @@ class Executor:
             order = self._orders.get(root)
             if order is not None:
                 reject = o.CancelReject(name, order.name, _ACCOUNT, order.base, now_ns)
-                self._apply_order(now_ns, msgspec.to_builtins(reject), False)
+                self._hear(reject, now_ns)
         had_arrived = self._executor.arrived
         if not had_arrived and not self.parent.start_ns and not self._end_ns:
             self._executor = self._new_executor(now_ns, self._task, self._task.quantity)
@@ -614,7 +656,7 @@ class Executor:
         """Fold commands of the desk's executor into the state of own orders, and keep them for the caller."""
         for wanted in self._executor.keep_rules(commands, ns):
             command = wanted
-            if isinstance(wanted, o.ReplaceOrder) and not self._settings["amends"]:
+            if isinstance(wanted, o.ReplaceOrder) and not self._settings.amends:
                 names = wanted.cl_ord_id, wanted.orig, wanted.instrument
                 command = o.CancelOrder(*names, wanted.side, wanted.account, wanted.sent_ns)
             self._orders.apply(entry_out(command))
@@ -648,24 +690,18 @@ class Executor:
 
         An update of a few levels takes some ten bytes; restoring takes as long as the calls took.
         """
-        header = {
-            "format": _FORMAT,
-            "strategy": self.strategy.name,
-            "model": model_of(self.strategy),
-            "instrument": {
-                name: str(getattr(self.instrument, name))
-                for name in ("symbol", "tick", "lot", "levels", "orders", "window")
-            },
-            "parent": {
-                name: str(value) if isinstance(value, Decimal) else value
-                for name, value in asdict(self.parent).items()
-            },
-            "settings": self._settings,
-            "digest": self._digest(),
-            "now_ns": self._now,
-            "calls": self._record,
-        }
-        return zlib.compress(msgspec.msgpack.encode(header), 6)
+        saved = Saved(
+            _FORMAT,
+            self.strategy.name,
+            model_of(self.strategy),
+            asdict(self.instrument),
+            asdict(self.parent),
+            self._settings,
+            self._digest(),
+            self._now,
+            self._record,
+        )
+        return zlib.compress(msgspec.msgpack.encode(saved), 6)
 
     @classmethod
     def restore(
@@ -685,39 +721,33 @@ class Executor:
             Bytes that are none of an executor, another strategy, another version.
         """
         try:
-            header = msgspec.msgpack.decode(zlib.decompress(data))
-            fits = header["format"] == _FORMAT
-        except (zlib.error, msgspec.DecodeError, KeyError, TypeError) as error:
+            saved = msgspec.msgpack.decode(zlib.decompress(data), type=Saved)
+        except (zlib.error, msgspec.MsgspecError) as error:
             raise PolicyError(
                 "bytes that Executor.save wrote", f"{len(data)} others ({error})", "give these"
             ) from error
-        settings = header["settings"]
-        latency, fees = settings.pop("latency"), settings.pop("fees")
-        fields = header["instrument"]
-        numbers = {name: int(fields.pop(name)) for name in ("levels", "orders", "window")}
         executor = cls(
             strategy,
-            Instrument(**fields, **numbers),
-            Parent(**header["parent"]),
-            latency=None if latency is None else msgspec.convert(latency, Latency),
-            fees=Fees(**fees),
+            VenueInstrument(**saved.instrument),
+            Parent(**saved.parent),
             estimates=estimates,
-            **settings,
+            **msgspec.structs.asdict(saved.settings),
         )
-        made = executor.strategy.name, model_of(executor.strategy)
+        name = executor.strategy.name
+        model = model_of(executor.strategy)
         refuse_if(
-            not fits or made != (header["strategy"], header["model"]),
-            f"the strategy {header['strategy']} {header['model']}".strip(),
-            f"{made[0]} {made[1]}".strip(),
-            "give the one that was saved",
+            (saved.format, saved.strategy, saved.model) != (_FORMAT, name, model),
+            f"{_FORMAT} of {saved.strategy} {saved.model}".strip(),
+            f"{saved.format} of {name} {model}".strip(),
+            "give the strategy that was saved",
             PolicyError,
         )
-        for call in header["calls"]:
+        for call in saved.calls:
             kind, *arguments = msgspec.msgpack.decode(call)
             executor._call(kind, *arguments)
-        executor._now = header["now_ns"]
+        executor._now = saved.now_ns
         refuse_if(
-            executor._digest() != header["digest"],
+            executor._digest() != saved.digest,
             "the state that was saved",
             "another one from the same calls",
             "restore it by the version that saved it, or cancel its orders and begin another",
@@ -734,6 +764,7 @@ class Executor:
         """Record a call, then carry it out."""
         self._record.append(msgspec.msgpack.encode((kind, *arguments)))
         self._now = arguments[0]
+        self._join_missed(self._now)
         self._APPLY[kind](self, *arguments)
 
     _APPLY: Final = (
@@ -745,7 +776,19 @@ class Executor:
         _apply_order,
         _apply_time,
         _apply_fetch,
+        _apply_stop,
     )
+
+    def _join_missed(self, ns: int) -> None:
+        """Make one decision, now, of those that a late caller has missed: what they would have sent in between is past."""
+        executor = self._executor
+        missed = executor.due_ns <= ns - self._interval_ns
+        if missed and executor.arrived and not executor.done:
+            state = executor.driver.state
+            passed_ns = min(ns - int(state[sim.START_NS]), int(state[sim.HORIZON_NS]))
+            number = passed_ns * int(state[sim.DECISIONS]) // int(state[sim.HORIZON_NS])
+            state[sim.DECISION] = max(int(state[sim.DECISION]), number)
+            state[sim.DUE_NS] = ns
 
     def _check(self, ns: int, symbol: str, book: type[LevelBook | OrderBook] | None = None) -> None:
         """Refuse a time that goes back, another instrument, and totals beside depth by order."""
@@ -770,10 +813,10 @@ class Executor:
 
     def _new_level_book(self) -> LevelBook:
         instrument = self.instrument
-        shows_own = bool(self._settings["own_orders_shown"])
+        shows_own = self._settings.own_orders_shown
         return LevelBook(
             instrument.symbol,
-            instrument.scale,
+            self._units.scale,
             instrument.orders,
             touch=self._touch,
             shows_own=shows_own,

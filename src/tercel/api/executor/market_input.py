@@ -36,15 +36,17 @@ class LevelInput:
     levels : int
         Levels a side that the venue shows, 0: all.
 
-    >>> from tercel.api.executor.terms import Instrument
-    >>> given = LevelInput(Units(Instrument("XYZ", "0.01")), "XYZ", 0)
+    >>> from tercel.api.executor.terms import VenueInstrument
+    >>> given = LevelInput(Units(VenueInstrument("XYZ", "0.01")), "XYZ", 0)
     >>> given.take(given.changes([(9.99, 5)], [(10.01, 7)], whole=True, snapshot=True))
     >>> given.changes([(9.99, 6)], [(10.01, 7)], whole=True, snapshot=False)
     [(1, 999, 6)]
     """
 
     def __init__(self, units: Units, symbol: str, levels: int) -> None:
-        self._units, self._symbol, self._levels = units, symbol, levels
+        self._units = units
+        self._symbol = symbol
+        self._levels = levels
         self._last: _Given = [], []
         """The last whole book, as it was given."""
         self._shown: dict[tuple[int, int], int] = {}
@@ -153,8 +155,8 @@ def order_changes(
     UnknownNameError, OrderError
         A kind that is none, a price off the tick, a size below 0.
 
-    >>> from tercel.api.executor.terms import Instrument
-    >>> order_changes([("add", "A1", "buy", 9.99, 5)], Units(Instrument("XYZ", "0.01")))
+    >>> from tercel.api.executor.terms import VenueInstrument
+    >>> order_changes([("add", "A1", "buy", 9.99, 5)], Units(VenueInstrument("XYZ", "0.01")))
     [(1, 'A1', 1, 999, 5)]
     """
     rows = []

@@ -26,10 +26,10 @@ class OverfillError(OrderError):
 
 
 @dataclass(frozen=True)
-class OrderEvent:
+class OwnOrderEvent:
     """An event of an own order, as :meth:`Executor.on_order` takes it.
 
-    >>> OrderEvent("accepted", 5).ns
+    >>> OwnOrderEvent("accepted", 5).ns
     5
     """
 
@@ -81,7 +81,7 @@ class OpenRequests:
 
 
 def message_of(
-    event: OrderEvent, order: ChildOrder, requests: OpenRequests, units: Units
+    event: OwnOrderEvent, order: ChildOrder, requests: OpenRequests, units: Units
 ) -> o.Report | o.CancelReject | None:
     """An event as a venue's message; None where it says nothing new.
 
@@ -92,7 +92,8 @@ def message_of(
     OrderError
         A fill without price, size or execution, an amendment that was not asked for.
     """
-    what, root = event.what, order.root
+    what = event.what
+    root = order.root
     asked = requests.of(root, amends=what == "amended")
     if what == "cancel_rejected":
         if not asked:  # its order has ended before, and that answered it
@@ -101,10 +102,10 @@ def message_of(
         return o.CancelReject(*names, order.base, event.ns, event.text)
     if what != "filled" and (order.done or (what == "accepted" and order.acked)):
         return None
-    name, lots, qty, px = order.name, order.lots, 0, 0
-    if what == "filled":
-        qty, px = _fill(event, order, units)
-    elif what == "amended":
+    name = order.name
+    lots = order.lots
+    qty, px = _fill(event, order, units) if what == "filled" else (0, 0)
+    if what == "amended":
         refuse_if(
             not asked, f"an amendment of {root} asked for", "none", "answer each once", OrderError
         )
@@ -143,7 +144,7 @@ def message_of(
     )
 
 
-def _fill(event: OrderEvent, order: ChildOrder, units: Units) -> tuple[int, int]:
+def _fill(event: OwnOrderEvent, order: ChildOrder, units: Units) -> tuple[int, int]:
     """Quantity, 10^-8 of a lot, and price, 10^-8 of a tick, of a fill."""
     if event.price is None or not event.size or not event.execution:
         raise OrderError(

@@ -3,9 +3,10 @@
 from decimal import Decimal
 from typing import Final
 
-from tercel.api.executor.terms import SIDES, Instrument, Number, decimal_of
+from tercel.api.executor.terms import SIDES, Number, VenueInstrument, decimal_of
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE
+from tercel.core.link.shown_book import scaled_listing
 from tercel.core.vocabulary import MOST_LOTS
 
 PRICES: Final = 4096
@@ -18,16 +19,18 @@ class Units:
 
     Parameters
     ----------
-    instrument : Instrument
+    instrument : VenueInstrument
 
-    >>> units = Units(Instrument("XYZ", "0.01", "0.5"))
+    >>> units = Units(VenueInstrument("XYZ", "0.01", "0.5"))
     >>> units.ticks(9.99), units.lots("1.5"), units.price(999), units.size(3)
     (999, 3, Decimal('9.99'), Decimal('1.5'))
     """
 
-    def __init__(self, instrument: Instrument) -> None:
-        self.scale = instrument.scale
-        self.lot = Decimal(str(instrument.lot))
+    def __init__(self, instrument: VenueInstrument) -> None:
+        self.lot = Decimal(instrument.lot)
+        self.listing, self.scale = scaled_listing(
+            instrument.symbol, f"{instrument.tick:f}", f"{self.lot:f}"
+        )
         self._lot_size = float(self.lot)
         self._most = MOST_LOTS * self._lot_size
         self._ticks_of: dict[Number, int] = {}

@@ -41,7 +41,8 @@ class CallersBook(ShownBook):
         order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
         if order is None or report.passive or report.exec_type is not o.ExecType.TRADE:
             return super().take_trade(report)
-        price, lots = floor_units(report.last_px), floor_units(report.last_qty)
+        price = floor_units(report.last_px)
+        lots = floor_units(report.last_qty)
         return self._take_from_others(report.ns, -order.side, price, lots, order.number, v.EXECUTE)
 
     def _crosses(self, order: OwnOrder) -> bool:
@@ -101,10 +102,6 @@ class LevelBook(CallersBook):
         ]
         rows = [*own.rows[:1].tolist(), *totals, *own.rows[1:].tolist()]
         return o.MarketRows(self.instrument, pack_rows(rows), True, self.as_of_ns)
-
-    def levels(self) -> set[tuple[int, int]]:
-        """Side and price of every level that others have lots at."""
-        return set(self._totals)
 
     def best(self, side: int) -> int | None:
         """Best price of others on a side, ticks; None for an empty side."""
