@@ -25,7 +25,7 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
     price = decimals(
         events.price_ticks + float(instrument.price_origin), Fraction(str(instrument.tick))
     )
-    content = BytesIO()  # of a full disk Polars says nothing that one could catch
+    content = BytesIO()  # Polars' own error of a full disk is no OSError
     events.to_frame().with_columns(
         price=pl.when(pl.col("kind") != schema.STATUS).then(pl.Series(price)),
         size=pl.Series(decimals(events.qty_lots, instrument.lot_units)),
