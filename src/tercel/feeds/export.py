@@ -103,8 +103,7 @@ def _first_difference(events: Events, found: Events) -> str:
         schema.COLUMN_NAMES, events.columns(), found.columns(), strict=True
     ):
         for row in np.flatnonzero(before != after)[:1]:
-            kind = schema.KIND_NAMES[events.kind[row]]
-            return f"{column} {before[row]} of row {row} ({kind}) comes back as {after[row]}"
+            return f"{column} {before[row]} of row {row} ({schema.KIND_NAMES[events.kind[row]]}) comes back as {after[row]}"
     return ""
 
 
@@ -148,11 +147,10 @@ class ExportedDay:
             "leave it out",
             FeedError,
         )
-        digest = content_hash(instrument, events)
         refuse_if(
-            digest != instrument.content_hash,
+            content_hash(instrument, events) != instrument.content_hash,
             f"content {instrument.content_hash[:12]} in {self.path}, as it was exported",
-            f"{digest[:12]}",
+            "other rows, or another meaning of them",
             "export the day again, or import changed files by their own feed",
             FeedError,
         )

@@ -63,8 +63,9 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
         .str.strip_chars_end("0")
         .str.strip_chars_end(".")
     )
-    finer = replace(events, price_ticks=halves.astype(np.int32))
-    book = _orderbook(finer, int(tick), instrument.levels or SHOWN)
+    book = _orderbook(
+        replace(events, price_ticks=halves.astype(np.int32)), int(tick), instrument.levels or SHOWN
+    )
     for file, table in zip(
         _files(instrument, path), (messages.filter(is_message), book), strict=True
     ):
@@ -83,8 +84,13 @@ def read(path: Path) -> tuple[Instrument, Events]:
 def _files(instrument: Instrument, path: Path) -> list[Path]:
     """Message and orderbook file beside `path`, named with the session in ms after midnight: the day, where none is known."""
     midnight = midnight_ns(instrument.date, TIMEZONE)
-    session = instrument.session_open_ns, instrument.session_close_ns
-    span = [(ns - midnight) // 1_000_000 for ns in session] if all(session) else [0, 86_400_000]
+    span = [
+        (ns - midnight) // 1_000_000 if instrument.session_close_ns else whole_day_ms
+        for ns, whole_day_ms in (
+            (instrument.session_open_ns, 0),
+            (instrument.session_close_ns, 86_400_000),
+        )
+    ]
     stem = "_".join(map(str, (instrument.symbol, instrument.date, *span)))
     levels = instrument.levels or SHOWN
     return [path.with_name(f"{stem}_{role}_{levels}.csv") for role in ("message", "orderbook")]

@@ -49,5 +49,5 @@ def read(path: Path) -> tuple[Instrument, Events]:
         "import it with a map: tercel data import csv",
         FeedError,
     )
-    frame = pl.read_parquet(path, hive_partitioning=False)
-    return Instrument.from_json(metadata[KEY], str(path)), Events.from_frame(frame)
+    events = Events.from_frame(pl.read_parquet(path, hive_partitioning=False))
+    return Instrument.from_json(metadata[KEY], str(path)), events

@@ -101,6 +101,17 @@ def test_readers_see_the_book(
         assert (np.diff(data[time][data["ev"] & mark > 0]) >= 0).all()
 
 
+def test_a_change_to_the_same_lots_goes_to_the_end_of_the_queue() -> None:
+    """As in the tape's book; to fewer lots it keeps its place."""
+    for lots, queue in ((5, [7, 5]), (4, [4, 7])):
+        rows = np.array([[1, 1, 8], [1, 2, 1], [1, 1, 1], [100, 100, 100], [5, 7, lots]])
+        data = records(DAY, Events.of_messages(DAY.span[0] + np.arange(3), *rows))
+        plain = PlainBook()
+        for event in of_hftbacktest(data.tolist(), 0.01, 1.0, AT_TRADER):
+            plain.apply(event)
+        assert plain.queues() == {(1, 100): queue}
+
+
 # -- round trips ------------------------------------------------------------------------------------------------------
 
 
