@@ -4,6 +4,12 @@ from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.estimate import OrderEstimate as OrderEstimate
 from tercel.api.estimate import estimate as estimate
 from tercel.api.evaluation import evaluate as evaluate
+from tercel.api.executor.executor import Executor as Executor
+from tercel.api.executor.terms import Amend as Amend
+from tercel.api.executor.terms import Cancel as Cancel
+from tercel.api.executor.terms import VenueInstrument as Instrument
+from tercel.api.executor.terms import Parent as Parent
+from tercel.api.executor.terms import Place as Place
 from tercel.api.fit import fit as fit
 from tercel.api.fit_report import Fit as Fit
 from tercel.api.learn import Tuned as Tuned
@@ -36,17 +42,23 @@ from tercel.market.tape.lake import Lake as Lake
 
 __version__: str
 __all__ = [
+    "Amend",
+    "Cancel",
     "Comparison",
     "Desk",
     "Episode",
+    "Executor",
     "Fees",
     "Fit",
+    "Instrument",
     "Intent",
     "Lake",
     "Latency",
     "Market",
     "Order",
     "OrderEstimate",
+    "Parent",
+    "Place",
     "Policy",
     "Result",
     "Step",

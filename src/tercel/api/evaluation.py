@@ -213,7 +213,7 @@ def participants_of(
         elif isinstance(candidate, Tuned):
             participant = Candidate(candidate.name, user_strategy=candidate.strategy)
         else:
-            strategy = _own_strategy(candidate)
+            strategy = own_strategy(candidate)
             participant = Candidate(strategy.name, user_strategy=strategy)
         if participant is not None:
             (baselines if participant.kind in ("baseline", "random") else own_candidates).append(
@@ -246,7 +246,7 @@ def _check_policy_name(name: str) -> str:
     return name
 
 
-def _own_strategy(candidate: Any) -> Strategy:
+def own_strategy(candidate: Any) -> Strategy:
     """The strategy of a user's object, or of a model that was trained in a Tercel environment."""
     if hasattr(candidate, "predict") and not hasattr(candidate, "decide"):
         name = type(candidate).__name__

@@ -25,33 +25,45 @@ IDS: Final = 8192
 
 
 @dataclass(slots=True, eq=False)
-class _Order:
+class QueuedOrder:
+    """An order in a level's queue: its number in the book, lots, and name if it is an own one.
+
+    >>> QueuedOrder(7, 20).own_name
+    ''
+    """
+
     number: int
     lots: int
     own_name: str = ""
 
 
 @dataclass(slots=True, eq=False)
-class _Level:
-    """Orders at a price, first come first, and how many lots of them are ours and others'."""
+class PriceLevel:
+    """Orders at a price, first come first, and how many lots of them are ours and others'.
 
-    orders: list[_Order] = field(default_factory=list)
+    >>> level = PriceLevel()
+    >>> level.add(QueuedOrder(7, 20, "own"))
+    >>> level.own_lots, level.other_lots
+    (20, 0)
+    """
+
+    orders: list[QueuedOrder] = field(default_factory=list)
     own_lots: int = 0
     other_lots: int = 0
 
-    def add(self, order: _Order) -> None:
+    def add(self, order: QueuedOrder) -> None:
         """Append an order to the level's queue."""
         self.orders.append(order)
         self.count(order, order.lots)
 
-    def count(self, order: _Order, lots: int) -> None:
+    def count(self, order: QueuedOrder, lots: int) -> None:
         """Add lots to the total of own or of others' lots, by whose the order is."""
         if order.own_name:
             self.own_lots += lots
         else:
             self.other_lots += lots
 
-    def find_own(self, name: str) -> _Order | None:
+    def find_own(self, name: str) -> QueuedOrder | None:
         """The own order with a name in the queue; None without it."""
         return (
             next((order for order in self.orders if order.own_name == name), None)
@@ -61,8 +73,12 @@ class _Level:
 
 
 @dataclass(slots=True, eq=False)
-class _OwnOrder:
-    """An own order: its number in the book, side, price, and how many of its lots wait to rest."""
+class OwnOrder:
+    """An own order: its number in the book, side, price, and how many of its lots wait to rest.
+
+    >>> OwnOrder("P.1", 5, 1, 1000).rests
+    True
+    """
 
     name: str
     number: int
@@ -82,6 +98,8 @@ class ShownBook:
     ----------
     instrument : str
     scale : PriceScale
+    ids : int
+        Most orders at a time, own ones among them.
 
     >>> book = ShownBook("XYZ", PriceScale(0.01))
     >>> rows = book.set_total(5, 1, 1000, 7)
@@ -91,13 +109,18 @@ class ShownBook:
 
     instrument: str
     scale: PriceScale
+    ids: int = IDS
     ready: bool = False
     """Whether a whole book has come."""
     as_of_ns: int = 0
     """When the venue last showed something: what an own report changes makes the rest no younger."""
-    _levels: dict[tuple[int, int], _Level] = field(default_factory=dict)
-    _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
-    _own_orders: dict[str, _OwnOrder] = field(default_factory=dict)
+    _levels: dict[tuple[int, int], PriceLevel] = field(default_factory=dict)
+    _free: deque[int] = field(init=False)
+    _own_orders: dict[str, OwnOrder] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """All numbers are free."""
+        self._free = deque(range(self.ids - 1, -1, -1))
 
     def set_levels(self, wanted: Mapping[tuple[int, int], int], now_ns: int) -> o.MarketRows:
         """Set level totals by (side, price), 0 where none is given; the whole book as a snapshot, ready from now on."""
@@ -113,23 +136,23 @@ class ShownBook:
             rows += [
                 (now_ns, v.ADD, order.number, side, price, order.lots, -1) for order in level.orders
             ]
-        return o.MarketRows(self.instrument, _array(rows), True, self.as_of_ns)
+        return o.MarketRows(self.instrument, pack_rows(rows), True, self.as_of_ns)
 
     def clear(self, now_ns: int) -> o.MarketRows:
         """Row that clears the book for its followers; increments are ignored until the next full refresh."""
         self.ready = False
-        return o.MarketRows(self.instrument, _array([(now_ns, v.CLEAR, -1, 0, 0, 0, -1)]))
+        return o.MarketRows(self.instrument, pack_rows([(now_ns, v.CLEAR, -1, 0, 0, 0, -1)]))
 
     def set_total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
         """Set a level's total, own lots included; the rows of the change (ns, kind, id, side, price, lots, aggressor),
         [] without one."""
-        level = self._levels.get((side, price)) or _Level()
+        level = self._levels.get((side, price)) or PriceLevel()
         others = max(lots - level.own_lots, 0) - level.other_lots
         if others < 0:
             return self._take_from_others(ns, side, price, -others, -1, v.REDUCE)
         if not others:
             return []
-        new = _Order(self._new_number(), others)
+        new = QueuedOrder(self._new_number(), others)
         level.add(new)
         self._levels[side, price] = level
         return [(ns, v.ADD, new.number, side, price, others, -1)]
@@ -148,6 +171,11 @@ class ShownBook:
         order = self._own_orders.get(name)
         return -1 if order is None else order.number
 
+    def rests(self, name: str) -> bool:
+        """Whether an own order of this name is in a queue."""
+        order = self._own_orders.get(name)
+        return order is not None and self._queued_order(order) is not None
+
     def apply_report(
         self, report: o.Report
     ) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
@@ -156,11 +184,18 @@ class ShownBook:
         What leaves the book does so while the order still has its number, what comes follows its name.
         """
         rows_before = self.take_trade(report)
+        leaving, number, coming = self.settle_rest(report)
+        return [*rows_before, *leaving], number, coming
+
+    def settle_rest(
+        self, report: o.Report
+    ) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
+        """As :meth:`apply_report`, once the report's trade is taken out."""
         number = max(self.number(report.orig), self.number(report.cl_ord_id))
-        rows_after = self.rest_after(report)
-        leaving = [*rows_before, *(row for row in rows_after if row[o.M_KIND] != v.ADD)]
+        rows = self.rest_after(report)
         number = max(number, self.number(report.cl_ord_id))
-        return leaving, number, [row for row in rows_after if row[o.M_KIND] == v.ADD]
+        leaving = [row for row in rows if row[o.M_KIND] != v.ADD]
+        return leaving, number, [row for row in rows if row[o.M_KIND] == v.ADD]
 
     def take_trade(self, report: o.Report) -> list[tuple[int, ...]]:
         """Take a report's trade out of the book; the rows, to be sent before the report."""
@@ -201,7 +236,7 @@ class ShownBook:
                 or not report.side
             ):
                 return []
-            order = _OwnOrder(report.cl_ord_id, self._new_number(), report.side, report.price)
+            order = OwnOrder(report.cl_ord_id, self._new_number(), report.side, report.price)
             self._own_orders[report.cl_ord_id] = order
         if report.exec_type is o.ExecType.REPLACED:
             self._own_orders[report.cl_ord_id] = order
@@ -218,12 +253,15 @@ class ShownBook:
             self._forget(order)
         return rows
 
-    def _crosses(self, order: _OwnOrder) -> bool:
+    def _crosses(self, order: OwnOrder) -> bool:
         """Whether an order would trade with the other side, as far as that is shown."""
-        prices = [price for side, price in self._levels if side == -order.side]
-        return bool(prices) and (
-            min(prices) <= order.price if order.side == BUY else max(prices) >= order.price
-        )
+        far = self.best(-order.side)
+        return far is not None and (far - order.price) * order.side <= 0
+
+    def best(self, side: int) -> int | None:
+        """Best price of a side, ticks; None for an empty side."""
+        prices = [price * side for level_side, price in self._levels if level_side == side]
+        return max(prices) * side if prices else None
 
     def rest_waiting(self, ns: int) -> list[tuple[int, ...]]:
         """Let own orders rest that waited for the other side to move away; their rows."""
@@ -239,18 +277,20 @@ class ShownBook:
         self, name: str, side: int, price: int | None, rests: bool = True
     ) -> None:
         """Number an own order that was sent and is not reported yet; without a price (a market order) it never rests."""
-        self._own_orders[name] = _OwnOrder(
+        self._own_orders[name] = OwnOrder(
             name, self._new_number(), side, price or 0, rests and price is not None
         )
 
-    def _set_resting(self, ns: int, order: _OwnOrder, lots: int) -> list[tuple[int, ...]]:
+    def _set_resting(self, ns: int, order: OwnOrder, lots: int) -> list[tuple[int, ...]]:
         """Set how many lots of an own order rest; the rows of the change."""
         level_key = order.side, order.price
         queued = self._queued_order(order)
         if queued is None:
             if not lots:
                 return []
-            self._levels.setdefault(level_key, _Level()).add(_Order(order.number, lots, order.name))
+            self._levels.setdefault(level_key, PriceLevel()).add(
+                QueuedOrder(order.number, lots, order.name)
+            )
             return [(ns, v.ADD, order.number, *level_key, lots, -1)]
         if lots < queued.lots:
             return [self._reduce_order(ns, *level_key, queued, queued.lots - lots, -1, v.REDUCE)]
@@ -261,12 +301,12 @@ class ShownBook:
             ]
         return []
 
-    def _queued_order(self, order: _OwnOrder) -> _Order | None:
+    def _queued_order(self, order: OwnOrder) -> QueuedOrder | None:
         """The entry of an own order in the queue at its price; None without it."""
         level = self._levels.get((order.side, order.price))
         return None if level is None else level.find_own(order.name)
 
-    def _forget(self, order: _OwnOrder) -> None:
+    def _forget(self, order: OwnOrder) -> None:
         """Drop an own order under all its names, and free its number."""
         for name in [name for name, candidate in self._own_orders.items() if candidate is order]:
             del self._own_orders[name]
@@ -292,7 +332,14 @@ class ShownBook:
         return rows
 
     def _reduce_order(
-        self, ns: int, side: int, price: int, order: _Order, lots: int, aggressor: int, kind: int
+        self,
+        ns: int,
+        side: int,
+        price: int,
+        order: QueuedOrder,
+        lots: int,
+        aggressor: int,
+        kind: int,
     ) -> tuple[int, ...]:
         """Take lots from an order, deleting one that loses all; the row."""
         level = self._levels[side, price]
@@ -313,20 +360,20 @@ class ShownBook:
     def _new_number(self) -> int:
         """An unused order number; raises RefusedError where all are used."""
         if not self._free:
-            raise RefusedError(f"at most {IDS} orders in a book", f"more in {self.instrument}")
+            raise RefusedError(f"at most {self.ids} orders in a book", f"more in {self.instrument}")
         return self._free.pop()
 
     def market_rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
         """Rows as market data that is no snapshot; None when there are none, or no full refresh has come."""
         pending = list(rows)
         return (
-            o.MarketRows(self.instrument, _array(pending), False, self.as_of_ns)
+            o.MarketRows(self.instrument, pack_rows(pending), False, self.as_of_ns)
             if pending and self.ready
             else None
         )
 
 
-def _array(rows: Sequence[tuple[int, ...]]) -> Ints:
+def pack_rows(rows: Sequence[Sequence[int]]) -> Ints:
     """Rows as int64 (n, MARKET_COLUMNS)."""
     return np.array(rows, np.int64).reshape(-1, o.MARKET_COLUMNS)
 

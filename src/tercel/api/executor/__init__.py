@@ -1,0 +1,1 @@
+"""A strategy in anybody's loop: market data and order events in, orders out."""

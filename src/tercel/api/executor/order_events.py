@@ -1,0 +1,163 @@
+"""What became of an own order, as a caller says it, and as a venue's message of a desk."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tercel.api.executor.terms import Number, decimal_of
+from tercel.api.executor.units import Units
+from tercel.core import orders as o
+from tercel.core.child_order import ChildOrder
+from tercel.core.errors import OrderError, refuse_if
+from tercel.core.fixed_point import ONE
+from tercel.core.vocabulary import NS_PER_SECOND
+
+ANSWER_NS: Final = 10 * NS_PER_SECOND
+"""How long behind an order's end answers to requests about it are waited for."""
+_ENDS: Final = {
+    "cancelled": (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
+    "expired": (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
+    "rejected": (o.ExecType.REJECTED, o.OrdStatus.REJECTED),
+}
+EVENTS: Final = ("accepted", "filled", "amended", "cancel_rejected", *_ENDS)
+
+
+class OverfillError(OrderError):
+    """A fill of more than the order has open."""
+
+
+@dataclass(frozen=True)
+class OwnOrderEvent:
+    """An event of an own order, as :meth:`Executor.on_order` takes it.
+
+    >>> OwnOrderEvent("accepted", 5).ns
+    5
+    """
+
+    what: str
+    ns: int
+    price: Number | None = None
+    size: Number | None = None
+    execution: str = ""
+    passive: bool = False
+    text: str = ""
+
+
+class OpenRequests:
+    """Cancels and amendments that no answer has come to, by the first name of their order.
+
+    >>> requests = OpenRequests()
+    >>> requests.add("P.1", "P.2", kept_lots=5)
+    >>> requests.of("P.1", amends=True), requests.of("P.1"), requests.of("P.7")
+    ([('P.2', 5)], [('P.2', 5)], [])
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, list[tuple[str, int]]] = {}
+        self._ended: dict[str, int] = {}
+
+    def add(self, root: str, name: str, kept_lots: int = 0) -> None:
+        """A request was sent; `kept_lots`: the size that an amendment leaves, 0 of a cancel."""
+        self._open.setdefault(root, []).append((name, kept_lots))
+
+    def of(self, root: str, amends: bool = False) -> list[tuple[str, int]]:
+        """Names and sizes of an order's requests, the oldest first; of amendments alone if `amends`."""
+        return [request for request in self._open.get(root, ()) if request[1] or not amends]
+
+    def answer(self, root: str, name: str) -> None:
+        """An answer to a request has come."""
+        self._open[root] = [request for request in self._open.get(root, ()) if request[0] != name]
+
+    def end(self, root: str, ns: int) -> None:
+        """The order has ended: many a venue answers no request about it then."""
+        if self._open.get(root):
+            self._ended[root] = ns
+
+    def take_overdue(self, now_ns: int) -> list[tuple[str, str]]:
+        """Order and name of each request about an order that ended `ANSWER_NS` ago; they are open no more."""
+        roots = [root for root, ns in self._ended.items() if now_ns >= ns + ANSWER_NS]
+        for root in roots:
+            del self._ended[root]
+        return [(root, name) for root in roots for name, _ in self._open.pop(root, ())]
+
+
+def message_of(
+    event: OwnOrderEvent, order: ChildOrder, requests: OpenRequests, units: Units
+) -> o.Report | o.CancelReject | None:
+    """An event as a venue's message; None where it says nothing new.
+
+    Raises
+    ------
+    OverfillError
+        A fill of more than is open.
+    OrderError
+        A fill without price, size or execution, an amendment that was not asked for.
+    """
+    what = event.what
+    root = order.root
+    asked = requests.of(root, amends=what == "amended")
+    if what == "cancel_rejected":
+        if not asked:  # its order has ended before, and that answered it
+            return None
+        names = asked[0][0], order.name, order.account
+        return o.CancelReject(*names, order.base, event.ns, event.text)
+    if what != "filled" and (order.done or (what == "accepted" and order.acked)):
+        return None
+    name = order.name
+    lots = order.lots
+    qty, px = _fill(event, order, units) if what == "filled" else (0, 0)
+    if what == "amended":
+        refuse_if(
+            not asked, f"an amendment of {root} asked for", "none", "answer each once", OrderError
+        )
+        name, lots = asked[0]
+        lots = lots if event.size is None else units.lots(event.size)
+    elif what == "cancelled" and asked:
+        name = asked[0][0]
+    cum_qty = order.cum_qty + qty
+    leaves_qty = 0 if what in _ENDS or order.done else max(lots * ONE - cum_qty, 0)
+    working = o.working_status(cum_qty, leaves_qty == 0)
+    kinds = {
+        "accepted": (o.ExecType.NEW, working),
+        "filled": (o.ExecType.TRADE, working),
+        "amended": (o.ExecType.REPLACED, working),
+        **_ENDS,
+    }
+    return o.Report(
+        exec_id=event.execution or f"{root} {what} {name} {event.ns}",
+        exec_type=kinds[what][0],
+        status=kinds[what][1],
+        cl_ord_id=name,
+        orig=order.name if name != order.name else "",
+        order_id="",
+        account=order.account,
+        instrument=order.instrument,
+        side=order.side,
+        lots=lots,
+        price=order.price,
+        last_qty=qty,
+        last_px=px,
+        cum_qty=cum_qty,
+        leaves_qty=leaves_qty,
+        ns=event.ns,
+        passive=event.passive,
+        text=event.text,
+    )
+
+
+def _fill(event: OwnOrderEvent, order: ChildOrder, units: Units) -> tuple[int, int]:
+    """Quantity, 10^-8 of a lot, and price, 10^-8 of a tick, of a fill."""
+    if event.price is None or not event.size or not event.execution:
+        raise OrderError(
+            f"price, size and execution of a fill of {order.root}",
+            f"{event.price!r}, {event.size!r}, {event.execution!r}",
+            "give all three",
+        )
+    qty = units.scale.qty(f"{decimal_of(event.size, 'a size'):f}")
+    open_qty = order.lots * ONE - order.cum_qty
+    if qty > open_qty:
+        raise OverfillError(
+            f"a fill of at most {units.size_of(open_qty)}, of {order.root}",
+            f"{event.size} ({event.execution})",
+            "the executor has stopped: settle the position with the venue, and begin another for what is left",
+        )
+    return qty, units.scale.px(f"{decimal_of(event.price, 'a price'):f}")
