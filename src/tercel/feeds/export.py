@@ -8,7 +8,6 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -182,19 +181,12 @@ class ExportedFeed:
             for file, symbol, date in named
             if options.symbol in (None, symbol) and options.date in (None, date)
         ]
+        found = len({(day.symbol, day.date) for day in days})
         refuse_if(
-            paths and not days,
-            "days that `tercel data export` wrote: SYMBOL_DATE.npz, .json or .parquet",
-            f"none in {', '.join(map(str, paths[:3]))}",
+            paths and (not found or found < len(days)),
+            "days that `tercel data export` wrote, each once: SYMBOL_DATE.npz, .json or .parquet",
+            f"{found} days in {len(days)} files in {', '.join(map(str, paths[:3]))}",
             "name their folder",
             FeedError,
-        )
-        twice = [
-            day
-            for day, files in Counter((day.symbol, day.date) for day in days).items()
-            if files > 1
-        ]
-        refuse_if(
-            twice, "each day once", f"{twice[:1]} in several files", "name one of them", FeedError
         )
         yield sorted(days, key=lambda day: (day.symbol, day.date))
