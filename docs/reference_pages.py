@@ -44,8 +44,8 @@ In hftbacktest's records `ival` is kind + 16 flags + 128 (side + 1) + 512 lots a
 in others. Rows without an event there are records of event 0, which its engines pass over. Where times of receipt go back,
 a record is there twice: for the exchange and for the trader.
 
-LOBSTER's prices off the tick are written 0.0001 nearer to the touch, those of hidden trades half a tick. A day that shows all levels has an orderbook file
-of ten levels, which is not read again.
+LOBSTER's prices off the tick are written 0.0001 nearer to the touch, those of hidden trades half a tick. A day that
+shows all levels has an orderbook file of ten levels, which is not read again.
 
 ## Columns of Parquet
 

@@ -1,8 +1,9 @@
 """Days of tape as LOBSTER's message and orderbook files; the importer of LOBSTER reads them again.
 
-The tape does not say where between two ticks a price lay that was on none (OFF_TICK). It is written 0.0001 dollars nearer
-to the touch, so that no bid meets an ask; that of a hidden trade half a tick nearer, as most are at the mid. Rows that the orderbook file implies (opening levels, ROLL rows) are no messages. A day that
-shows all levels has a file of ten beside it, which the way back leaves alone.
+The tape does not say where between two ticks a price lay that was on none (OFF_TICK). It is written 0.0001 dollars
+nearer to the touch, so that no bid meets an ask; that of a hidden trade half a tick nearer, as most are at the mid.
+Rows that the orderbook file implies (opening levels, ROLL rows) are no messages. A day that shows all levels has a file
+of ten beside it, which the way back leaves alone.
 """
 
 from dataclasses import replace

@@ -172,6 +172,14 @@ def test_prices_off_the_tick_come_back(rows: list[tuple[int, int]]) -> None:
     come_back("lobster", DAY, events)
 
 
+def test_prices_off_the_tick_do_not_lock_the_orderbook(tmp_path: Path) -> None:
+    rows = np.array([[1, 1], [1, 2], [1, -1], [100, 101], [5, 7]])
+    events = Events.of_messages(DAY.span[0] + 34_200 * 10**9 + np.arange(2), *rows, schema.OFF_TICK)
+    write_day("lobster", DAY, events, tmp_path / "TOY_2012-06-21.json")
+    (book,) = tmp_path.glob("*orderbook_10.csv")
+    assert book.read_text().splitlines()[1].startswith("10099,7,10001,5,9999999999,0,")
+
+
 @pytest.mark.parametrize("name", ["hftbacktest", "lobster", "parquet"])
 def test_a_real_morning_comes_back(name: str, shared_data: Path, tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
