@@ -187,12 +187,10 @@ class TercelExecAlgorithm(ExecAlgorithm):
             self._stop_work(work, "cancelled by its strategy")
         if (work := self._of_child.get(key)) is None:
             return
-        self._decide_late(work)
         try:
             self._tell(work, key, event)
         except TercelError as error:
             self._stop_work(work, f"report refused: {error}")
-        self._fetch(work)
         self._after(work)
 
     def on_stop(self) -> None:
@@ -344,7 +342,6 @@ class TercelExecAlgorithm(ExecAlgorithm):
 
     def _market(self, work: Work, read: Callable[[int], None]) -> None:
         """Give market data to one executor; what it refuses is a gap, after which it takes the whole book."""
-        self._decide_late(work)
         ns = self._now(work)
         try:
             read(ns)
@@ -352,7 +349,6 @@ class TercelExecAlgorithm(ExecAlgorithm):
             self.log.warning(f"{work.primary.client_order_id}: market data refused: {error}")
             work.kept.gap(ns)
             work.reader.whole_next = True
-            self._fetch(work)
         self._schedule(work)
 
     def _tell(self, work: Work, key: str, event: OrderEvent) -> None:
@@ -417,33 +413,21 @@ class TercelExecAlgorithm(ExecAlgorithm):
             self._loop.call_soon_threadsafe(self._decide, parent)
 
     def _decide(self, parent: str) -> None:
+        """Send what a parent's executor asks for now."""
         work = self._works.get(parent)
-        if work is None or not self.is_running:
+        if work is None or work.stopped or not self.is_running:
             return
-        next_ns = work.executor.next_decision_ns
-        if next_ns is not None and next_ns <= self._now(work):
-            self._fetch(work)
+        ns, next_ns = self._now(work), work.executor.next_decision_ns
+        if next_ns is not None and next_ns <= ns:
+            try:
+                work.reader.flush(work.executor, ns)
+                commands = work.executor.commands(ns)
+            except TercelError as error:
+                self._stop_work(work, f"decision refused: {error}")
+                return
+            self._send(work, commands)
         work.alert_ns = 0
         self._after(work)
-
-    def _decide_late(self, work: Work) -> None:
-        """Take a decision whose alert is late before the executor hears of anything later."""
-        next_ns = work.executor.next_decision_ns
-        if next_ns is not None and next_ns < self._now(work):
-            self._fetch(work)
-
-    def _fetch(self, work: Work) -> None:
-        """Send what the executor asks for: decisions that are due, and cancels after a gap or a strange report."""
-        if work.stopped:
-            return
-        ns = self._now(work)
-        try:
-            work.reader.flush(work.executor, ns)
-            commands = work.executor.commands(ns)
-        except TercelError as error:
-            self._stop_work(work, f"decision refused: {error}")
-            return
-        self._send(work, commands)
 
     def _send(self, work: Work, commands: list[Any]) -> None:
         """Write down names and state, then let the commands leave."""

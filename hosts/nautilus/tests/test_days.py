@@ -5,9 +5,12 @@ from decimal import Decimal
 
 import days
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 from nautilus_trader.model.book import OrderBook
-from nautilus_trader.model.data import OrderBookDeltas
-from nautilus_trader.model.enums import BookType
+from nautilus_trader.model.data import BookOrder, OrderBookDelta, OrderBookDeltas
+from nautilus_trader.model.enums import BookAction, BookType, OrderSide
+from nautilus_trader.model.identifiers import InstrumentId
+from nautilus_trader.model.objects import Price, Quantity
 from tercel_nautilus.books import BookReader
 from tercel_nautilus.days import day_of
 
@@ -66,6 +69,65 @@ def test_nautilus_book_and_what_an_executor_is_told_end_as_the_tape(tmp_path, se
     _, events = Lake(tmp_path).read(days.SYMBOL, days.DATE)
     assert told.kinds["execute"] == (events.kind == EXECUTE).sum() > 100
     assert told.hidden == (events.kind == TRADE_HIDDEN).sum() > 10
+
+
+class Levels:
+    """Keeps the levels that an executor would be told."""
+
+    def __init__(self):
+        self.levels = {"buy": {}, "sell": {}}
+
+    def on_book(self, ns, bids, asks, whole=True):
+        for side, rows in (("buy", bids), ("sell", asks)):
+            levels = {} if whole else self.levels[side]
+            for price, size in rows:
+                levels[price] = size
+            self.levels[side] = {price: size for price, size in levels.items() if size}
+
+
+BATCHES = st.lists(
+    st.tuples(
+        st.booleans(),
+        st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(0, 3)), max_size=6),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=100, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(BATCHES, st.integers(0, 11))
+def test_levels_that_an_executor_is_told_are_those_of_nautilus_book(batches, gap):
+    """Snapshots and changes of levels, and a gap after one of them."""
+    name = InstrumentId.from_str("TOY.NASDAQ")
+    book, told, reader = OrderBook(name, BookType.L2_MBP), Levels(), BookReader(by_order=False)
+    for number, (is_snapshot, rows) in enumerate(batches):
+        found = [OrderBookDelta.clear(name, number, number, number)] if is_snapshot else []
+        shown = set()
+        for is_bid, distance, size in rows:
+            ticks = 1000 + (-1 - distance if is_bid else distance)
+            if is_snapshot and (not size or ticks in shown):
+                continue
+            shown.add(ticks)
+            order = BookOrder(
+                OrderSide.BUY if is_bid else OrderSide.SELL,
+                Price(ticks / 100, 2),
+                Quantity.from_int(size),
+                0,
+            )
+            action = (
+                BookAction.ADD if is_snapshot else BookAction.UPDATE if size else BookAction.DELETE
+            )
+            found.append(OrderBookDelta(name, action, order, 0, number, number, number))
+        if not found:
+            continue
+        deltas = OrderBookDeltas(name, found)
+        book.apply_deltas(deltas)
+        if number == gap:
+            reader.whole_next = True
+        reader.deltas(told, deltas, book, number)
+        for side, levels in (("buy", book.bids()), ("sell", book.asks())):
+            assert told.levels[side] == {one.price.as_double(): one.size() for one in levels}
 
 
 def test_a_day_that_is_not_there_is_refused(tmp_path):
