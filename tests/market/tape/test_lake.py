@@ -2,8 +2,8 @@
 
 import io
 import json
-import resource
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
