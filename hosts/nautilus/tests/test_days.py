@@ -95,7 +95,9 @@ BATCHES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=100, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    deadline=None, max_examples=100, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(BATCHES, st.integers(0, 11))
 def test_levels_that_an_executor_is_told_are_those_of_nautilus_book(batches, gap):
     """Snapshots and changes of levels, and a gap after one of them."""
