@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from decimal import Decimal
 from hashlib import sha256
@@ -13,7 +14,10 @@ from tercel.api.executor.market_input import (
     Level,
     LevelChange,
     LevelInput,
+    Lots,
     OrderChange,
+    Side,
+    Ticks,
     order_changes,
     refuse_unknown,
 )
@@ -37,9 +41,17 @@ from tercel.api.executor.terms import (
 )
 from tercel.api.executor.units import Units, side_of
 from tercel.core import orders as o, vocabulary as v
-from tercel.core.errors import OrderError, PolicyError, TapeError, check_known, refuse_if
+from tercel.core.errors import (
+    OrderError,
+    PolicyError,
+    TapeError,
+    TercelError,
+    check_known,
+    refuse_if,
+)
 from tercel.core.fixed_point import ONE, floor_units
 from tercel.core.link.level_book import LevelBook, OrderBook, Row
+from tercel.core.link.price_scale import RefusedError
 from tercel.core.records import fast_replace
 from tercel.core.vocabulary import BUY, FOREVER_NS, NS_PER_SECOND, SELL
 from tercel.desk.trading.child_orders.fold import Orders
@@ -56,8 +68,31 @@ from tercel.market.simulator.terms import NO_FEES, Fees
 
 _ACCOUNT: Final = "executor"
 _FORMAT: Final = "tercel.Executor 1"
+_NO_BYTES: Final = (
+    zlib.error,
+    msgspec.MsgspecError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
+"""What bytes of another origin lead to."""
 _CANCEL_AGAIN_NS: Final = NS_PER_SECOND
 _LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH, _STOP = range(9)  # recorded calls
+_ARGUMENTS: Final[tuple[Any, ...]] = (
+    tuple[int, bool, list[LevelChange]],
+    tuple[int, bool, list[OrderChange]],
+    tuple[int, Side, Ticks, Lots],
+    tuple[int, bool],
+    tuple[int],
+    tuple[int, bytes, bool],
+    tuple[int],
+    tuple[int],
+    tuple[int, str],
+)
+"""Arguments of recorded calls: what a compiled book is given is within its bounds, whoever wrote the bytes."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -175,6 +210,7 @@ class Executor:
         self._orders = Orders()
         self._executor = self._new_executor(parent.start_ns, self._task, self._task.quantity)
         self._end_ns = 0
+        self._status = 1  # as a STATUS row has it: known from before a gap, which a halt outlasts
         self._now = 0
         self._last_child = self._last_cancel = self._cancelled_ns = 0
         self._requests = OpenRequests()
@@ -238,7 +274,7 @@ class Executor:
     def done(self) -> bool:
         """Whether nothing more is to be done: filled, or past the horizon, with no order open."""
         over = self.stopped or (self._executor.done and not self._executor.detach_reason)
-        return bool(over or self.left <= 0) and not self._orders.live()
+        return bool(over or self.left < self._units.lot) and not self._orders.live()
 
     @property
     def open_orders(self) -> list[Place]:
@@ -253,6 +289,7 @@ class Executor:
                 order.tif is o.Tif.IOC,
             )
             for order in self._orders.live()
+            if not order.done
         ]
 
     @property
@@ -260,8 +297,13 @@ class Executor:
         """When :meth:`commands` is to be called next, ns: now, if something is to be sent; None where only events matter."""
         if self._outbox:
             return self._now
-        due_ns = self._executor.due_ns if self.ready and not self.stopped else FOREVER_NS
-        return None if due_ns >= FOREVER_NS else max(due_ns, self._now)
+        return None if self._due_ns >= FOREVER_NS else max(self._due_ns, self._now)
+
+    @property
+    def _due_ns(self) -> int:
+        """When a decision falls due, or an answer is overdue; FOREVER_NS where only events matter."""
+        decision_ns = self._executor.due_ns if self.ready and not self.stopped else FOREVER_NS
+        return min(decision_ns, self._requests.due_ns)
 
     # -- market data --------------------------------------------------------------------------------------------------
     def on_book(
@@ -291,7 +333,7 @@ class Executor:
         OrderError
             A price off the tick.
         """
-        self._check(ns, symbol, LevelBook)
+        ns = self._check(ns, symbol, LevelBook)
         snapshot = whole and not self._book.ready
         refuse_if(
             not whole and not self._book.ready,
@@ -310,7 +352,8 @@ class Executor:
         self._levels.take(changes, snapshot)
         if snapshot:
             totals = {(side, price): lots for side, price, lots in changes}
-            self._feed_rows(book.set_levels(totals, ns))
+            book.set_levels(totals, ns)
+            self._feed_rows(book.snapshot_rows(ns, self._status))
             return
         rows: list[Row] = []
         for side, price, lots in changes:
@@ -344,8 +387,15 @@ class Executor:
         OrderError
             A price off the tick.
         """
-        self._check(ns, symbol, OrderBook)
+        ns = self._check(ns, symbol, OrderBook)
         rows = order_changes(changes, self._units)
+        refuse_if(
+            whole and self._book.ready,
+            f"changes of {self.instrument.symbol}, which is known",
+            "all orders again",
+            "call on_gap before",
+            TapeError,
+        )
         refuse_if(
             not whole and not self._book.ready,
             f"all orders of {self.instrument.symbol} first",
@@ -374,7 +424,7 @@ class Executor:
                 rows += book.reduce(id_, ns, kind, lots)
         if whole:
             book.ready = True
-            self._feed_rows(book.snapshot_rows(ns))
+            self._feed_rows(book.snapshot_rows(ns, self._status))
         else:
             self._feed_rows(book.market_rows([*rows, *book.rest_waiting(ns)]))
 
@@ -405,7 +455,7 @@ class Executor:
         TapeError, OrderError
             As :meth:`on_book`.
         """
-        self._check(ns, symbol)
+        ns = self._check(ns, symbol)
         lots = self._units.lots(size)
         ticks = self._units.ticks(price)
         taker = side_of(side) if side else 0
@@ -429,14 +479,13 @@ class Executor:
         TapeError
             As :meth:`on_book`.
         """
-        self._check(ns, symbol)
-        if self._book.ready:
-            self._call(_STATUS, ns, trading)
+        ns = self._check(ns, symbol)
+        self._call(_STATUS, ns, trading)
         self._now = ns
 
     def _apply_status(self, ns: int, trading: bool) -> None:
-        row = (ns, v.STATUS, 0, 0, 1 if trading else -1, 0, -1)
-        self._feed_rows(self._book.market_rows([row]))
+        self._status = 1 if trading else -1
+        self._feed_rows(self._book.market_rows([(ns, v.STATUS, 0, 0, self._status, 0, -1)]))
 
     def on_gap(self, ns: int) -> None:
         """Updates are missing: own orders are cancelled, and work goes on with the next whole book.
@@ -446,7 +495,7 @@ class Executor:
         TapeError
             A time that goes back.
         """
-        self._check(ns, "")
+        ns = self._check(ns)
         self._call(_GAP, ns)
         self._now = ns
 
@@ -495,7 +544,7 @@ class Executor:
         TapeError
             A time that goes back.
         """
-        self._check(ns, "")
+        ns = self._check(ns)
         check_known(what, EVENTS, received=f"{what!r} of {name}")
         order = self._orders.get(name)
         if order is None or order.root != name:
@@ -510,7 +559,7 @@ class Executor:
             try:
                 message = message_of(event, order, self._requests, self._units)
             except OverfillError:
-                self._call(_STOP, ns)
+                self._call(_STOP, ns, "more filled or open than was asked for")
                 raise
             if message is not None:
                 is_report = isinstance(message, o.Report)
@@ -523,9 +572,9 @@ class Executor:
             fill.exec_id == execution and name in ("", fill.order) for fill in self._orders.fills
         )
 
-    def _apply_stop(self, ns: int) -> None:
-        self._detach("a fill of more than was open", ns)
-        self.stopped = self._executor.detach_reason
+    def _apply_stop(self, ns: int, reason: str) -> None:
+        self._detach(reason, ns)
+        self.stopped = reason
 
     def _apply_order(self, ns: int, body: bytes, is_report: bool) -> None:
         message: Any = msgspec.msgpack.decode(body, type=o.Report if is_report else o.CancelReject)
@@ -571,10 +620,11 @@ class Executor:
             report = order and message_of(event, order, self._requests, self._units)
             if isinstance(report, o.Report):
                 self._orders.apply(entry_in(report))
+                self._requests.end(name, ns)
                 self._book.settle_rest(report)
         for order in self._orders.live():
-            if order.pending or order.done:
-                continue
+            if order.done or not all(request.lots for request in order.pending):
+                continue  # of an amendment on its way nothing is known: cancelled behind it
             self._cancelled_ns = ns
             self._last_cancel += 1
             name = f"{self.parent.name}.x{self._last_cancel}"
@@ -596,11 +646,11 @@ class Executor:
         PolicyError, ConfigError
             The strategy gave no legal intent.
         """
-        self._check(now_ns, "")
-        if self.ready and not self.stopped and self._executor.due_ns <= now_ns:
+        now_ns = self._check(now_ns)
+        if self._due_ns <= now_ns:
             self._call(_TIME, now_ns)
         self._now = now_ns
-        commands = self._outbox
+        commands = [*self._outbox]
         if commands:
             self._call(_FETCH, now_ns)
         return commands
@@ -614,10 +664,13 @@ class Executor:
             if order is not None:
                 reject = o.CancelReject(name, order.name, _ACCOUNT, order.base, now_ns)
                 self._hear(reject, now_ns)
+        if not self.ready or self.stopped:
+            return
         had_arrived = self._executor.arrived
         if not had_arrived and not self.parent.start_ns and not self._end_ns:
             self._executor = self._new_executor(now_ns, self._task, self._task.quantity)
         self._send(self._executor.on_time(now_ns), now_ns)
+        self._executor.take_rows()  # a desk's record, which nobody reads here
         if not had_arrived and self._executor.arrived and not self._end_ns:
             state = self._executor.driver.state
             self._end_ns = int(state[sim.START_NS] + state[sim.HORIZON_NS])
@@ -722,10 +775,26 @@ class Executor:
         """
         try:
             saved = msgspec.msgpack.decode(zlib.decompress(data), type=Saved)
-        except (zlib.error, msgspec.MsgspecError) as error:
+            executor = cls._replayed(saved, strategy, estimates)
+        except _NO_BYTES as error:
             raise PolicyError(
                 "bytes that Executor.save wrote", f"{len(data)} others ({error})", "give these"
             ) from error
+        executor._now = saved.now_ns
+        refuse_if(
+            executor._digest() != saved.digest,
+            "the state that was saved",
+            "another one from the same calls",
+            "restore it by the version that saved it, or cancel its orders and begin another",
+            PolicyError,
+        )
+        return executor
+
+    @classmethod
+    def _replayed(
+        cls, saved: Saved, strategy: Any, estimates: MarketEstimates | None
+    ) -> "Executor":
+        """An executor after all saved calls."""
         executor = cls(
             strategy,
             VenueInstrument(**saved.instrument),
@@ -743,16 +812,11 @@ class Executor:
             PolicyError,
         )
         for call in saved.calls:
-            kind, *arguments = msgspec.msgpack.decode(call)
-            executor._call(kind, *arguments)
-        executor._now = saved.now_ns
-        refuse_if(
-            executor._digest() != saved.digest,
-            "the state that was saved",
-            "another one from the same calls",
-            "restore it by the version that saved it, or cancel its orders and begin another",
-            PolicyError,
-        )
+            kind, *given = msgspec.msgpack.decode(call)
+            arguments = msgspec.convert(given, _ARGUMENTS[kind])
+            executor._check(arguments[0])
+            with suppress(TercelError):  # raised to the caller then, too
+                executor._call(kind, *arguments)
         return executor
 
     def _digest(self) -> str:
@@ -764,8 +828,18 @@ class Executor:
         """Record a call, then carry it out."""
         self._record.append(msgspec.msgpack.encode((kind, *arguments)))
         self._now = arguments[0]
-        self._join_missed(self._now)
-        self._APPLY[kind](self, *arguments)
+        try:
+            self._join_missed(self._now)
+            self._APPLY[kind](self, *arguments)
+        except (
+            TapeError,
+            RefusedError,
+        ):  # rows that do not fit, more orders than there is room for
+            self._apply_gap(self._now)
+            raise
+        except TercelError as error:  # of the strategy
+            self._apply_stop(self._now, f"{error}")
+            raise
 
     _APPLY: Final = (
         _apply_levels,
@@ -790,9 +864,11 @@ class Executor:
             state[sim.DECISION] = max(int(state[sim.DECISION]), number)
             state[sim.DUE_NS] = ns
 
-    def _check(self, ns: int, symbol: str, book: type[LevelBook | OrderBook] | None = None) -> None:
-        """Refuse a time that goes back, another instrument, and totals beside depth by order."""
-        if ns < self._now:
+    def _check(
+        self, ns: int, symbol: str = "", book: type[LevelBook | OrderBook] | None = None
+    ) -> int:
+        """The time as an int; refused are one that goes back, another instrument, totals beside depth by order."""
+        if not (hasattr(ns, "__index__") and self._now <= ns < FOREVER_NS):
             raise TapeError(
                 f"a time of {self._now} ns at least", f"{ns}", "give events in order of one clock"
             )
@@ -806,6 +882,7 @@ class Executor:
             )
         if book is LevelBook and not isinstance(self._book, LevelBook):
             self._book = self._new_level_book()
+        return int(ns)
 
     def _touch(self, side: int) -> int | None:
         quotes = self._follower.quotes

@@ -47,10 +47,13 @@ class Units:
 
     def lots(self, size: Number) -> int:
         """A size of the market in whole lots, one for less than that; OrderError below 0."""
-        number = float(size)
+        try:
+            number = float(size)
+        except (TypeError, ValueError):
+            number = -1.0
         if not 0.0 <= number < self._most:
             raise OrderError("a size from 0 on, below 2**30 lots", repr(size), "correct it")
-        return int(number / self._lot_size + 1e-9) or int(number > 0.0)
+        return int(number / self._lot_size + 1e-6) or int(number > 0.0)
 
     def price(self, ticks: int) -> Decimal:
         """Ticks as a price."""

@@ -162,9 +162,9 @@ class OrderBook(CallersBook):
             del self._by_id[id_]
         return rows
 
-    def knows(self, id_: Hashable) -> bool:
-        """Whether an order of this id is in the book."""
-        return id_ in self._by_id
+    def lots_of(self, id_: Hashable) -> int:
+        """Lots of the order of an id; 0 if there is none."""
+        return self._by_id[id_][2].lots if id_ in self._by_id else 0
 
     def _take_from_others(
         self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int
