@@ -20,7 +20,7 @@ from tercel.cli.root import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-REFERENCE = {f"reference/{name}.md" for name in ("commands", "files", "limits", "view")}
+REFERENCE = {f"reference/{name}.md" for name in ("commands", "exported", "files", "limits", "view")}
 """Pages that `docs/reference_pages.py` writes."""
 PAGES = sorted(page for page in DOCS.rglob("*.md") if str(page.relative_to(DOCS)) not in REFERENCE)
 PROSE = [*PAGES, ROOT / "README.md"]

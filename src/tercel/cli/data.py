@@ -14,9 +14,9 @@ from tercel.cli.commands import add
 from tercel.cli.data_import import import_app
 from tercel.cli.imported_days import ImportedDay, print_days
 from tercel.cli.interrupts import BoundedClock, on_interrupt
-from tercel.cli.options import AsJson, Lake, Symbol, check_date
+from tercel.cli.options import IN_LAKE, AsJson, Lake, Symbol, Venue, check_date
 from tercel.cli.output import hand_over, print_table, result_console, say
-from tercel.core.errors import FeedError, VenueError, refuse_if
+from tercel.core.errors import FeedError, VenueError, check_known, refuse_if
 
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument
@@ -169,6 +169,27 @@ def list_(
     hand_over({"lake": lake, "days": days}, as_json, lambda: print_days(days))
 
 
+def export(
+    format: Annotated[
+        str,
+        typer.Argument(help="hftbacktest, lobster, nautilus or parquet.", metavar="FORMAT"),
+    ],
+    symbol: Annotated[str, typer.Argument(help="Symbol on the tape.", metavar="SYMBOL"), IN_LAKE],
+    dates: Annotated[list[str], typer.Argument(help="Days, YYYY-MM-DD.", metavar="DATES")],
+    lake: Lake,
+    out: Annotated[Path, typer.Option(help="New or empty folder.", metavar="DIR")],
+    venue: Venue = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write days as files of other systems, all or none. `tercel data import exported` reads the same days from them."""
+    from tercel.feeds.export import FORMATS, export_days
+
+    check_known(format, FORMATS, "a format")
+    store = tc.Lake(lake, below_zero=True)
+    days = list(map(ImportedDay, export_days(store, format, symbol, dates, out, venue or None)))
+    hand_over({"format": format, "out": out, "days": days}, as_json, lambda: print_days(days))
+
+
 def verify(
     lake: Lake,
     symbol: Symbol,
@@ -261,4 +282,4 @@ def _value_text(value: Any) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-add(data_app, list_, verify)
+add(data_app, list_, verify, export)

@@ -187,7 +187,11 @@ def _command(
         as_json: AsJson = False,
     ) -> None:
         """Import files by the feed."""
-        feed = partial(_mapped_feed if name in MAPS else feed_named, name)
+        feed = (
+            _exported_feed
+            if name == "exported"
+            else partial(_mapped_feed if name in MAPS else feed_named, name)
+        )
         try:
             _import_paths(
                 name, feed, paths, lake, feed_options(symbol, date, tick), replace, as_json
@@ -213,6 +217,13 @@ def _mapped_feed(name: str) -> "Feed":
     from tercel.feeds.csv_feed import CsvFeed
 
     return CsvFeed(name)
+
+
+def _exported_feed() -> "Feed":
+    """Feed of days that Tercel exported."""
+    from tercel.feeds.export import ExportedFeed
+
+    return ExportedFeed()
 
 
 def _import_paths(
@@ -273,7 +284,16 @@ for name, about in CHINA.items():
             "Tick size in yuan (default: inferred from the prices).",
         ),
     )
-add(import_app, binance, bitstamp)
+add(
+    import_app,
+    binance,
+    bitstamp,
+    _command(
+        "exported",
+        "Import days that `tercel data export` wrote: the same days, whatever the format.",
+        "Folders of exported days, or the files SYMBOL_DATE.npz, .json or .parquet.",
+    ),
+)
 for name, about in MAPS.items():
     add(
         import_app,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no array
 GROUP: Final = "tercel.feeds"
 _OWN_PACKAGE: Final = "tercel"
 # Feeds of this package that need more than options: commands alone.
-_COMMAND_FEEDS: Final = frozenset({"csv", "itch"})
+_COMMAND_FEEDS: Final = frozenset({"csv", "exported", "itch"})
 
 
 @dataclass(frozen=True)
