@@ -53,7 +53,7 @@ from tercel.core.fixed_point import ONE, floor_units
 from tercel.core.link.level_book import LevelBook, OrderBook, Row
 from tercel.core.link.price_scale import RefusedError
 from tercel.core.records import fast_replace
-from tercel.core.vocabulary import BUY, FOREVER_NS, NS_PER_SECOND, SELL
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.parent_orders.children import Assignment
@@ -468,7 +468,7 @@ class Executor:
         if isinstance(self._book, OrderBook):
             rows: list[Row] = [(ns, v.TRADE_HIDDEN, -1, -taker, price, lots, -1)]
         else:
-            rows = self._book.apply_trade(ns, price, lots, {BUY: "1", SELL: "2"}.get(taker, ""))
+            rows = self._book.trade_rows(ns, -taker, price, lots)
         self._feed_rows(self._book.market_rows(rows))
 
     def on_status(self, ns: int, trading: bool, symbol: str = "") -> None:

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tercel.core import orders as o, vocabulary as v
-from tercel.core.errors import TapeError
 from tercel.core.fixed_point import floor_units
 from tercel.core.link.shown_book import OwnOrder, PriceLevel, QueuedOrder, ShownBook, pack_rows
-from tercel.core.vocabulary import BUY, SELL
 
 Row = tuple[int, ...]
 _NONE: Final = PriceLevel()
@@ -87,9 +85,8 @@ class LevelBook(CallersBook):
             self._free.appendleft(number)
         return [(ns, v.LEVEL_SET, number, side, price, others, -1)]
 
-    def apply_trade(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[Row]:
-        """The row of a public trade; the total stays until it is stated again. `aggressor` as of :class:`ShownBook`."""
-        side = {"1": SELL, "2": BUY}.get(aggressor, 0)
+    def trade_rows(self, ns: int, side: int, price: int, lots: int) -> list[Row]:
+        """The row of a public trade with a side's level, 0: either; the total stays until it is stated again."""
         number, _ = self._totals.get((side, price), (-1, 0))
         return [(ns, v.TRADE, number, side, price, lots, -1)]
 
@@ -142,19 +139,9 @@ class OrderBook(CallersBook):
         return [(ns, v.ADD, order.number, side, price, lots, -1)]
 
     def reduce(self, id_: Hashable, ns: int, kind: int, lots: int) -> list[Row]:
-        """Take lots from an order, as far as it has them, or all of it (DELETE); the row.
-
-        Raises
-        ------
-        TapeError
-            An order that never came: updates were missed.
-        """
-        if id_ not in self._by_id:
-            if self.taken:
-                return []
-            raise TapeError(
-                "an order that was added", f"{id_!r}", "say that there is a gap, then give the book"
-            )
+        """Take lots from an order, as far as it has them, or all of it (DELETE); the row, [] for an order that is not there."""
+        if id_ not in self._by_id:  # taken by an own order
+            return []
         side, price, order = self._by_id[id_]
         lots = order.lots if kind == v.DELETE else min(lots, order.lots)
         rows = [self._reduce_order(ns, side, price, order, lots, -1, kind)] if lots > 0 else []
