@@ -163,6 +163,22 @@ def test_a_fill_that_is_told_twice_counts_once_and_one_that_comes_late_counts() 
     assert {place.name for place in placed}.isdisjoint({order.name})
 
 
+def test_fills_that_an_end_counts_and_that_come_behind_it_are_waited_for() -> None:
+    executor = working()
+    (order,) = executor.commands(60 * S)
+    executor.on_order(order.name, "accepted", 61 * S)
+    executor.on_order(order.name, "cancelled", 62 * S, filled=400)
+    executor.on_book(63 * S, BIDS, ASKS[1:])
+    executor.on_book(69 * S, BIDS, ASKS)
+    assert executor.commands(70 * S) == [], "its lots may all be filled"
+    executor.on_order(order.name, "filled", 71 * S, price=9.99, size=400, execution="T1")
+    (rest,) = executor.commands(80 * S)
+    assert (executor.filled, rest.size) == (400, 5600)  # type: ignore[union-attr]
+    with pytest.raises(OrderError, match="at most 5600 filled"):
+        executor.on_order(rest.name, "expired", 81 * S, filled=5700)
+    assert executor.stopped
+
+
 def test_a_fill_of_more_than_is_open_stops_it_and_cancels() -> None:
     executor = working()
     (order,) = executor.commands(60 * S)

@@ -213,6 +213,8 @@ class Executor:
         self._status = 1  # as a STATUS row has it: known from before a gap, which a halt outlasts
         self._now = 0
         self._last_child = self._last_cancel = self._cancelled_ns = 0
+        self._orders_of_execution: dict[str, list[str]] = {}
+        self._filled_qty = 0
         self._requests = OpenRequests()
         self._outbox: list[ExecutorCommand] = []
         self._record: list[bytes] = []
@@ -263,7 +265,7 @@ class Executor:
     @property
     def filled(self) -> Decimal:
         """Filled quantity, in the venue's sizes."""
-        return self._units.size_of(sum(fill.qty for fill in self._orders.fills))
+        return self._units.size_of(self._filled_qty)
 
     @property
     def left(self) -> Decimal:
@@ -513,6 +515,7 @@ class Executor:
         *,
         price: Number | None = None,
         size: Number | None = None,
+        filled: Number | None = None,
         execution: str = "",
         passive: bool | None = None,
         text: str = "",
@@ -529,6 +532,9 @@ class Executor:
         ns : int
         price, size : number or str, optional
             Of a fill; of an amended order its total size, if it is another than was asked for.
+        filled : number or str, optional
+            Of an ended order, what was filled of it by the venue's count: fills that have not come yet are waited for, and
+            their lots are not sent again.
         execution : str
             The venue's id of a fill: a fill that is reported twice counts once.
         passive : bool, optional
@@ -555,7 +561,7 @@ class Executor:
             )
         if not (what == "filled" and self._is_own_execution(execution, name)):
             rested = self._book.rests(name) if passive is None else passive
-            event = OwnOrderEvent(what, ns, price, size, execution, rested, text)
+            event = OwnOrderEvent(what, ns, price, size, filled, execution, rested, text)
             try:
                 message = message_of(event, order, self._requests, self._units)
             except OverfillError:
@@ -568,9 +574,8 @@ class Executor:
 
     def _is_own_execution(self, execution: str, name: str = "") -> bool:
         """Whether a fill of that id was reported, of any order or of one."""
-        return any(
-            fill.exec_id == execution and name in ("", fill.order) for fill in self._orders.fills
-        )
+        orders = self._orders_of_execution.get(execution, ())
+        return name in orders if name else bool(orders)
 
     def _apply_stop(self, ns: int, reason: str) -> None:
         self._detach(reason, ns)
@@ -583,9 +588,14 @@ class Executor:
     def _hear(self, message: o.Report | o.CancelReject, ns: int) -> None:
         """Give a message about an own order to the state of orders, to the book and to the desk's executor."""
         order = self._orders.find(message)
-        is_late = order is not None and order.done and isinstance(message, o.Report)
+        ended = order is not None and order.done and order.cum_qty >= order.venue_qty
+        is_late = ended and isinstance(message, o.Report)
         self._orders.apply(entry_in(message))
         root = "" if order is None else order.root
+        for before, fill in self._orders.moves:
+            if before is None and fill is not None:
+                self._filled_qty += fill.qty
+                self._orders_of_execution.setdefault(fill.exec_id, []).append(fill.order)
         self._requests.answer(root, message.cl_ord_id)
         if isinstance(message, o.Report) and not message.leaves_qty:
             self._requests.end(root, ns)
@@ -692,7 +702,7 @@ class Executor:
         """Begin another desk's executor for what is left, once no order of the last one is open."""
         if self._now >= self._cancelled_ns + _CANCEL_AGAIN_NS:  # the venue may have refused
             self._detach(self._executor.detach_reason, self._now)
-        lots = floor_units(self._task.quantity * ONE - sum(f.qty for f in self._orders.fills))
+        lots = floor_units(self._task.quantity * ONE - self._filled_qty)
         if self.stopped or self._orders.live() or not self._follower.ready or lots < 1:
             return
         now_ns = max(self._follower.now_ns, self._now)

@@ -37,6 +37,7 @@ class OwnOrderEvent:
     ns: int
     price: Number | None = None
     size: Number | None = None
+    filled: Number | None = None
     execution: str = ""
     passive: bool = False
     text: str = ""
@@ -124,6 +125,11 @@ def message_of(
     elif what == "cancelled":
         name = next((cancel for cancel, kept_lots in asked if not kept_lots), name)
     cum_qty = order.cum_qty + qty
+    if what in _ENDS and event.filled is not None:  # fills may be on their way
+        counted_qty = units.scale.qty(f"{decimal_of(event.filled, 'a size'):f}")
+        if counted_qty > lots * ONE:
+            raise _overfill(f"at most {units.size(lots)} filled of {root}", event)
+        cum_qty = max(cum_qty, counted_qty)
     leaves_qty = 0 if what in _ENDS or order.done else max(lots * ONE - cum_qty, 0)
     working = o.working_status(cum_qty, leaves_qty == 0)
     kinds = {

@@ -52,7 +52,9 @@ class Units:
         except (TypeError, ValueError):
             number = -1.0
         if not 0.0 <= number < self._most:
-            raise OrderError("a size from 0 on, below 2**30 lots", repr(size), "correct it")
+            raise OrderError(
+                "a size from 0 on, below 2**30 lots", repr(size), "correct it, or name a larger lot"
+            )
         return int(number / self._lot_size + 1e-6) or int(number > 0.0)
 
     def price(self, ticks: int) -> Decimal:
