@@ -592,8 +592,8 @@ class Executor:
         is_late = ended and isinstance(message, o.Report)
         self._orders.apply(entry_in(message))
         root = "" if order is None else order.root
-        for before, fill in self._orders.moves:
-            if before is None and fill is not None:
+        for replaced, fill in self._orders.moves:
+            if replaced is None and fill is not None:
                 self._filled_qty += fill.qty
                 self._orders_of_execution.setdefault(fill.exec_id, []).append(fill.order)
         self._requests.answer(root, message.cl_ord_id)
