@@ -47,6 +47,12 @@ def bench_decide(as_json: AsJson = False) -> None:
     _bench("decide", as_json)
 
 
+@app.command("executor")
+def bench_executor(as_json: AsJson = False) -> None:
+    """Executor: a book of ten levels and its commands in microseconds."""
+    _bench("executor", as_json)
+
+
 @app.command("import")
 def bench_import(as_json: AsJson = False) -> None:
     """Import: message rows per second to Parquet."""

@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that the package makes: commands, TOML files, limits, the fields of a View.
+"""Write the pages of docs/reference that the package makes: commands, TOML files, limits, exported days, a View.
 
 python docs/reference_pages.py           # writes them
 python docs/reference_pages.py --check   # names those that are not current, and exits with 1
@@ -21,6 +21,41 @@ stated otherwise. Prices are in ticks, mids in half ticks, sizes in lots, times 
 
 | field | meaning |
 |---|---|
+"""
+EXPORTED: Final = """# Exported days
+
+`tercel data export FORMAT SYMBOL DATES` writes days of a lake; `tercel data import exported FOLDER` reads them again, to
+the same rows. Each day is read back before its files take their place. What a format cannot carry is refused.
+
+| format | files | what has no place in it |
+|---|---|---|
+| `hftbacktest` | `SYMBOL_DATE.npz`: `data`, its event records; `instrument` | nothing |
+| `lobster` | message and orderbook files; `SYMBOL_DATE.json` | kinds above 7, other lots than a share, ticks finer than 0.0001 |
+| `nautilus` | `data/order_book_delta`, `data/trade_tick`; `tape/SYMBOL_DATE.parquet` | nothing |
+| `parquet` | `SYMBOL_DATE.parquet` | nothing |
+
+A catalog has no place for statuses, flags and messages about unknown orders: `tape` holds the whole day, and is what is
+read again. It defines no instrument, as a tape has no currency.
+
+Where all orders have ids, `hftbacktest` and `nautilus` get events of orders: an execution is a trade, the fill of its
+order (hftbacktest), and what is left of it. Another day becomes level totals, a trade before them.
+
+In hftbacktest's records `ival` is kind + 16 flags + 128 (side + 1) + 512 lots and `fval` is seq, in one record of each row and 0
+in others. Rows without an event there are records of event 0, which its engines pass over. Where times of receipt go back,
+a record is there twice: for the exchange and for the trader.
+
+LOBSTER's prices off the tick are written 0.0001 nearer to the touch, those of hidden trades half a tick. A day that
+shows all levels has an orderbook file of ten levels, which is not read again.
+
+## Columns of Parquet
+
+"""
+_MORE_COLUMNS: Final = """| `price` | float64 | the price in currency; none for STATUS |
+| `size` | float64 | the lots in shares, contracts or coins |
+
+The last two are not read again. The file's metadata hold the instrument as JSON, key `tercel.instrument`: a price is
+(`price_ticks` + `price_origin`) x `tick`. Flags: 1 opening snapshot, 2 price off the tick, 4 last row of its message. Kinds:
+
 """
 LIMITS: Final = """# Default limits
 
@@ -59,6 +94,16 @@ def view() -> str:
 
     rows = [f"| `{name}` | {cell(text)} |" for name, text in fields().items()]
     return VIEW + "\n".join(rows) + "\n"
+
+
+def exported() -> str:
+    """The formats of exported days, and the columns of one as Parquet."""
+    from tercel.core.vocabulary import KIND_NAMES
+    from tercel.market.tape import schema
+
+    columns = [line for line in (schema.__doc__ or "").splitlines() if line.startswith("|")]
+    kinds = ", ".join(f"{kind} {name}" for kind, name in KIND_NAMES.items())
+    return EXPORTED + "\n".join(columns) + "\n" + _MORE_COLUMNS + kinds + ".\n"
 
 
 def commands() -> str:
@@ -215,7 +260,13 @@ def pages() -> dict[str, str]:
         () if names.get("group") == "tercel.commands" else found(**names)
     )  # type: ignore[assignment, misc]
     try:
-        made = {"commands": commands(), "files": schemas(), "limits": limits(), "view": view()}
+        made = {
+            "commands": commands(),
+            "exported": exported(),
+            "files": schemas(),
+            "limits": limits(),
+            "view": view(),
+        }
     finally:
         metadata.entry_points = found
     return {f"{name}.md": f"{text.rstrip()}\n" for name, text in made.items()}

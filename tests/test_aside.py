@@ -205,9 +205,9 @@ plugins.entry_points = lambda group: []
 from guards.program import commands
 print(*(words for words, _ in commands()), sep="\\n")
 """
-MOST_COMMANDS = 82
+MOST_COMMANDS = 84
 """Commands of the package alone. Whoever takes one away lowers the number; nobody raises it in passing. Last
-taken away: `agent sweep`; last added: `agent fit`, which issue 79 asks for."""
+taken away: `agent sweep`; last added: `data export` and `data import exported`, which issue 81 asks for."""
 
 
 def test_the_package_alone_has_few_commands() -> None:

@@ -7,7 +7,7 @@ from tercel.api.evaluation import evaluate as evaluate
 from tercel.api.executor.executor import Executor as Executor
 from tercel.api.executor.terms import Amend as Amend
 from tercel.api.executor.terms import Cancel as Cancel
-from tercel.api.executor.terms import Instrument as Instrument
+from tercel.api.executor.terms import VenueInstrument as Instrument
 from tercel.api.executor.terms import Parent as Parent
 from tercel.api.executor.terms import Place as Place
 from tercel.api.fit import fit as fit

@@ -20,7 +20,7 @@ from tercel.cli.root import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-REFERENCE = {f"reference/{name}.md" for name in ("commands", "files", "limits", "view")}
+REFERENCE = {f"reference/{name}.md" for name in ("commands", "exported", "files", "limits", "view")}
 """Pages that `docs/reference_pages.py` writes."""
 PAGES = sorted(page for page in DOCS.rglob("*.md") if str(page.relative_to(DOCS)) not in REFERENCE)
 PROSE = [*PAGES, ROOT / "README.md"]
@@ -194,11 +194,11 @@ def test_every_plot_of_a_notebook_has_a_caption(path: Path) -> None:
     assert ".plot" not in "".join(cells[-1]["source"])
 
 
-def test_the_front_page_has_a_picture_one_block_of_code_and_the_seven_tasks() -> None:
+def test_the_front_page_has_a_picture_one_block_of_code_and_the_eight_tasks() -> None:
     page, readme = text_of(DOCS / "index.md"), text_of(ROOT / "README.md")
     assert len(captions(page)) == len(captions(readme)) == 1
     assert len(execute.blocks(page)) == 1
-    assert measure.tables(page) == [7]
+    assert measure.tables(page) == [8]
     assert len(measure.tables(readme)) == 1
     assert f"version {tercel.__version__}" in " ".join(page.split())
 

@@ -186,8 +186,7 @@ def export(
 
     check_known(format, FORMATS, "a format")
     store = tc.Lake(lake, below_zero=True)
-    written = export_days(store, format, symbol, dates, out, venue or None)
-    days = [ImportedDay(day) for day in written]
+    days = list(map(ImportedDay, export_days(store, format, symbol, dates, out, venue or None)))
     hand_over({"format": format, "out": out, "days": days}, as_json, lambda: print_days(days))
 
 

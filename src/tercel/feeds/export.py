@@ -8,7 +8,6 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,8 +102,7 @@ def _first_difference(events: Events, found: Events) -> str:
         schema.COLUMN_NAMES, events.columns(), found.columns(), strict=True
     ):
         for row in np.flatnonzero(before != after)[:1]:
-            kind = schema.KIND_NAMES[events.kind[row]]
-            return f"{column} {before[row]} of row {row} ({kind}) comes back as {after[row]}"
+            return f"{column} {before[row]} of row {row} ({schema.KIND_NAMES[events.kind[row]]}) comes back as {after[row]}"
     return ""
 
 
@@ -148,11 +146,10 @@ class ExportedDay:
             "leave it out",
             FeedError,
         )
-        digest = content_hash(instrument, events)
         refuse_if(
-            digest != instrument.content_hash,
+            content_hash(instrument, events) != instrument.content_hash,
             f"content {instrument.content_hash[:12]} in {self.path}, as it was exported",
-            f"{digest[:12]}",
+            "other rows, or another meaning of them",
             "export the day again, or import changed files by their own feed",
             FeedError,
         )
@@ -184,19 +181,12 @@ class ExportedFeed:
             for file, symbol, date in named
             if options.symbol in (None, symbol) and options.date in (None, date)
         ]
+        found = len({(day.symbol, day.date) for day in days})
         refuse_if(
-            paths and not days,
-            "days that `tercel data export` wrote: SYMBOL_DATE.npz, .json or .parquet",
-            f"none in {', '.join(map(str, paths[:3]))}",
+            paths and (not found or found < len(days)),
+            "days that `tercel data export` wrote, each once: SYMBOL_DATE.npz, .json or .parquet",
+            f"{found} days in {len(days)} files in {', '.join(map(str, paths[:3]))}",
             "name their folder",
             FeedError,
-        )
-        twice = [
-            day
-            for day, files in Counter((day.symbol, day.date) for day in days).items()
-            if files > 1
-        ]
-        refuse_if(
-            twice, "each day once", f"{twice[:1]} in several files", "name one of them", FeedError
         )
         yield sorted(days, key=lambda day: (day.symbol, day.date))

@@ -1,8 +1,9 @@
 """Days of tape as LOBSTER's message and orderbook files; the importer of LOBSTER reads them again.
 
-A price that was not on a tick (OFF_TICK) is written half a tick nearer to the touch, where it lay: the tape does not say
-where between two ticks. Rows that the orderbook file implies (opening levels, ROLL rows) are no messages. A day that
-shows all levels has a file of ten beside it, which the way back leaves alone.
+The tape does not say where between two ticks a price lay that was on none (OFF_TICK). It is written 0.0001 dollars
+nearer to the touch, so that no bid meets an ask; that of a hidden trade half a tick nearer, as most are at the mid.
+Rows that the orderbook file implies (opening levels, ROLL rows) are no messages. A day that shows all levels has a file
+of ten beside it, which the way back leaves alone.
 """
 
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, refuse_if
 from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -54,8 +56,12 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
         FeedError,
     )
     side = np.where(events.side, events.side, np.where(kind == schema.TRADE_HIDDEN, 1, -1))
-    halves = 2 * events.price_ticks + side * ((events.flags & schema.OFF_TICK) != 0)
-    price = np.where(kind == schema.STATUS, events.price_ticks, halves * int(tick) // 2)
+    thirds = 3 * events.price_ticks + side * ((events.flags & schema.OFF_TICK) != 0)
+    price = _price(thirds, int(tick))
+    price += (
+        (thirds - 3 * events.price_ticks) * (kind == schema.TRADE_HIDDEN) * (int(tick) // 2 - 1)
+    )
+    price = np.where(kind == schema.STATUS, events.price_ticks, price)
     seconds, ns = np.divmod(events.exch_ns - midnight_ns(instrument.date, TIMEZONE), NS_PER_SECOND)
     columns = (seconds, kind, events.order_id, events.qty_lots, price, side)
     messages = pl.DataFrame(dict(zip(MESSAGE_FIELDS, columns, strict=True))).with_columns(
@@ -63,8 +69,9 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
         .str.strip_chars_end("0")
         .str.strip_chars_end(".")
     )
-    finer = replace(events, price_ticks=halves.astype(np.int32))
-    book = _orderbook(finer, int(tick), instrument.levels or SHOWN)
+    book = _orderbook(
+        replace(events, price_ticks=thirds.astype(np.int32)), int(tick), instrument.levels or SHOWN
+    )
     for file, table in zip(
         _files(instrument, path), (messages.filter(is_message), book), strict=True
     ):
@@ -83,15 +90,29 @@ def read(path: Path) -> tuple[Instrument, Events]:
 def _files(instrument: Instrument, path: Path) -> list[Path]:
     """Message and orderbook file beside `path`, named with the session in ms after midnight: the day, where none is known."""
     midnight = midnight_ns(instrument.date, TIMEZONE)
-    session = instrument.session_open_ns, instrument.session_close_ns
-    span = [(ns - midnight) // 1_000_000 for ns in session] if all(session) else [0, 86_400_000]
+    span = [
+        (ns - midnight) // 1_000_000 if instrument.session_close_ns else whole_day_ms
+        for ns, whole_day_ms in (
+            (instrument.session_open_ns, 0),
+            (instrument.session_close_ns, 86_400_000),
+        )
+    ]
     stem = "_".join(map(str, (instrument.symbol, instrument.date, *span)))
     levels = instrument.levels or SHOWN
     return [path.with_name(f"{stem}_{role}_{levels}.csv") for role in ("message", "orderbook")]
 
 
+def _price(thirds: Ints, tick: int) -> Ints:
+    """Prices in the file's units: a third beside a tick is one unit beside it, so that no bid meets an ask.
+
+    >>> _price(np.array([299, 300, 301]), 100).tolist()
+    [9999, 10000, 10001]
+    """
+    return (thirds + 1) // 3 * tick + (thirds + 1) % 3 - 1
+
+
 def _orderbook(events: Events, tick: int, levels: int) -> pl.DataFrame:
-    """Rows of the orderbook file: after each message the best levels, of events with prices in half ticks."""
+    """Rows of the orderbook file: after each message the best levels, of events with prices in thirds of ticks."""
     message = np.unique(events.seq, return_inverse=True)[1] - int(events.seq[0] == 0)
     shown = np.zeros((int(message[-1]) + 1, 2, 2, levels), np.int32)
 
@@ -102,6 +123,6 @@ def _orderbook(events: Events, tick: int, levels: int) -> pl.DataFrame:
 
     run_with_room(replay)
     prices, lots = shown.astype(np.int64).transpose(2, 0, 3, 1)[..., ::-1]
-    prices = np.where(lots > 0, prices * tick // 2, [EMPTY_ASK, EMPTY_BID])
+    prices = np.where(lots > 0, _price(prices, tick), [EMPTY_ASK, EMPTY_BID])
     table = np.stack([prices, lots], -1).reshape(len(shown), 4 * levels)
     return pl.DataFrame(table, schema=orderbook_fields(levels))

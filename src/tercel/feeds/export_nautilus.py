@@ -19,8 +19,6 @@ from tercel.market.tape.events import Events, Instrument
 
 DIGITS: Final = 16
 """Decimals of a raw price or size, an integer of 128 bits."""
-_LAST: Final = 128
-"""Flag: the last delta of its message."""
 # Actions of deltas: 1 add, 2 update, 3 delete, 4 clear.
 _ACTIONS: Final = {plan.ADD: 1, plan.DEPTH: 2, plan.MODIFY: 2, plan.CANCEL: 3, plan.CLEAR: 4}
 _IN_NAMES: Final = str.maketrans(":.", "--")
@@ -104,8 +102,8 @@ def deltas_and_trades(instrument: Instrument, events: Events) -> dict[str, AnyAr
     action = np.select([event == known for known in _ACTIONS], list(_ACTIONS.values()), 0)
     action[(event == plan.DEPTH) & (lots == 0)] = _ACTIONS[plan.CANCEL]
     deltas = np.flatnonzero(action)
-    flags = np.zeros(len(row), np.uint8)
-    flags[deltas[np.flatnonzero(np.diff(events.seq[row[deltas]], append=-1))]] = _LAST
+    flags = np.zeros(len(row), np.uint8)  # 128: the last delta of its message
+    flags[deltas[np.flatnonzero(np.diff(events.seq[row[deltas]], append=-1))]] = 128
     stands = event != plan.CLEAR
     sides = np.select([side > 0, side < 0], [1, 2], 0).astype(np.uint8)
     return {

@@ -25,7 +25,7 @@ def write(instrument: Instrument, events: Events, path: Path) -> None:
     price = decimals(
         events.price_ticks + float(instrument.price_origin), Fraction(str(instrument.tick))
     )
-    content = BytesIO()  # of a full disk Polars says nothing that one could catch
+    content = BytesIO()  # Polars' own error of a full disk is no OSError
     events.to_frame().with_columns(
         price=pl.when(pl.col("kind") != schema.STATUS).then(pl.Series(price)),
         size=pl.Series(decimals(events.qty_lots, instrument.lot_units)),
@@ -49,5 +49,5 @@ def read(path: Path) -> tuple[Instrument, Events]:
         "import it with a map: tercel data import csv",
         FeedError,
     )
-    frame = pl.read_parquet(path, hive_partitioning=False)
-    return Instrument.from_json(metadata[KEY], str(path)), Events.from_frame(frame)
+    events = Events.from_frame(pl.read_parquet(path, hive_partitioning=False))
+    return Instrument.from_json(metadata[KEY], str(path)), events

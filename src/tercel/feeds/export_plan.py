@@ -17,10 +17,8 @@ NOTHING, DEPTH, TRADE, CLEAR = range(4)
 """Market events, in the numbers of hftbacktest: DEPTH sets the lots of a level; NOTHING is a row that others have none for."""
 ADD, CANCEL, MODIFY, FILL = range(10, 14)
 """Those of orders: FILL names the order of a trade, and what is left of it follows."""
-_TRADES: Final = (schema.EXECUTE, schema.TRADE, schema.TRADE_HIDDEN, schema.CROSS)
 _CHANGES: Final = (schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.MODIFY)
 _ON_LEVELS: Final = (schema.LEVEL_SET, schema.ROLL_OUT, schema.ROLL_IN)
-_ON_BOOK: Final = (schema.ADD, *_CHANGES, *_ON_LEVELS)
 
 
 MarketEvents = tuple[Ints, Ints, Ints, Ints, Ints, Bools]
@@ -58,7 +56,9 @@ def market_events(events: Events) -> MarketEvents:
     kind = events.kind
     side, here, qty = np.stack(events.columns()[5:8], dtype=np.int64)
     own, before, had, left_there, left_here = met.T.astype(np.int64)
-    is_trade = np.isin(kind, _TRADES) & (qty > 0)
+    is_trade = np.isin(kind, (schema.EXECUTE, schema.TRADE, schema.TRADE_HIDDEN, schema.CROSS)) & (
+        qty > 0
+    )
     is_change = np.isin(kind, _CHANGES) & (own != 0)
     has_queues = not (
         np.isin(kind, _ON_LEVELS) | (kind == schema.ADD) & (events.order_id == 0)
@@ -69,8 +69,10 @@ def market_events(events: Events) -> MarketEvents:
     last_side = np.where(is_change, own, np.where(kind == schema.CLEAR, 0, side))
     last_ticks = np.where(is_change & (kind != schema.MODIFY) & has_queues, before, here)
     if has_queues:
-        loses_place = (kind == schema.MODIFY) & ((here != before) | (qty >= had))
-        is_new = (kind == schema.ADD) | is_change & loses_place
+        # a MODIFY keeps the order's place where it takes lots away at its price alone
+        is_new = (kind == schema.ADD) | is_change & (kind == schema.MODIFY) & (
+            (here != before) | (qty >= had)
+        )
         first[is_new & (own != 0)] = CANCEL
         second = np.where(is_change & (kind == schema.EXECUTE), FILL, -1)
         left = np.select(
@@ -79,7 +81,9 @@ def market_events(events: Events) -> MarketEvents:
         last = np.select([is_new, is_change & (left > 0), is_change], [ADD, MODIFY, CANCEL], last)
         lots = [qty, np.minimum(qty, had), np.where(is_change, left, qty)]
     else:
-        on_level = is_change | np.isin(kind, _ON_BOOK) & (kind != schema.MODIFY)
+        on_level = is_change | np.isin(kind, (schema.ADD, *_CHANGES, *_ON_LEVELS)) & (
+            kind != schema.MODIFY
+        )
         is_elsewhere = (own != 0) & ((own != last_side) | (before != here))
         second = np.where(on_level & is_elsewhere, DEPTH, -1)
         last = np.where(on_level, DEPTH, last)

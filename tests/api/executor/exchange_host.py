@@ -7,7 +7,7 @@ from typing import Any
 from tests.desk.trading.folded_orders import FoldedOrders
 
 from tercel.api.executor.executor import Executor
-from tercel.api.executor.terms import Amend, Cancel, Instrument, Parent, Place
+from tercel.api.executor.terms import Amend, Cancel, Parent, Place, VenueInstrument
 from tercel.core import orders as o, vocabulary as v
 from tercel.core.fixed_point import ONE
 from tercel.desk.trading.parent_orders.children import Assignment
@@ -79,7 +79,7 @@ class Host:
     def __init__(
         self,
         exchange: SimulatedExchange,
-        instrument: Instrument,
+        instrument: VenueInstrument,
         parent: Parent,
         strategy: Any,
         between: Callable[[Executor], Executor] = lambda executor: executor,
@@ -238,7 +238,7 @@ def both(
     wanted = beside.run()
     exchange = make()
     listing = exchange.listings()[0]
-    instrument = Instrument(
+    instrument = VenueInstrument(
         "X",
         repr(listing.tick),
         listing.lot,

@@ -101,6 +101,17 @@ def test_readers_see_the_book(
         assert (np.diff(data[time][data["ev"] & mark > 0]) >= 0).all()
 
 
+def test_a_change_to_the_same_lots_goes_to_the_end_of_the_queue() -> None:
+    """As in the tape's book; to fewer lots it keeps its place."""
+    for lots, queue in ((5, [7, 5]), (4, [4, 7])):
+        rows = np.array([[1, 1, 8], [1, 2, 1], [1, 1, 1], [100, 100, 100], [5, 7, lots]])
+        data = records(DAY, Events.of_messages(DAY.span[0] + np.arange(3), *rows))
+        plain = PlainBook()
+        for event in of_hftbacktest(data.tolist(), 0.01, 1.0, AT_TRADER):
+            plain.apply(event)
+        assert plain.queues() == {(1, 100): queue}
+
+
 # -- round trips ------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +170,14 @@ def test_prices_off_the_tick_come_back(rows: list[tuple[int, int]]) -> None:
         ns, np.full(n, schema.ADD), np.arange(1, n + 1), side, price, np.full(n, 5), off
     )
     come_back("lobster", DAY, events)
+
+
+def test_prices_off_the_tick_do_not_lock_the_orderbook(tmp_path: Path) -> None:
+    rows = np.array([[1, 1], [1, 2], [1, -1], [100, 101], [5, 7]])
+    events = Events.of_messages(DAY.span[0] + 34_200 * 10**9 + np.arange(2), *rows, schema.OFF_TICK)
+    write_day("lobster", DAY, events, tmp_path / "TOY_2012-06-21.json")
+    (book,) = tmp_path.glob("*orderbook_10.csv")
+    assert book.read_text().splitlines()[1].startswith("10099,7,10001,5,9999999999,0,")
 
 
 @pytest.mark.parametrize("name", ["hftbacktest", "lobster", "parquet"])

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -191,6 +192,17 @@ def test_what_cannot_be_written_is_said(tmp_path: Path, rows: int, said: str) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(TapeError, match=said):
         Lake(tmp_path / "file").write(DAY, tape(rows))
+
+
+def test_a_disk_that_is_full_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # as long as one file is written
+    try:
+        with pytest.raises(TapeError, match="free space"):
+            Lake(tmp_path).write(DAY, tape())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["lock"]
 
 
 def test_the_hash_covers_content_and_units() -> None:

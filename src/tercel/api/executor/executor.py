@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from decimal import Decimal
 from hashlib import sha256
@@ -13,15 +14,18 @@ from tercel.api.executor.market_input import (
     Level,
     LevelChange,
     LevelInput,
+    Lots,
     OrderChange,
+    Side,
+    Ticks,
     order_changes,
     refuse_unknown,
 )
 from tercel.api.executor.order_events import (
     EVENTS,
     OpenRequests,
-    OrderEvent,
     OverfillError,
+    OwnOrderEvent,
     message_of,
 )
 from tercel.api.executor.strategies import strategy_for
@@ -30,18 +34,26 @@ from tercel.api.executor.terms import (
     Amend,
     Cancel,
     ExecutorCommand,
-    Instrument,
     Number,
     Parent,
     Place,
+    VenueInstrument,
 )
 from tercel.api.executor.units import Units, side_of
 from tercel.core import orders as o, vocabulary as v
-from tercel.core.errors import OrderError, PolicyError, TapeError, check_known, refuse_if
+from tercel.core.errors import (
+    OrderError,
+    PolicyError,
+    TapeError,
+    TercelError,
+    check_known,
+    refuse_if,
+)
 from tercel.core.fixed_point import ONE, floor_units
 from tercel.core.link.level_book import LevelBook, OrderBook, Row
+from tercel.core.link.price_scale import RefusedError
 from tercel.core.records import fast_replace
-from tercel.core.vocabulary import BUY, FOREVER_NS, NS_PER_SECOND, SELL
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.parent_orders.children import Assignment
@@ -56,8 +68,64 @@ from tercel.market.simulator.terms import NO_FEES, Fees
 
 _ACCOUNT: Final = "executor"
 _FORMAT: Final = "tercel.Executor 1"
+_NO_BYTES: Final = (
+    zlib.error,
+    msgspec.MsgspecError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
+"""What bytes of another origin lead to."""
 _CANCEL_AGAIN_NS: Final = NS_PER_SECOND
-_LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH = range(8)  # recorded calls
+_LEVELS, _ORDERS, _TRADE, _STATUS, _GAP, _ORDER, _TIME, _FETCH, _STOP = range(9)  # recorded calls
+_ARGUMENTS: Final[tuple[Any, ...]] = (
+    tuple[int, bool, list[LevelChange]],
+    tuple[int, bool, list[OrderChange]],
+    tuple[int, Side, Ticks, Lots],
+    tuple[int, bool],
+    tuple[int],
+    tuple[int, bytes, bool],
+    tuple[int],
+    tuple[int],
+    tuple[int, str],
+)
+"""Arguments of recorded calls: what a compiled book is given is within its bounds, whoever wrote the bytes."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Terms of an executor beside instrument and parent, as :class:`Executor` takes them.
+
+    >>> Settings(None, NO_FEES, True, True, 900.0, 0).amends
+    True
+    """
+
+    latency: Latency | None
+    fees: Fees
+    own_orders_shown: bool
+    amends: bool
+    warmup_s: float
+    seed: int
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """An executor as bytes: its terms, and every call that changed something.
+
+    >>> Saved.__struct_fields__[:3]
+    ('format', 'strategy', 'model')
+    """
+
+    format: str
+    strategy: str
+    model: str
+    instrument: Any
+    parent: Any
+    settings: Settings
+    digest: str
+    now_ns: int
+    calls: list[bytes]
 
 
 class Executor:
@@ -71,7 +139,7 @@ class Executor:
     ----------
     strategy
         A name of a rule or policy, a :class:`Policy`, a strategy of one's own: what :func:`tercel.evaluate` takes.
-    instrument : Instrument
+    instrument : VenueInstrument
     parent : Parent
     latency : Latency, optional
         From a decision to the venue, which forecasts look past; the task's default if not given.
@@ -92,7 +160,7 @@ class Executor:
     ConfigError, UnknownNameError, PolicyError
         An order that is no multiple of the lot, a strategy that is none.
 
-    >>> instrument = Instrument("XYZ", tick="0.01", lot=100)
+    >>> instrument = VenueInstrument("XYZ", tick="0.01", lot=100)
     >>> executor = Executor("twap_take", instrument, Parent("buy", 600, "1min", decisions=6))
     >>> executor.on_book(0, bids=[(9.99, 500)], asks=[(10.01, 800)])
     >>> executor.waits_for
@@ -108,7 +176,7 @@ class Executor:
     def __init__(
         self,
         strategy: Any,
-        instrument: Instrument,
+        instrument: VenueInstrument,
         parent: Parent,
         *,
         latency: Latency | None = None,
@@ -119,37 +187,34 @@ class Executor:
         estimates: MarketEstimates | None = None,
         seed: int = 0,
     ) -> None:
-        self.instrument, self.parent = instrument, parent
+        self.instrument = instrument
+        self.parent = parent
         self.strategy = strategy_for(strategy, estimates)
         terms = {"warmup_s": warmup_s} | ({} if latency is None else {"latency": latency})
         self._task, self._limit = parent.task(instrument, **terms)
-        self._settings = {
-            "latency": None if latency is None else asdict(latency),
-            "fees": asdict(fees),
-            "own_orders_shown": own_orders_shown,
-            "amends": amends,
-            "warmup_s": warmup_s,
-            "seed": seed,
-        }
-        self._seed = seed
+        self._interval_ns = self._task.horizon_ns // self._task.decisions
+        self._settings = Settings(latency, fees, own_orders_shown, amends, warmup_s, seed)
         self._units = Units(instrument)
-        charges = fees.kernel_values(instrument.listing.tick)
-        names = ("maker_fee", "taker_fee", "maker_rate", "taker_rate")
-        self._listing = fast_replace(
-            instrument.listing,
+        maker_fee, taker_fee, maker_rate, taker_rate = fees.kernel_values(self._units.listing.tick)
+        listing = replace(
+            self._units.listing,
             dense_ids=instrument.orders,
-            **dict(zip(names, charges, strict=True)),
+            maker_fee=maker_fee,
+            taker_fee=taker_fee,
+            maker_rate=maker_rate,
+            taker_rate=taker_rate,
         )
-        self._follower = Follower(
-            self._listing, width=instrument.window, feed_levels=instrument.levels
-        )
+        self._follower = Follower(listing, width=instrument.window, feed_levels=instrument.levels)
         self._book: LevelBook | OrderBook = self._new_level_book()
         self._levels = LevelInput(self._units, instrument.symbol, instrument.levels)
         self._orders = Orders()
         self._executor = self._new_executor(parent.start_ns, self._task, self._task.quantity)
         self._end_ns = 0
+        self._status = 1  # as a STATUS row has it: known from before a gap, which a halt outlasts
         self._now = 0
         self._last_child = self._last_cancel = self._cancelled_ns = 0
+        self._orders_of_execution: dict[str, list[str]] = {}
+        self._filled_qty = 0
         self._requests = OpenRequests()
         self._outbox: list[ExecutorCommand] = []
         self._record: list[bytes] = []
@@ -167,7 +232,7 @@ class Executor:
                 lots,
                 start_ns,
                 task,
-                self._seed,
+                self._settings.seed,
                 first_child=first,
                 limit=self._limit,
             ),
@@ -187,8 +252,7 @@ class Executor:
             return "a whole book"
         if None in (follower.quotes.bid, follower.quotes.ask):
             return "prices on both sides"
-        interval_ns = self._task.horizon_ns // self._task.decisions
-        missing_ns = interval_ns - (max(self._now, follower.now_ns) - follower.began_ns)
+        missing_ns = self._interval_ns - (max(self._now, follower.now_ns) - follower.began_ns)
         if missing_ns <= 0:
             return ""
         return f"{missing_ns / NS_PER_SECOND:g} s more of market data"
@@ -201,7 +265,7 @@ class Executor:
     @property
     def filled(self) -> Decimal:
         """Filled quantity, in the venue's sizes."""
-        return self._units.size_of(sum(fill.qty for fill in self._orders.fills))
+        return self._units.size_of(self._filled_qty)
 
     @property
     def left(self) -> Decimal:
@@ -212,7 +276,7 @@ class Executor:
     def done(self) -> bool:
         """Whether nothing more is to be done: filled, or past the horizon, with no order open."""
         over = self.stopped or (self._executor.done and not self._executor.detach_reason)
-        return bool(over or self.left <= 0) and not self._orders.live()
+        return bool(over or self.left < self._units.lot) and not self._orders.live()
 
     @property
     def open_orders(self) -> list[Place]:
@@ -227,13 +291,21 @@ class Executor:
                 order.tif is o.Tif.IOC,
             )
             for order in self._orders.live()
+            if not order.done
         ]
 
     @property
     def next_decision_ns(self) -> int | None:
-        """When :meth:`commands` is to be called next, ns; None where only events matter."""
-        due_ns = self._executor.due_ns if self.ready and not self.stopped else FOREVER_NS
-        return None if due_ns >= FOREVER_NS else max(due_ns, self._now)
+        """When :meth:`commands` is to be called next, ns: now, if something is to be sent; None where only events matter."""
+        if self._outbox:
+            return self._now
+        return None if self._due_ns >= FOREVER_NS else max(self._due_ns, self._now)
+
+    @property
+    def _due_ns(self) -> int:
+        """When a decision falls due, or an answer is overdue; FOREVER_NS where only events matter."""
+        decision_ns = self._executor.due_ns if self.ready and not self.stopped else FOREVER_NS
+        return min(decision_ns, self._requests.due_ns)
 
     # -- market data --------------------------------------------------------------------------------------------------
     def on_book(
@@ -263,7 +335,7 @@ class Executor:
         OrderError
             A price off the tick.
         """
-        self._check(ns, symbol, LevelBook)
+        ns = self._check(ns, symbol, LevelBook)
         snapshot = whole and not self._book.ready
         refuse_if(
             not whole and not self._book.ready,
@@ -282,7 +354,8 @@ class Executor:
         self._levels.take(changes, snapshot)
         if snapshot:
             totals = {(side, price): lots for side, price, lots in changes}
-            self._feed_rows(book.set_levels(totals, ns))
+            book.set_levels(totals, ns)
+            self._feed_rows(book.snapshot_rows(ns, self._status))
             return
         rows: list[Row] = []
         for side, price, lots in changes:
@@ -316,8 +389,15 @@ class Executor:
         OrderError
             A price off the tick.
         """
-        self._check(ns, symbol, OrderBook)
+        ns = self._check(ns, symbol, OrderBook)
         rows = order_changes(changes, self._units)
+        refuse_if(
+            whole and self._book.ready,
+            f"changes of {self.instrument.symbol}, which is known",
+            "all orders again",
+            "call on_gap before",
+            TapeError,
+        )
         refuse_if(
             not whole and not self._book.ready,
             f"all orders of {self.instrument.symbol} first",
@@ -333,7 +413,7 @@ class Executor:
         if whole or not isinstance(self._book, OrderBook):
             instrument = self.instrument
             self._book = OrderBook(
-                instrument.symbol, instrument.scale, instrument.orders, touch=self._touch
+                instrument.symbol, self._units.scale, instrument.orders, touch=self._touch
             )
         book = self._book
         rows: list[Row] = []
@@ -346,7 +426,7 @@ class Executor:
                 rows += book.reduce(id_, ns, kind, lots)
         if whole:
             book.ready = True
-            self._feed_rows(book.snapshot_rows(ns))
+            self._feed_rows(book.snapshot_rows(ns, self._status))
         else:
             self._feed_rows(book.market_rows([*rows, *book.rest_waiting(ns)]))
 
@@ -377,8 +457,9 @@ class Executor:
         TapeError, OrderError
             As :meth:`on_book`.
         """
-        self._check(ns, symbol)
-        lots, ticks = self._units.lots(size), self._units.ticks(price)
+        ns = self._check(ns, symbol)
+        lots = self._units.lots(size)
+        ticks = self._units.ticks(price)
         taker = side_of(side) if side else 0
         own = bool(execution) and self._is_own_execution(execution)
         if lots and not own and self._book.ready:
@@ -389,7 +470,7 @@ class Executor:
         if isinstance(self._book, OrderBook):
             rows: list[Row] = [(ns, v.TRADE_HIDDEN, -1, -taker, price, lots, -1)]
         else:
-            rows = self._book.apply_trade(ns, price, lots, {BUY: "1", SELL: "2"}.get(taker, ""))
+            rows = self._book.trade_rows(ns, -taker, price, lots)
         self._feed_rows(self._book.market_rows(rows))
 
     def on_status(self, ns: int, trading: bool, symbol: str = "") -> None:
@@ -400,14 +481,13 @@ class Executor:
         TapeError
             As :meth:`on_book`.
         """
-        self._check(ns, symbol)
-        if self._book.ready:
-            self._call(_STATUS, ns, trading)
+        ns = self._check(ns, symbol)
+        self._call(_STATUS, ns, trading)
         self._now = ns
 
     def _apply_status(self, ns: int, trading: bool) -> None:
-        row = (ns, v.STATUS, 0, 0, 1 if trading else -1, 0, -1)
-        self._feed_rows(self._book.market_rows([row]))
+        self._status = 1 if trading else -1
+        self._feed_rows(self._book.market_rows([(ns, v.STATUS, 0, 0, self._status, 0, -1)]))
 
     def on_gap(self, ns: int) -> None:
         """Updates are missing: own orders are cancelled, and work goes on with the next whole book.
@@ -417,7 +497,7 @@ class Executor:
         TapeError
             A time that goes back.
         """
-        self._check(ns, "")
+        ns = self._check(ns)
         self._call(_GAP, ns)
         self._now = ns
 
@@ -435,6 +515,7 @@ class Executor:
         *,
         price: Number | None = None,
         size: Number | None = None,
+        filled: Number | None = None,
         execution: str = "",
         passive: bool | None = None,
         text: str = "",
@@ -451,6 +532,9 @@ class Executor:
         ns : int
         price, size : number or str, optional
             Of a fill; of an amended order its total size, if it is another than was asked for.
+        filled : number or str, optional
+            Of an ended order, what was filled of it by the venue's count: fills that have not come yet are waited for, and
+            their lots are not sent again.
         execution : str
             The venue's id of a fill: a fill that is reported twice counts once.
         passive : bool, optional
@@ -466,7 +550,7 @@ class Executor:
         TapeError
             A time that goes back.
         """
-        self._check(ns, "")
+        ns = self._check(ns)
         check_known(what, EVENTS, received=f"{what!r} of {name}")
         order = self._orders.get(name)
         if order is None or order.root != name:
@@ -477,34 +561,41 @@ class Executor:
             )
         if not (what == "filled" and self._is_own_execution(execution, name)):
             rested = self._book.rests(name) if passive is None else passive
-            event = OrderEvent(what, ns, price, size, execution, rested, text)
+            event = OwnOrderEvent(what, ns, price, size, filled, execution, rested, text)
             try:
                 message = message_of(event, order, self._requests, self._units)
             except OverfillError:
-                self._call(_ORDER, ns, {}, False)
+                self._call(_STOP, ns, "more filled or open than was asked for")
                 raise
             if message is not None:
-                self._call(_ORDER, ns, msgspec.to_builtins(message), isinstance(message, o.Report))
+                is_report = isinstance(message, o.Report)
+                self._call(_ORDER, ns, msgspec.msgpack.encode(message), is_report)
         self._now = ns
 
     def _is_own_execution(self, execution: str, name: str = "") -> bool:
         """Whether a fill of that id was reported, of any order or of one."""
-        return any(
-            fill.exec_id == execution and name in ("", fill.order) for fill in self._orders.fills
-        )
+        orders = self._orders_of_execution.get(execution, ())
+        return name in orders if name else bool(orders)
 
-    def _apply_order(self, ns: int, body: dict[str, Any], is_report: bool) -> None:
-        if not body:
-            self._detach("a fill of more than was open", ns)
-            self.stopped = self._executor.detach_reason
-            return
-        message: o.Report | o.CancelReject = msgspec.convert(
-            body, o.Report if is_report else o.CancelReject
-        )
+    def _apply_stop(self, ns: int, reason: str) -> None:
+        self._detach(reason, ns)
+        self.stopped = reason
+
+    def _apply_order(self, ns: int, body: bytes, is_report: bool) -> None:
+        message: Any = msgspec.msgpack.decode(body, type=o.Report if is_report else o.CancelReject)
+        self._hear(message, ns)
+
+    def _hear(self, message: o.Report | o.CancelReject, ns: int) -> None:
+        """Give a message about an own order to the state of orders, to the book and to the desk's executor."""
         order = self._orders.find(message)
-        is_late = order is not None and order.done and isinstance(message, o.Report)
+        ended = order is not None and order.done and order.cum_qty >= order.venue_qty
+        is_late = ended and isinstance(message, o.Report)
         self._orders.apply(entry_in(message))
         root = "" if order is None else order.root
+        for replaced, fill in self._orders.moves:
+            if replaced is None and fill is not None:
+                self._filled_qty += fill.qty
+                self._orders_of_execution.setdefault(fill.exec_id, []).append(fill.order)
         self._requests.answer(root, message.cl_ord_id)
         if isinstance(message, o.Report) and not message.leaves_qty:
             self._requests.end(root, ns)
@@ -514,7 +605,8 @@ class Executor:
             if before is not None:
                 self._follower.on_market(before)
             leaving, number, coming = self._book.settle_rest(message)
-            gone, after = self._book.market_rows(leaving), self._book.market_rows(coming)
+            gone = self._book.market_rows(leaving)
+            after = self._book.market_rows(coming)
             named = fast_replace(message, order_id=str(number))
             for rows in (gone, after):
                 if rows is not None:
@@ -530,9 +622,19 @@ class Executor:
         """Rely no more on the desk's executor: cancel its orders; another one works what is left once they have ended."""
         if not self._executor.detach_reason:
             self._executor.states.add(StateReason.DETACHED, reason)
+        unsent = [command.name for command in self._outbox if isinstance(command, Place)]
+        self._outbox = [command for command in self._outbox if command.name not in unsent]
+        for name in unsent:
+            event = OwnOrderEvent("rejected", ns, text="never sent")
+            order = self._orders.get(name)
+            report = order and message_of(event, order, self._requests, self._units)
+            if isinstance(report, o.Report):
+                self._orders.apply(entry_in(report))
+                self._requests.end(name, ns)
+                self._book.settle_rest(report)
         for order in self._orders.live():
-            if order.pending or order.done:
-                continue
+            if order.done or not all(request.lots for request in order.pending):
+                continue  # of an amendment on its way nothing is known: cancelled behind it
             self._cancelled_ns = ns
             self._last_cancel += 1
             name = f"{self.parent.name}.x{self._last_cancel}"
@@ -554,11 +656,11 @@ class Executor:
         PolicyError, ConfigError
             The strategy gave no legal intent.
         """
-        self._check(now_ns, "")
-        if self.ready and not self.stopped and self._executor.due_ns <= now_ns:
+        now_ns = self._check(now_ns)
+        if self._due_ns <= now_ns:
             self._call(_TIME, now_ns)
         self._now = now_ns
-        commands = self._outbox
+        commands = [*self._outbox]
         if commands:
             self._call(_FETCH, now_ns)
         return commands
@@ -571,11 +673,14 @@ class Executor:
             order = self._orders.get(root)
             if order is not None:
                 reject = o.CancelReject(name, order.name, _ACCOUNT, order.base, now_ns)
-                self._apply_order(now_ns, msgspec.to_builtins(reject), False)
+                self._hear(reject, now_ns)
+        if not self.ready or self.stopped:
+            return
         had_arrived = self._executor.arrived
         if not had_arrived and not self.parent.start_ns and not self._end_ns:
             self._executor = self._new_executor(now_ns, self._task, self._task.quantity)
         self._send(self._executor.on_time(now_ns), now_ns)
+        self._executor.take_rows()  # a desk's record, which nobody reads here
         if not had_arrived and self._executor.arrived and not self._end_ns:
             state = self._executor.driver.state
             self._end_ns = int(state[sim.START_NS] + state[sim.HORIZON_NS])
@@ -597,7 +702,7 @@ class Executor:
         """Begin another desk's executor for what is left, once no order of the last one is open."""
         if self._now >= self._cancelled_ns + _CANCEL_AGAIN_NS:  # the venue may have refused
             self._detach(self._executor.detach_reason, self._now)
-        lots = floor_units(self._task.quantity * ONE - sum(f.qty for f in self._orders.fills))
+        lots = floor_units(self._task.quantity * ONE - self._filled_qty)
         if self.stopped or self._orders.live() or not self._follower.ready or lots < 1:
             return
         now_ns = max(self._follower.now_ns, self._now)
@@ -614,7 +719,7 @@ class Executor:
         """Fold commands of the desk's executor into the state of own orders, and keep them for the caller."""
         for wanted in self._executor.keep_rules(commands, ns):
             command = wanted
-            if isinstance(wanted, o.ReplaceOrder) and not self._settings["amends"]:
+            if isinstance(wanted, o.ReplaceOrder) and not self._settings.amends:
                 names = wanted.cl_ord_id, wanted.orig, wanted.instrument
                 command = o.CancelOrder(*names, wanted.side, wanted.account, wanted.sent_ns)
             self._orders.apply(entry_out(command))
@@ -648,24 +753,18 @@ class Executor:
 
         An update of a few levels takes some ten bytes; restoring takes as long as the calls took.
         """
-        header = {
-            "format": _FORMAT,
-            "strategy": self.strategy.name,
-            "model": model_of(self.strategy),
-            "instrument": {
-                name: str(getattr(self.instrument, name))
-                for name in ("symbol", "tick", "lot", "levels", "orders", "window")
-            },
-            "parent": {
-                name: str(value) if isinstance(value, Decimal) else value
-                for name, value in asdict(self.parent).items()
-            },
-            "settings": self._settings,
-            "digest": self._digest(),
-            "now_ns": self._now,
-            "calls": self._record,
-        }
-        return zlib.compress(msgspec.msgpack.encode(header), 6)
+        saved = Saved(
+            _FORMAT,
+            self.strategy.name,
+            model_of(self.strategy),
+            asdict(self.instrument),
+            asdict(self.parent),
+            self._settings,
+            self._digest(),
+            self._now,
+            self._record,
+        )
+        return zlib.compress(msgspec.msgpack.encode(saved), 6)
 
     @classmethod
     def restore(
@@ -685,44 +784,49 @@ class Executor:
             Bytes that are none of an executor, another strategy, another version.
         """
         try:
-            header = msgspec.msgpack.decode(zlib.decompress(data))
-            fits = header["format"] == _FORMAT
-        except (zlib.error, msgspec.DecodeError, KeyError, TypeError) as error:
+            saved = msgspec.msgpack.decode(zlib.decompress(data), type=Saved)
+            executor = cls._replayed(saved, strategy, estimates)
+        except _NO_BYTES as error:
             raise PolicyError(
                 "bytes that Executor.save wrote", f"{len(data)} others ({error})", "give these"
             ) from error
-        settings = header["settings"]
-        latency, fees = settings.pop("latency"), settings.pop("fees")
-        fields = header["instrument"]
-        numbers = {name: int(fields.pop(name)) for name in ("levels", "orders", "window")}
-        executor = cls(
-            strategy,
-            Instrument(**fields, **numbers),
-            Parent(**header["parent"]),
-            latency=None if latency is None else msgspec.convert(latency, Latency),
-            fees=Fees(**fees),
-            estimates=estimates,
-            **settings,
-        )
-        made = executor.strategy.name, model_of(executor.strategy)
+        executor._now = saved.now_ns
         refuse_if(
-            not fits or made != (header["strategy"], header["model"]),
-            f"the strategy {header['strategy']} {header['model']}".strip(),
-            f"{made[0]} {made[1]}".strip(),
-            "give the one that was saved",
-            PolicyError,
-        )
-        for call in header["calls"]:
-            kind, *arguments = msgspec.msgpack.decode(call)
-            executor._call(kind, *arguments)
-        executor._now = header["now_ns"]
-        refuse_if(
-            executor._digest() != header["digest"],
+            executor._digest() != saved.digest,
             "the state that was saved",
             "another one from the same calls",
             "restore it by the version that saved it, or cancel its orders and begin another",
             PolicyError,
         )
+        return executor
+
+    @classmethod
+    def _replayed(
+        cls, saved: Saved, strategy: Any, estimates: MarketEstimates | None
+    ) -> "Executor":
+        """An executor after all saved calls."""
+        executor = cls(
+            strategy,
+            VenueInstrument(**saved.instrument),
+            Parent(**saved.parent),
+            estimates=estimates,
+            **msgspec.structs.asdict(saved.settings),
+        )
+        name = executor.strategy.name
+        model = model_of(executor.strategy)
+        refuse_if(
+            (saved.format, saved.strategy, saved.model) != (_FORMAT, name, model),
+            f"{_FORMAT} of {saved.strategy} {saved.model}".strip(),
+            f"{saved.format} of {name} {model}".strip(),
+            "give the strategy that was saved",
+            PolicyError,
+        )
+        for call in saved.calls:
+            kind, *given = msgspec.msgpack.decode(call)
+            arguments = msgspec.convert(given, _ARGUMENTS[kind])
+            executor._check(arguments[0])
+            with suppress(TercelError):  # raised to the caller then, too
+                executor._call(kind, *arguments)
         return executor
 
     def _digest(self) -> str:
@@ -734,7 +838,18 @@ class Executor:
         """Record a call, then carry it out."""
         self._record.append(msgspec.msgpack.encode((kind, *arguments)))
         self._now = arguments[0]
-        self._APPLY[kind](self, *arguments)
+        try:
+            self._join_missed(self._now)
+            self._APPLY[kind](self, *arguments)
+        except (
+            TapeError,
+            RefusedError,
+        ):  # rows that do not fit, more orders than there is room for
+            self._apply_gap(self._now)
+            raise
+        except TercelError as error:  # of the strategy
+            self._apply_stop(self._now, f"{error}")
+            raise
 
     _APPLY: Final = (
         _apply_levels,
@@ -745,11 +860,25 @@ class Executor:
         _apply_order,
         _apply_time,
         _apply_fetch,
+        _apply_stop,
     )
 
-    def _check(self, ns: int, symbol: str, book: type[LevelBook | OrderBook] | None = None) -> None:
-        """Refuse a time that goes back, another instrument, and totals beside depth by order."""
-        if ns < self._now:
+    def _join_missed(self, ns: int) -> None:
+        """Make one decision, now, of those that a late caller has missed: what they would have sent in between is past."""
+        executor = self._executor
+        missed = executor.due_ns <= ns - self._interval_ns
+        if missed and executor.arrived and not executor.done:
+            state = executor.driver.state
+            passed_ns = min(ns - int(state[sim.START_NS]), int(state[sim.HORIZON_NS]))
+            number = passed_ns * int(state[sim.DECISIONS]) // int(state[sim.HORIZON_NS])
+            state[sim.DECISION] = max(int(state[sim.DECISION]), number)
+            state[sim.DUE_NS] = ns
+
+    def _check(
+        self, ns: int, symbol: str = "", book: type[LevelBook | OrderBook] | None = None
+    ) -> int:
+        """The time as an int; refused are one that goes back, another instrument, totals beside depth by order."""
+        if not (hasattr(ns, "__index__") and self._now <= ns < FOREVER_NS):
             raise TapeError(
                 f"a time of {self._now} ns at least", f"{ns}", "give events in order of one clock"
             )
@@ -763,6 +892,7 @@ class Executor:
             )
         if book is LevelBook and not isinstance(self._book, LevelBook):
             self._book = self._new_level_book()
+        return int(ns)
 
     def _touch(self, side: int) -> int | None:
         quotes = self._follower.quotes
@@ -770,10 +900,10 @@ class Executor:
 
     def _new_level_book(self) -> LevelBook:
         instrument = self.instrument
-        shows_own = bool(self._settings["own_orders_shown"])
+        shows_own = self._settings.own_orders_shown
         return LevelBook(
             instrument.symbol,
-            instrument.scale,
+            self._units.scale,
             instrument.orders,
             touch=self._touch,
             shows_own=shows_own,

@@ -1,20 +1,25 @@
 """Market data as a caller gives them, checked and turned into changes of levels and orders in ticks and lots."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from tercel.api.executor.terms import Number
 from tercel.api.executor.units import Units, side_of
 from tercel.core import vocabulary as v
 from tercel.core.errors import TapeError, check_known
 from tercel.core.link.level_book import LevelBook, OrderBook
-from tercel.core.vocabulary import BUY, FOREVER_NS, SELL
+from tercel.core.vocabulary import BUY, FOREVER_NS, MOST_LOTS, NO_ASK, SELL
 
 Level = Sequence[Number]
 """Price and size of a level; what follows them is not read."""
-LevelChange = tuple[int, int, int]
+Side = Annotated[int, Meta(ge=-1, le=1)]
+Ticks = Annotated[int, Meta(gt=-NO_ASK, lt=NO_ASK)]
+Lots = Annotated[int, Meta(ge=0, lt=MOST_LOTS)]
+LevelChange = tuple[Side, Ticks, Lots]
 """Side, price in ticks, lots."""
-OrderChange = tuple[int, Any, int, int, int]
+OrderChange = tuple[Annotated[int, Meta(ge=v.ADD, le=v.TRADE_HIDDEN)], str, Side, Ticks, Lots]
 """Kind of the tape, the venue's id, side, price in ticks, lots."""
 _Given = tuple[list[tuple[Number, Number]], list[tuple[Number, Number]]]
 _KINDS: Final = {
@@ -36,15 +41,17 @@ class LevelInput:
     levels : int
         Levels a side that the venue shows, 0: all.
 
-    >>> from tercel.api.executor.terms import Instrument
-    >>> given = LevelInput(Units(Instrument("XYZ", "0.01")), "XYZ", 0)
+    >>> from tercel.api.executor.terms import VenueInstrument
+    >>> given = LevelInput(Units(VenueInstrument("XYZ", "0.01")), "XYZ", 0)
     >>> given.take(given.changes([(9.99, 5)], [(10.01, 7)], whole=True, snapshot=True))
     >>> given.changes([(9.99, 6)], [(10.01, 7)], whole=True, snapshot=False)
     [(1, 999, 6)]
     """
 
     def __init__(self, units: Units, symbol: str, levels: int) -> None:
-        self._units, self._symbol, self._levels = units, symbol, levels
+        self._units = units
+        self._symbol = symbol
+        self._levels = levels
         self._last: _Given = [], []
         """The last whole book, as it was given."""
         self._shown: dict[tuple[int, int], int] = {}
@@ -103,22 +110,43 @@ class LevelInput:
             for side, levels in zip((BUY, SELL), given, strict=True)
             for price, size in levels
         }
-        self._refuse_crossed(wanted, whole)
-        if whole:
-            wanted |= dict.fromkeys(self._gone(wanted), 0)
+        stale = self.stale & wanted.keys()
+        if self._levels and not whole:
+            wanted |= self._window_after(wanted)
+        self._refuse_crossed(wanted, whole or self._levels > 0)
+        if whole or self._levels:
+            wanted |= dict.fromkeys(self._gone(wanted, whole, snapshot), 0)
         return [
             (*key, lots)
             for key, lots in wanted.items()
-            if snapshot or lots != self._shown.get(key, 0) or key in self.stale
+            if snapshot or lots != self._shown.get(key, 0) or key in stale
         ]
 
-    def _gone(self, wanted: dict[tuple[int, int], int]) -> list[tuple[int, int]]:
-        """Levels that a whole book shows no more; beyond the last of a full window nothing is said."""
+    def _window_after(self, changes: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+        """The window after changes in it: a venue tells no more of levels that have left it, and of all that come back."""
+        window: dict[tuple[int, int], int] = {}
+        for side in (BUY, SELL):
+            prices = sorted((price * side for of, price in self._shown if of == side), reverse=True)
+            keys = [(side, price * side) for price in prices[: self._levels]]
+            after = {key: self._shown[key] for key in keys}
+            after |= {key: lots for key, lots in changes.items() if key[0] == side}
+            keys = sorted(
+                (key for key, lots in after.items() if lots), key=lambda key: -key[1] * side
+            )
+            window |= {key: after[key] for key in keys[: self._levels]}
+        return window
+
+    def _gone(
+        self, wanted: dict[tuple[int, int], int], whole: bool, snapshot: bool
+    ) -> list[tuple[int, int]]:
+        """Levels that are shown no more; beyond the last of a full window nothing is said, but nothing is known either in a
+        snapshot."""
         last = {}
-        for side in (BUY, SELL) if self._levels else ():
-            prices = [price * side for level_side, price in wanted if level_side == side]
-            if len(prices) >= self._levels:
-                last[side] = min(prices)
+        for side in (BUY, SELL) if self._levels and not snapshot else ():
+            prices = [price * side for (of, price), lots in wanted.items() if lots and of == side]
+            if prices and (len(prices) >= self._levels or not whole):
+                prices.sort(reverse=True)
+                last[side] = prices[-1 if whole else min(len(prices), self._levels) - 1]
         return [
             (side, price)
             for side, price in self._shown
@@ -153,8 +181,8 @@ def order_changes(
     UnknownNameError, OrderError
         A kind that is none, a price off the tick, a size below 0.
 
-    >>> from tercel.api.executor.terms import Instrument
-    >>> order_changes([("add", "A1", "buy", 9.99, 5)], Units(Instrument("XYZ", "0.01")))
+    >>> from tercel.api.executor.terms import VenueInstrument
+    >>> order_changes([("add", "A1", "buy", 9.99, 5)], Units(VenueInstrument("XYZ", "0.01")))
     [(1, 'A1', 1, 999, 5)]
     """
     rows = []
@@ -164,9 +192,9 @@ def order_changes(
         rows.append(
             (
                 _KINDS[kind],
-                id_,
+                f"{id_}",  # whatever names it: text is the same after a restart
                 side_of(side) if placed else 0,
-                units.ticks(price) if placed and price is not None else 0,
+                units.ticks(price) if placed else 0,  # type: ignore[arg-type]  # None is refused
                 0 if kind == "delete" else units.lots(size),
             )
         )
@@ -174,17 +202,22 @@ def order_changes(
 
 
 def refuse_unknown(rows: Iterable[OrderChange], book: LevelBook | OrderBook, whole: bool) -> None:
-    """Raise TapeError for changes of orders that never came, and adds of orders that are there."""
+    """Raise TapeError for changes of orders that are not there, and for adds of orders that are, or of no lots."""
     known = book if isinstance(book, OrderBook) and not whole else None
-    added = set()
-    for kind, id_, *_ in rows:
-        there = id_ in added or (known is not None and known.knows(id_))
+    lots_of: dict[str, int] = {}
+    for kind, id_, _, _, lots in rows:
+        if kind == v.TRADE_HIDDEN:
+            continue
+        there = lots_of[id_] if id_ in lots_of else known.lots_of(id_) if known else 0
         if kind == v.ADD:
-            added.add(id_)
-        lost = not there and not (known is not None and known.taken)
-        if kind != v.TRADE_HIDDEN and (there if kind == v.ADD else lost):
+            wrong = there > 0 or not lots
+            lots_of[id_] = lots
+        else:
+            wrong = not there and not (known is not None and known.taken)
+            lots_of[id_] = 0 if kind == v.DELETE else max(there - lots, 0)
+        if wrong:
             raise TapeError(
-                "an order that is not there yet" if there else "an order that was added",
-                f"{id_!r} of {book.instrument}",
+                "new orders of some lots, and changes of orders that were added",
+                f"{id_!r} of {book.instrument}, which has {there} lots",
                 "call on_gap, then give all orders with whole=True",
             )

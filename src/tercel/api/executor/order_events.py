@@ -9,7 +9,7 @@ from tercel.core import orders as o
 from tercel.core.child_order import ChildOrder
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 
 ANSWER_NS: Final = 10 * NS_PER_SECOND
 """How long behind an order's end answers to requests about it are waited for."""
@@ -22,14 +22,14 @@ EVENTS: Final = ("accepted", "filled", "amended", "cancel_rejected", *_ENDS)
 
 
 class OverfillError(OrderError):
-    """A fill of more than the order has open."""
+    """A fill of more than the order has open, or an amendment to more than it had."""
 
 
 @dataclass(frozen=True)
-class OrderEvent:
+class OwnOrderEvent:
     """An event of an own order, as :meth:`Executor.on_order` takes it.
 
-    >>> OrderEvent("accepted", 5).ns
+    >>> OwnOrderEvent("accepted", 5).ns
     5
     """
 
@@ -37,6 +37,7 @@ class OrderEvent:
     ns: int
     price: Number | None = None
     size: Number | None = None
+    filled: Number | None = None
     execution: str = ""
     passive: bool = False
     text: str = ""
@@ -66,11 +67,18 @@ class OpenRequests:
     def answer(self, root: str, name: str) -> None:
         """An answer to a request has come."""
         self._open[root] = [request for request in self._open.get(root, ()) if request[0] != name]
+        if not self._open[root]:
+            self._ended.pop(root, None)
 
     def end(self, root: str, ns: int) -> None:
         """The order has ended: many a venue answers no request about it then."""
         if self._open.get(root):
             self._ended[root] = ns
+
+    @property
+    def due_ns(self) -> int:
+        """When an answer is overdue; FOREVER_NS if none is waited for."""
+        return min(self._ended.values(), default=FOREVER_NS - ANSWER_NS) + ANSWER_NS
 
     def take_overdue(self, now_ns: int) -> list[tuple[str, str]]:
         """Order and name of each request about an order that ended `ANSWER_NS` ago; they are open no more."""
@@ -81,7 +89,7 @@ class OpenRequests:
 
 
 def message_of(
-    event: OrderEvent, order: ChildOrder, requests: OpenRequests, units: Units
+    event: OwnOrderEvent, order: ChildOrder, requests: OpenRequests, units: Units
 ) -> o.Report | o.CancelReject | None:
     """An event as a venue's message; None where it says nothing new.
 
@@ -92,27 +100,36 @@ def message_of(
     OrderError
         A fill without price, size or execution, an amendment that was not asked for.
     """
-    what, root = event.what, order.root
+    what = event.what
+    root = order.root
     asked = requests.of(root, amends=what == "amended")
-    if what == "cancel_rejected":
+    if what == "cancel_rejected" or (what == "amended" and order.done):
         if not asked:  # its order has ended before, and that answered it
             return None
         names = asked[0][0], order.name, order.account
         return o.CancelReject(*names, order.base, event.ns, event.text)
     if what != "filled" and (order.done or (what == "accepted" and order.acked)):
         return None
-    name, lots, qty, px = order.name, order.lots, 0, 0
-    if what == "filled":
-        qty, px = _fill(event, order, units)
-    elif what == "amended":
+    name = order.name
+    lots = order.lots
+    qty, px = _fill(event, order, units) if what == "filled" else (0, 0)
+    if what == "amended":
         refuse_if(
             not asked, f"an amendment of {root} asked for", "none", "answer each once", OrderError
         )
         name, lots = asked[0]
-        lots = lots if event.size is None else units.lots(event.size)
-    elif what == "cancelled" and asked:
-        name = asked[0][0]
+        if event.size is not None:
+            lots = units.scale.lots(f"{decimal_of(event.size, 'a size'):f}")
+        if lots > order.lots:
+            raise _overfill(f"at most {units.size(order.lots)} of {root}", event)
+    elif what == "cancelled":
+        name = next((cancel for cancel, kept_lots in asked if not kept_lots), name)
     cum_qty = order.cum_qty + qty
+    if what in _ENDS and event.filled is not None:  # fills may be on their way
+        counted_qty = units.scale.qty(f"{decimal_of(event.filled, 'a size'):f}")
+        if counted_qty > lots * ONE:
+            raise _overfill(f"at most {units.size(lots)} filled of {root}", event)
+        cum_qty = max(cum_qty, counted_qty)
     leaves_qty = 0 if what in _ENDS or order.done else max(lots * ONE - cum_qty, 0)
     working = o.working_status(cum_qty, leaves_qty == 0)
     kinds = {
@@ -122,7 +139,8 @@ def message_of(
         **_ENDS,
     }
     return o.Report(
-        exec_id=event.execution or f"{root} {what} {name} {event.ns}",
+        # of a fill alone: many a venue has one id for all that is no fill
+        exec_id=event.execution if what == "filled" else f"{root} {what} {name} {event.ns}",
         exec_type=kinds[what][0],
         status=kinds[what][1],
         cl_ord_id=name,
@@ -143,20 +161,26 @@ def message_of(
     )
 
 
-def _fill(event: OrderEvent, order: ChildOrder, units: Units) -> tuple[int, int]:
+def _fill(event: OwnOrderEvent, order: ChildOrder, units: Units) -> tuple[int, int]:
     """Quantity, 10^-8 of a lot, and price, 10^-8 of a tick, of a fill."""
-    if event.price is None or not event.size or not event.execution:
+    size = decimal_of(event.size or 0, "a size")
+    if event.price is None or not size or not event.execution:
         raise OrderError(
             f"price, size and execution of a fill of {order.root}",
             f"{event.price!r}, {event.size!r}, {event.execution!r}",
             "give all three",
         )
-    qty = units.scale.qty(f"{decimal_of(event.size, 'a size'):f}")
+    qty = units.scale.qty(f"{size:f}")
     open_qty = order.lots * ONE - order.cum_qty
     if qty > open_qty:
-        raise OverfillError(
-            f"a fill of at most {units.size_of(open_qty)}, of {order.root}",
-            f"{event.size} ({event.execution})",
-            "the executor has stopped: settle the position with the venue, and begin another for what is left",
-        )
+        raise _overfill(f"a fill of at most {units.size_of(open_qty)}, of {order.root}", event)
     return qty, units.scale.px(f"{decimal_of(event.price, 'a price'):f}")
+
+
+def _overfill(expected: str, event: OwnOrderEvent) -> OverfillError:
+    """The error of an event by which more is open or filled than was asked for."""
+    return OverfillError(
+        expected,
+        f"{event.size} ({event.execution or event.what})",
+        "the executor has stopped: settle the position with the venue, and begin another for what is left",
+    )

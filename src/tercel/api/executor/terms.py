@@ -1,13 +1,11 @@
 """What an executor works, and what it asks for: instrument, parent order, orders to place, cancel and amend."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from tercel.core.errors import ConfigError, OrderError, refuse_if
-from tercel.core.link.price_scale import PriceScale
-from tercel.core.link.shown_book import IDS, scaled_listing
-from tercel.core.orders import Listing
+from tercel.core.link.shown_book import IDS
 from tercel.core.price_limit import limit_of
 from tercel.desk.trading.parent_orders.follower import WIDTH
 from tercel.execution.task import Task
@@ -28,7 +26,7 @@ def decimal_of(value: Number, description: str) -> Decimal:
 
 
 @dataclass(frozen=True)
-class Instrument:
+class VenueInstrument:
     """An instrument as a venue lists it.
 
     Parameters
@@ -48,7 +46,7 @@ class Instrument:
     ConfigError
         A tick or a lot that is not above 0.
 
-    >>> Instrument("BTC/USDT", "0.01", "0.00001").tick
+    >>> VenueInstrument("BTC/USDT", "0.01", "0.00001").tick
     Decimal('0.01')
     """
 
@@ -58,17 +56,12 @@ class Instrument:
     levels: int = 0
     orders: int = IDS
     window: int = WIDTH
-    listing: Listing = field(init=False, repr=False)
-    scale: PriceScale = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("tick", "lot"):
             exact = decimal_of(getattr(self, name), f"the {name} of {self.symbol}")
             refuse_if(exact <= 0, f"a {name} above 0", f"{exact} of {self.symbol}", "such as 0.01")
             object.__setattr__(self, name, exact)
-        listing, scale = scaled_listing(self.symbol, f"{self.tick:f}", f"{self.lot:f}")
-        object.__setattr__(self, "listing", listing)
-        object.__setattr__(self, "scale", scale)
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Parent:
     decisions: int = 60
     name: str = "parent"
 
-    def task(self, instrument: Instrument, **terms: object) -> tuple[Task, int]:
+    def task(self, instrument: VenueInstrument, **terms: object) -> tuple[Task, int]:
         """Task of the order in an instrument, in lots, and its limit price in ticks (0: none, or relative to the mid).
 
         Raises

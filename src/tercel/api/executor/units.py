@@ -3,9 +3,10 @@
 from decimal import Decimal
 from typing import Final
 
-from tercel.api.executor.terms import SIDES, Instrument, Number, decimal_of
+from tercel.api.executor.terms import SIDES, Number, VenueInstrument, decimal_of
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE
+from tercel.core.link.shown_book import scaled_listing
 from tercel.core.vocabulary import MOST_LOTS
 
 PRICES: Final = 4096
@@ -18,16 +19,18 @@ class Units:
 
     Parameters
     ----------
-    instrument : Instrument
+    instrument : VenueInstrument
 
-    >>> units = Units(Instrument("XYZ", "0.01", "0.5"))
+    >>> units = Units(VenueInstrument("XYZ", "0.01", "0.5"))
     >>> units.ticks(9.99), units.lots("1.5"), units.price(999), units.size(3)
     (999, 3, Decimal('9.99'), Decimal('1.5'))
     """
 
-    def __init__(self, instrument: Instrument) -> None:
-        self.scale = instrument.scale
-        self.lot = Decimal(str(instrument.lot))
+    def __init__(self, instrument: VenueInstrument) -> None:
+        self.lot = Decimal(instrument.lot)
+        self.listing, self.scale = scaled_listing(
+            instrument.symbol, f"{instrument.tick:f}", f"{self.lot:f}"
+        )
         self._lot_size = float(self.lot)
         self._most = MOST_LOTS * self._lot_size
         self._ticks_of: dict[Number, int] = {}
@@ -44,10 +47,15 @@ class Units:
 
     def lots(self, size: Number) -> int:
         """A size of the market in whole lots, one for less than that; OrderError below 0."""
-        number = float(size)
+        try:
+            number = float(size)
+        except (TypeError, ValueError):
+            number = -1.0
         if not 0.0 <= number < self._most:
-            raise OrderError("a size from 0 on, below 2**30 lots", repr(size), "correct it")
-        return int(number / self._lot_size + 1e-9) or int(number > 0.0)
+            raise OrderError(
+                "a size from 0 on, below 2**30 lots", repr(size), "correct it, or name a larger lot"
+            )
+        return int(number / self._lot_size + 1e-6) or int(number > 0.0)
 
     def price(self, ticks: int) -> Decimal:
         """Ticks as a price."""

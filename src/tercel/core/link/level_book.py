@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tercel.core import orders as o, vocabulary as v
-from tercel.core.errors import TapeError
 from tercel.core.fixed_point import floor_units
 from tercel.core.link.shown_book import OwnOrder, PriceLevel, QueuedOrder, ShownBook, pack_rows
-from tercel.core.vocabulary import BUY, SELL
 
 Row = tuple[int, ...]
 _NONE: Final = PriceLevel()
@@ -41,7 +39,8 @@ class CallersBook(ShownBook):
         order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
         if order is None or report.passive or report.exec_type is not o.ExecType.TRADE:
             return super().take_trade(report)
-        price, lots = floor_units(report.last_px), floor_units(report.last_qty)
+        price = floor_units(report.last_px)
+        lots = floor_units(report.last_qty)
         return self._take_from_others(report.ns, -order.side, price, lots, order.number, v.EXECUTE)
 
     def _crosses(self, order: OwnOrder) -> bool:
@@ -86,9 +85,8 @@ class LevelBook(CallersBook):
             self._free.appendleft(number)
         return [(ns, v.LEVEL_SET, number, side, price, others, -1)]
 
-    def apply_trade(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[Row]:
-        """The row of a public trade; the total stays until it is stated again. `aggressor` as of :class:`ShownBook`."""
-        side = {"1": SELL, "2": BUY}.get(aggressor, 0)
+    def trade_rows(self, ns: int, side: int, price: int, lots: int) -> list[Row]:
+        """The row of a public trade with a side's level, 0: either; the total stays until it is stated again."""
         number, _ = self._totals.get((side, price), (-1, 0))
         return [(ns, v.TRADE, number, side, price, lots, -1)]
 
@@ -101,10 +99,6 @@ class LevelBook(CallersBook):
         ]
         rows = [*own.rows[:1].tolist(), *totals, *own.rows[1:].tolist()]
         return o.MarketRows(self.instrument, pack_rows(rows), True, self.as_of_ns)
-
-    def levels(self) -> set[tuple[int, int]]:
-        """Side and price of every level that others have lots at."""
-        return set(self._totals)
 
     def best(self, side: int) -> int | None:
         """Best price of others on a side, ticks; None for an empty side."""
@@ -145,19 +139,9 @@ class OrderBook(CallersBook):
         return [(ns, v.ADD, order.number, side, price, lots, -1)]
 
     def reduce(self, id_: Hashable, ns: int, kind: int, lots: int) -> list[Row]:
-        """Take lots from an order, as far as it has them, or all of it (DELETE); the row.
-
-        Raises
-        ------
-        TapeError
-            An order that never came: updates were missed.
-        """
-        if id_ not in self._by_id:
-            if self.taken:
-                return []
-            raise TapeError(
-                "an order that was added", f"{id_!r}", "say that there is a gap, then give the book"
-            )
+        """Take lots from an order, as far as it has them, or all of it (DELETE); the row, [] for an order that is not there."""
+        if id_ not in self._by_id:  # taken by an own order
+            return []
         side, price, order = self._by_id[id_]
         lots = order.lots if kind == v.DELETE else min(lots, order.lots)
         rows = [self._reduce_order(ns, side, price, order, lots, -1, kind)] if lots > 0 else []
@@ -165,9 +149,9 @@ class OrderBook(CallersBook):
             del self._by_id[id_]
         return rows
 
-    def knows(self, id_: Hashable) -> bool:
-        """Whether an order of this id is in the book."""
-        return id_ in self._by_id
+    def lots_of(self, id_: Hashable) -> int:
+        """Lots of the order of an id; 0 if there is none."""
+        return self._by_id[id_][2].lots if id_ in self._by_id else 0
 
     def _take_from_others(
         self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int

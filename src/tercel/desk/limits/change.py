@@ -18,7 +18,7 @@ from tercel.core.errors import LimitsError, TercelError, refuse_if, suggest_name
 from tercel.core.serialization import to_jsonable
 from tercel.desk.limits import limit_sets
 from tercel.desk.limits.file import unknown_name
-from tercel.desk.limits.units import Place
+from tercel.desk.limits.units import LimitKey
 
 NEW: Final = ".*"
 """Ends the path of the limits of a name that had none (`limits.find_loosened`)."""
@@ -132,7 +132,7 @@ def _parse_value(path: str, text: Any) -> Any:
 
 def _with_value(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
     """A copy of a scope's limits with one key changed, given in the limit file's units."""
-    place = Place("the change", section, key)
+    place = LimitKey("the change", section, key)
     if (declared := limit_sets.FIELDS[type(scope)].get(key)) is None:
         keys = tuple(limit_sets.FIELDS[type(scope)])
         raise unknown_name(key, keys, f"key {key} of [{section}]", place.source)

@@ -22,7 +22,7 @@ from tercel.desk.limits.limit_sets import (
     Limits,
     ScopeLimits,
 )
-from tercel.desk.limits.units import Place, format_value
+from tercel.desk.limits.units import LimitKey, format_value
 
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
@@ -139,7 +139,7 @@ def parse(text: str, source: str = "limits") -> Limits:
                 "`tercel limits show-default` prints an example",
             )
     return Limits(
-        _section(DeskLimits, data["desk"], {}, Place(source, "desk")),
+        _section(DeskLimits, data["desk"], {}, LimitKey(source, "desk")),
         _sections(InstrumentLimits, data["instruments"], "instruments", source),
         _sections(AgentLimits, data["agents"], "agents", source),
         source,
@@ -169,17 +169,17 @@ def _sections(kind: type[_Kind], data: Tables, room: str, source: str) -> dict[s
     limits_by_name: dict[str, _Kind] = {}
     for name, section in data.items():
         if not isinstance(section, dict):
-            raise Place(source, room, name).refusal(
+            raise LimitKey(source, room, name).refusal(
                 f"a section [{room}.NAME]", format_value(section), f"give [{room}] names"
             )
     for name, section in data.items():
         limits_by_name[name] = _section(
-            kind, section, data.get(ANY, {}), Place(source, f'{room}."{name}"')
+            kind, section, data.get(ANY, {}), LimitKey(source, f'{room}."{name}"')
         )
     return limits_by_name
 
 
-def _section(kind: type[_Kind], data: Tables, defaults: Tables, place: Place) -> _Kind:
+def _section(kind: type[_Kind], data: Tables, defaults: Tables, place: LimitKey) -> _Kind:
     """Limits of one section; a missing key has the value of `defaults`, or that which its declaration says."""
     declared = FIELDS[kind]
     for key in data:
@@ -197,7 +197,7 @@ def _section(kind: type[_Kind], data: Tables, defaults: Tables, place: Place) ->
             )
     return kind(
         **{
-            each.name: each.unit.read(written[key], Place(place.source, place.section, key))
+            each.name: each.unit.read(written[key], LimitKey(place.source, place.section, key))
             for key, each in declared.items()
         }
     )

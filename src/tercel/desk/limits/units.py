@@ -22,7 +22,7 @@ MAX_LIMIT: Final = 10**15
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LimitKey:
     """Section and key of a value in a limit file, for errors."""
 
     source: str
@@ -37,7 +37,7 @@ class Place:
         )
 
 
-def _read_whole(value: Any, place: Place, least: int = 0) -> int:
+def _read_whole(value: Any, place: LimitKey, least: int = 0) -> int:
     """A whole number from `least` to `MAX_LIMIT`; anything else is refused."""
     if type(value) is not int or value < least:
         raise place.refusal(
@@ -48,7 +48,7 @@ def _read_whole(value: Any, place: Place, least: int = 0) -> int:
     return int(_check_most(value, place))
 
 
-def _check_most(value: int | Decimal, place: Place) -> int | Decimal:
+def _check_most(value: int | Decimal, place: LimitKey) -> int | Decimal:
     """The number itself, refused above `MAX_LIMIT`."""
     if value > MAX_LIMIT:
         raise place.refusal(
@@ -57,7 +57,7 @@ def _check_most(value: int | Decimal, place: Place) -> int | Decimal:
     return value
 
 
-def _read_money(value: Any, place: Place) -> int:
+def _read_money(value: Any, place: LimitKey) -> int:
     """An amount of money, 0 or more, of at most 9 decimals, in integer units of `MONEY`."""
     if type(value) is not int and not (isinstance(value, Decimal) and value.is_finite()):
         raise place.refusal(
@@ -75,7 +75,7 @@ def _read_money(value: Any, place: Place) -> int:
     return int(scaled)
 
 
-def _read_bps(value: Any, place: Place) -> int:
+def _read_bps(value: Any, place: LimitKey) -> int:
     """A band in basis points, 1 to 9999."""
     bps = _read_whole(value, place, least=1)
     if bps >= 10_000:
@@ -85,7 +85,7 @@ def _read_bps(value: Any, place: Place) -> int:
     return bps
 
 
-def _read_share(value: Any, place: Place) -> int:
+def _read_share(value: Any, place: LimitKey) -> int:
     """A share above 0 and up to 1, of at most 4 decimals, in ten thousandths."""
     is_number = type(value) is int or (isinstance(value, Decimal) and value.is_finite())
     if not is_number or not 0 < value <= 1 or value * WHOLE != int(value * WHOLE):
@@ -95,14 +95,14 @@ def _read_share(value: Any, place: Place) -> int:
     return int(value * WHOLE)
 
 
-def _read_flag(value: Any, place: Place) -> bool:
+def _read_flag(value: Any, place: LimitKey) -> bool:
     """A boolean, written true or false."""
     if type(value) is not bool:
         raise place.refusal("true or false", format_value(value), "write it without quotes")
     return value
 
 
-def _read_hours(value: Any, place: Place) -> Hours:
+def _read_hours(value: Any, place: LimitKey) -> Hours:
     """Trading hours as (from, until) in ns of the day; None for "always"."""
     if value == "always":
         return None
@@ -115,7 +115,7 @@ def _read_hours(value: Any, place: Place) -> Hours:
     )
 
 
-def _parse_time_of_day(text: str, place: Place) -> int:
+def _parse_time_of_day(text: str, place: LimitKey) -> int:
     """Time of day HH:MM[:SS] as ns after midnight."""
     parts = text.split(":")
     if len(parts) in (2, 3) and all(
@@ -159,7 +159,7 @@ def are_hours_within(hours: Hours, of: Hours) -> bool:
 class LimitUnit:
     """One way to write limits: `read` gives a file's value as integers, `write` gives it back, `schema` is its JSON schema."""
 
-    read: Callable[[Any, Place], Any]
+    read: Callable[[Any, LimitKey], Any]
     schema: JsonSchema
     write: Callable[[Any], Any] = int
 

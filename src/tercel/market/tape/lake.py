@@ -460,6 +460,8 @@ class Lake:
         """Write a day into a folder of its own under `.tercel`; that folder."""
         aside = self._internal / f"write-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         aside.mkdir()
+        import polars as pl
+
         try:
             events.to_frame().write_parquet(
                 aside / EVENTS,
@@ -471,8 +473,10 @@ class Lake:
             (aside / INSTRUMENT).write_text(instrument.to_json(), encoding="utf-8")
             for path in (aside / EVENTS, aside / INSTRUMENT, aside):
                 _flush(path)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)
+            if isinstance(error, pl.exceptions.ComputeError):  # a full disk, as Polars says it
+                raise OSError(0, str(error), str(aside)) from error
             raise
         return aside
 

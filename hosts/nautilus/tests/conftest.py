@@ -1,0 +1,3 @@
+"""What pytest is not to collect: programs of tests."""
+
+collect_ignore = ["live_node.py"]
