@@ -142,9 +142,7 @@ def imported_names(text: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
-    "folder", ["docs", "hosts", "src", "tests", *(one.name for one in BESIDE)]
-)
+@pytest.mark.parametrize("folder", ["docs", "hosts", "src", "tests", *(one.name for one in BESIDE)])
 def test_what_programs_in_texts_import_is_there(folder: str) -> None:
     """No type checker sees the imports of a program in a string, of a doctest or of a page."""
     files = (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md"))

@@ -9,7 +9,6 @@ from hftbacktest import (
     FILL_EVENT,
     SELL_EVENT,
 )
-
 from tercel_hftbacktest.backtest import rest_orders
 from tercel_hftbacktest.feed import PLAIN, SHOWN, THROUGH, Events, event, show_aggressors
 

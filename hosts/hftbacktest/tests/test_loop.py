@@ -5,15 +5,15 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from hftbacktest import ADD_ORDER_EVENT, BUY_EVENT, SELL_EVENT
+from tercel_hftbacktest.backtest import open_backtest
+from tercel_hftbacktest.feed import Events, between, event
+from tercel_hftbacktest.loop import work
+from tercel_hftbacktest.messages import OrdersSeen
 
 import tercel as tc
 from tercel.feeds.export_hftbacktest import records
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import EXECUTE, Events as Tape, Instrument, Lake
-from tercel_hftbacktest.backtest import open_backtest
-from tercel_hftbacktest.feed import Events, between, event
-from tercel_hftbacktest.loop import work
-from tercel_hftbacktest.messages import OrdersSeen
 
 S = 1_000_000_000
 Day = tuple[Instrument, Tape, Events]
