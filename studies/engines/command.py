@@ -1,11 +1,12 @@
 """``python -m studies engines``: the same orders on the same days in the replay and in engines that others wrote."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from studies.engines import parent_tables, touch_tables
+from studies.engines import parent_tables, taking_tables, touch_tables
 from studies.engines.hosts import interpreter
 from studies.engines.touch_tables import Setting, Table
 from studies.markdown import markdown_table
@@ -14,6 +15,7 @@ from tercel.market.tape import Lake
 
 RESULTS: Final = Path(__file__).with_name("results.md")
 HFTBACKTEST: Final = "hftbacktest"
+NAUTILUS: Final = "nautilus"
 
 
 def run(
@@ -28,6 +30,7 @@ def run(
         No environment of another engine.
     """
     python = interpreter(HFTBACKTEST, hosts)
+    other = interpreter(NAUTILUS, hosts)
     said = f"--orders {orders} --parents {parents} --seed {seed}{' --fine DIR' if fine else ''}"
     done: list[Table] = []
     with TemporaryDirectory() as folder:
@@ -37,7 +40,8 @@ def run(
         setting = Setting(Lake(lake), python, coarse, seed)
         unrounded = None if fine is None else Setting(Lake(fine), python, exact, seed)
         names = symbols or touch_tables.symbols_of(setting.lake)
-        for table in _tables(setting, names, orders, parents, unrounded):
+        taking = partial(taking_tables.compare_taking, other, lake, names, seed)
+        for table in _tables(setting, names, orders, parents, unrounded, taking):
             done.append(table)
             if not as_json:
                 print_table(table.title, table.headings, table.rows)
@@ -48,11 +52,17 @@ def run(
 
 
 def _tables(
-    setting: Setting, symbols: Sequence[str], orders: int, parents: int, fine: Setting | None
+    setting: Setting,
+    symbols: Sequence[str],
+    orders: int,
+    parents: int,
+    fine: Setting | None,
+    taking: Callable[[], Table],
 ) -> Iterator[Table]:
     """All tables, one after another."""
     yield from touch_tables.tables(setting, symbols, orders, fine)
     yield from parent_tables.tables(setting, symbols, parents)
+    yield taking()
 
 
 def _write(tables: Sequence[Table], arguments: str) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 
@@ -30,6 +30,10 @@ def import_optional(module: str, extra: str = "signals", distribution: str = "te
         ) from error
 
 
+NOT_SET_UP: Final = ("nautilus",)
+"""Extras that `make setup` leaves out."""
+
+
 def how_to_install(remedy: str) -> str:
     """A remedy with `pip install ...` of an extra or distribution of ours, and the command in a clone before it; else unchanged.
 
@@ -45,7 +49,10 @@ def how_to_install(remedy: str) -> str:
         r"in a clone `make setup` or pip install -e \1./\2\3\1, otherwise \g<0>",
         re.sub(
             r"pip install 'tercel\[(\w+)\]'",
-            r"in a clone `make setup` or pip install -e '.[\1]', otherwise \g<0>",
+            lambda found: (
+                f"in a clone {'' if found[1] in NOT_SET_UP else '`make setup` or '}"
+                f"pip install -e '.[{found[1]}]', otherwise {found[0]}"
+            ),
             remedy,
         ),
     )

@@ -65,7 +65,7 @@ class DeskSide:
     def _send(self, commands: Sequence[o.Command]) -> None:
         for command in commands:
             order = self.orders.get(command.orig)
-            root = command.cl_ord_id if order is None else order.root
+            root = (command.cl_ord_id if order is None else order.root).replace(".", "-")
             price, lots = getattr(command, "price", None), getattr(command, "lots", 0)
             what = type(command).__name__.removesuffix("Order")
             rests = getattr(command, "tif", None) is not o.Tif.IOC

@@ -167,8 +167,8 @@ class Executor:
     '10 s more of market data'
     >>> executor.on_book(10_000_000_000, bids=[(9.99, 400)], asks=[(10.01, 800)])
     >>> executor.commands(10_000_000_000)
-    [Place(name='parent.1', side='buy', price=None, size=Decimal('100'), immediate=True)]
-    >>> executor.on_order("parent.1", "filled", 10_050_000_000, price=10.01, size=100, execution="T1")
+    [Place(name='parent-1', side='buy', price=None, size=Decimal('100'), immediate=True)]
+    >>> executor.on_order("parent-1", "filled", 10_050_000_000, price=10.01, size=100, execution="T1")
     >>> executor.left, executor.next_decision_ns
     (Decimal('500'), 20000000000)
     """
@@ -284,7 +284,7 @@ class Executor:
         after a restart."""
         return [
             Place(
-                order.root,
+                _shown(order.root),
                 SIDES[order.side],
                 None if order.price is None else self._units.price(order.price),
                 self._units.size_of(order.lots * ONE - order.cum_qty),
@@ -506,6 +506,16 @@ class Executor:
         if self._executor.arrived:
             self._detach("updates are missing", ns)
 
+    def stop(self, ns: int, reason: str = "called off") -> None:
+        """Trade no more: own orders are cancelled, what is left stays; TapeError for a time that goes back.
+
+        Raises
+        ------
+        TapeError
+            A time that goes back.
+        """
+        self._call(_STOP, self._check(ns), reason)
+
     # -- own orders ---------------------------------------------------------------------------------------------------
     def on_order(
         self,
@@ -552,15 +562,16 @@ class Executor:
         """
         ns = self._check(ns)
         check_known(what, EVENTS, received=f"{what!r} of {name}")
-        order = self._orders.get(name)
-        if order is None or order.root != name:
+        root = ".".join(name.rsplit("-", 1))
+        order = self._orders.get(root)
+        if order is None or order.root != root:
             raise OrderError(
                 f"an order of {self.parent.name}",
                 f"{name!r}",
                 "give events of orders that commands() returned, by their names",
             )
-        if not (what == "filled" and self._is_own_execution(execution, name)):
-            rested = self._book.rests(name) if passive is None else passive
+        if not (what == "filled" and self._is_own_execution(execution, root)):
+            rested = self._book.rests(root) if passive is None else passive
             event = OwnOrderEvent(what, ns, price, size, filled, execution, rested, text)
             try:
                 message = message_of(event, order, self._requests, self._units)
@@ -591,14 +602,11 @@ class Executor:
         ended = order is not None and order.done and order.cum_qty >= order.venue_qty
         is_late = ended and isinstance(message, o.Report)
         self._orders.apply(entry_in(message))
-        root = "" if order is None else order.root
         for replaced, fill in self._orders.moves:
             if replaced is None and fill is not None:
                 self._filled_qty += fill.qty
                 self._orders_of_execution.setdefault(fill.exec_id, []).append(fill.order)
-        self._requests.answer(root, message.cl_ord_id)
-        if isinstance(message, o.Report) and not message.leaves_qty:
-            self._requests.end(root, ns)
+        self._requests.answer(message.cl_ord_id)
         events: list[o.VenueEvent] = [message]
         if isinstance(message, o.Report):
             before = self._book.market_rows(self._book.take_trade(message))
@@ -626,11 +634,10 @@ class Executor:
         self._outbox = [command for command in self._outbox if command.name not in unsent]
         for name in unsent:
             event = OwnOrderEvent("rejected", ns, text="never sent")
-            order = self._orders.get(name)
+            order = self._orders.get(".".join(name.rsplit("-", 1)))
             report = order and message_of(event, order, self._requests, self._units)
             if isinstance(report, o.Report):
                 self._orders.apply(entry_in(report))
-                self._requests.end(name, ns)
                 self._book.settle_rest(report)
         for order in self._orders.live():
             if order.done or not all(request.lots for request in order.pending):
@@ -642,8 +649,8 @@ class Executor:
                 name, order.name, self.instrument.symbol, order.side, _ACCOUNT, ns
             )
             self._orders.apply(entry_out(cancel))
-            self._requests.add(order.root, name)
-            self._outbox.append(Cancel(order.root))
+            self._requests.add(order.root, name, 0, ns)
+            self._outbox.append(Cancel(_shown(order.root)))
 
     # -- decisions ----------------------------------------------------------------------------------------------------
     def commands(self, now_ns: int) -> list[ExecutorCommand]:
@@ -669,9 +676,12 @@ class Executor:
         self._outbox = []
 
     def _apply_time(self, now_ns: int) -> None:
-        for root, name in self._requests.take_overdue(now_ns):
+        for root, name, kept_lots in self._requests.overdue(now_ns):
             order = self._orders.get(root)
-            if order is not None:
+            self._requests.answer(name)
+            if kept_lots and order is not None and not order.done:
+                self._detach("an amendment was not answered", now_ns)  # what is open is not known
+            elif order is not None:
                 reject = o.CancelReject(name, order.name, _ACCOUNT, order.base, now_ns)
                 self._hear(reject, now_ns)
         if not self.ready or self.stopped:
@@ -729,7 +739,7 @@ class Executor:
                 self._book.number_sent_order(command.cl_ord_id, command.side, command.price, rests)
                 self._outbox.append(
                     Place(
-                        command.cl_ord_id,
+                        _shown(command.cl_ord_id),
                         SIDES[command.side],
                         None if command.price is None else self._units.price(command.price),
                         self._units.size(command.lots),
@@ -740,12 +750,12 @@ class Executor:
             order = self._orders.get(command.orig)
             root = command.orig if order is None else order.root
             kept_lots = command.lots if isinstance(command, o.ReplaceOrder) else 0
-            self._requests.add(root, command.cl_ord_id, kept_lots)
+            self._requests.add(root, command.cl_ord_id, kept_lots, ns)
             if isinstance(command, o.ReplaceOrder):
                 price = self._units.price(command.price)
-                self._outbox.append(Amend(root, self._units.size(command.lots), price))
+                self._outbox.append(Amend(_shown(root), self._units.size(command.lots), price))
             else:
-                self._outbox.append(Cancel(root))
+                self._outbox.append(Cancel(_shown(root)))
 
     # -- save and restore ---------------------------------------------------------------------------------------------
     def save(self) -> bytes:
@@ -880,7 +890,9 @@ class Executor:
         """The time as an int; refused are one that goes back, another instrument, totals beside depth by order."""
         if not (hasattr(ns, "__index__") and self._now <= ns < FOREVER_NS):
             raise TapeError(
-                f"a time of {self._now} ns at least", f"{ns}", "give events in order of one clock"
+                f"a time in whole ns, {self._now} at least",
+                f"{ns}",
+                "give events in order of one clock, such as time.time_ns()",
             )
         if symbol and symbol != self.instrument.symbol:
             raise TapeError(
@@ -908,3 +920,8 @@ class Executor:
             touch=self._touch,
             shows_own=shows_own,
         )
+
+
+def _shown(name: str) -> str:
+    """Name of an order for the caller: venues take letters, digits and dashes, and no dot."""
+    return "-".join(name.rsplit(".", 1))

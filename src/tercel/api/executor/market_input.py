@@ -8,7 +8,7 @@ from msgspec import Meta
 from tercel.api.executor.terms import Number
 from tercel.api.executor.units import Units, side_of
 from tercel.core import vocabulary as v
-from tercel.core.errors import TapeError, check_known
+from tercel.core.errors import OrderError, TapeError, check_known, refuse_if
 from tercel.core.link.level_book import LevelBook, OrderBook
 from tercel.core.vocabulary import BUY, FOREVER_NS, MOST_LOTS, NO_ASK, SELL
 
@@ -186,7 +186,15 @@ def order_changes(
     [(1, 'A1', 1, 999, 5)]
     """
     rows = []
-    for kind, id_, side, price, size in changes:
+    for change in changes:
+        refuse_if(
+            len(change) != 5,
+            "kind, order, side, price and size of a change",
+            f"{change!r}",
+            "give all five, None where it has none",
+            OrderError,
+        )
+        kind, id_, side, price, size = change
         check_known(kind, _KINDS, received=f"a change {kind!r}")
         placed = kind in ("add", "hidden")
         rows.append(

@@ -12,7 +12,7 @@ from tercel.core.fixed_point import ONE
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 
 ANSWER_NS: Final = 10 * NS_PER_SECOND
-"""How long behind an order's end answers to requests about it are waited for."""
+"""How long the answer to a cancel or an amendment is waited for."""
 _ENDS: Final = {
     "cancelled": (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
     "expired": (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
@@ -47,45 +47,36 @@ class OpenRequests:
     """Cancels and amendments that no answer has come to, by the first name of their order.
 
     >>> requests = OpenRequests()
-    >>> requests.add("P.1", "P.2", kept_lots=5)
+    >>> requests.add("P.1", "P.2", 5, ns=0)
     >>> requests.of("P.1", amends=True), requests.of("P.1"), requests.of("P.7")
     ([('P.2', 5)], [('P.2', 5)], [])
     """
 
     def __init__(self) -> None:
-        self._open: dict[str, list[tuple[str, int]]] = {}
-        self._ended: dict[str, int] = {}
+        self._open: list[tuple[str, str, int, int]] = []
+        """Order, name, lots that an amendment keeps, and when it was sent."""
 
-    def add(self, root: str, name: str, kept_lots: int = 0) -> None:
+    def add(self, root: str, name: str, kept_lots: int, ns: int) -> None:
         """A request was sent; `kept_lots`: the size that an amendment leaves, 0 of a cancel."""
-        self._open.setdefault(root, []).append((name, kept_lots))
+        self._open.append((root, name, kept_lots, ns))
 
     def of(self, root: str, amends: bool = False) -> list[tuple[str, int]]:
         """Names and sizes of an order's requests, the oldest first; of amendments alone if `amends`."""
-        return [request for request in self._open.get(root, ()) if request[1] or not amends]
+        requests = [(name, lots) for order, name, lots, _ in self._open if order == root]
+        return [request for request in requests if request[1] or not amends]
 
-    def answer(self, root: str, name: str) -> None:
+    def answer(self, name: str) -> None:
         """An answer to a request has come."""
-        self._open[root] = [request for request in self._open.get(root, ()) if request[0] != name]
-        if not self._open[root]:
-            self._ended.pop(root, None)
-
-    def end(self, root: str, ns: int) -> None:
-        """The order has ended: many a venue answers no request about it then."""
-        if self._open.get(root):
-            self._ended[root] = ns
+        self._open = [request for request in self._open if request[1] != name]
 
     @property
     def due_ns(self) -> int:
         """When an answer is overdue; FOREVER_NS if none is waited for."""
-        return min(self._ended.values(), default=FOREVER_NS - ANSWER_NS) + ANSWER_NS
+        return min((ns + ANSWER_NS for *_, ns in self._open), default=FOREVER_NS)
 
-    def take_overdue(self, now_ns: int) -> list[tuple[str, str]]:
-        """Order and name of each request about an order that ended `ANSWER_NS` ago; they are open no more."""
-        roots = [root for root, ns in self._ended.items() if now_ns >= ns + ANSWER_NS]
-        for root in roots:
-            del self._ended[root]
-        return [(root, name) for root in roots for name, _ in self._open.pop(root, ())]
+    def overdue(self, now_ns: int) -> list[tuple[str, str, int]]:
+        """Order, name and lots kept of each request that was sent `ANSWER_NS` ago: it, or its answer, was lost."""
+        return [request[:3] for request in self._open if now_ns >= request[3] + ANSWER_NS]
 
 
 def message_of(

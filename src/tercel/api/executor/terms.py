@@ -83,7 +83,7 @@ class Parent:
     decisions : int
         Decisions on an even grid of time.
     name : str
-        Its orders are called ``name.1``, ``name.2``, ...
+        Its orders are called ``name-1``, ``name-2``, ...
 
     >>> Parent("buy", "0.5", "10min").horizon
     '10min'
@@ -135,7 +135,7 @@ class Parent:
 class Place:
     """Place an order; `price` None: at the market, `immediate`: what does not trade at once is cancelled.
 
-    >>> Place("parent.1", "buy", Decimal("9.99"), Decimal("300"), immediate=False).side
+    >>> Place("parent-1", "buy", Decimal("9.99"), Decimal("300"), immediate=False).side
     'buy'
     """
 
@@ -150,8 +150,8 @@ class Place:
 class Cancel:
     """Cancel what is left of the order of a name.
 
-    >>> Cancel("parent.1").name
-    'parent.1'
+    >>> Cancel("parent-1").name
+    'parent-1'
     """
 
     name: str
@@ -161,7 +161,7 @@ class Cancel:
 class Amend:
     """Change an order's total size, filled lots included; fewer lots at the same price keep their priority.
 
-    >>> Amend("parent.1", Decimal("200"), Decimal("9.99")).size
+    >>> Amend("parent-1", Decimal("200"), Decimal("9.99")).size
     Decimal('200')
     """
 

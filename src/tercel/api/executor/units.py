@@ -6,6 +6,7 @@ from typing import Final
 from tercel.api.executor.terms import SIDES, Number, VenueInstrument, decimal_of
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE
+from tercel.core.link.price_scale import RefusedError
 from tercel.core.link.shown_book import scaled_listing
 from tercel.core.vocabulary import MOST_LOTS
 
@@ -39,7 +40,15 @@ class Units:
         """A price in ticks; OrderError off the tick. Each is converted once: the same come ten times an update."""
         ticks = self._ticks_of.get(price)
         if ticks is None:
-            ticks = self.scale.ticks(f"{decimal_of(price, 'a price'):f}")
+            exact = decimal_of(price, "a price")
+            try:
+                ticks = self.scale.ticks(f"{exact:f}")
+            except RefusedError:
+                raise OrderError(
+                    f"a price on the tick of {self.scale.tick}, within 2**30 ticks",
+                    f"{price}",
+                    "give the venue's tick to Instrument",
+                ) from None
             if len(self._ticks_of) >= PRICES:
                 self._ticks_of.clear()
             self._ticks_of[price] = ticks
