@@ -53,7 +53,7 @@ shows all levels has an orderbook file of ten levels, which is not read again.
 _MORE_COLUMNS: Final = """| `price` | float64 | the price in currency; none for STATUS |
 | `size` | float64 | the lots in shares, contracts or coins |
 
-The last two are not read again. The file's metadata hold the instrument as JSON, key `tercel.instrument`: a price is
+The last two are not read again. The file's metadata hold the instrument as JSON, key `tercel_instrument`: a price is
 (`price_ticks` + `price_origin`) x `tick`. Flags: 1 opening snapshot, 2 price off the tick, 4 last row of its message. Kinds:
 
 """

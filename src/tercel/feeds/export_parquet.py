@@ -16,7 +16,7 @@ from tercel.feeds.export_plan import decimals
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Instrument
 
-KEY: Final = "tercel.instrument"
+KEY: Final = "tercel_instrument"
 """The key of the instrument's JSON in the file's metadata."""
 
 
