@@ -14,7 +14,7 @@ import numpy as np
 from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
 from hftbacktest.data.validation import validate_event_order
 from numba import njit
-from quotes import hash_of, quotes_of
+from quotes import compare_quotes, quotes_of
 
 
 @njit
@@ -57,21 +57,10 @@ def main(lake, symbol, date, path):
     trades = replay(backtest, times, theirs)
     missing = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
     theirs[(theirs == missing[0]) | (theirs == missing[1])] = 0
-    same, is_crossed = (
-        (ours == theirs).all(axis=1),
-        (ours[:, 0] >= ours[:, 1]) & (ours > 0).all(axis=1),
-    )
     print(
         f"{symbol} {date}: {events.n} rows, {len(data)} records, queues: {has_queues}, trades seen {trades}"
     )
-    print(
-        f"quotes equal at {same.sum()} of {len(times)}, at {(same & ~is_crossed).sum()} of the {(~is_crossed).sum()} where "
-        f"the book is not crossed; ours {hash_of(ours)}, theirs {hash_of(theirs)}"
-    )
-    differs = np.flatnonzero(~same & ~is_crossed)
-    for row in differs[:1]:
-        print(f"first difference: moment {row}, ours {ours[row]}, theirs {theirs[row]}")
-    return int(len(differs) > 0)
+    return int(compare_quotes(ours, theirs) > 0)
 
 
 if __name__ == "__main__":

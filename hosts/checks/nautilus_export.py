@@ -15,7 +15,7 @@ from nautilus_trader.model.book import OrderBook
 from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.persistence.catalog import ParquetDataCatalog
-from quotes import hash_of, quotes_of
+from quotes import compare_quotes, quotes_of
 
 from tercel.market.tape import schema
 
@@ -46,22 +46,11 @@ def main(lake, symbol, date, path):
     traded = np.isin(events.kind, (schema.EXECUTE, schema.TRADE, schema.TRADE_HIDDEN, schema.CROSS))
     lots = int(events.qty_lots[traded].sum())
     seen = sum(Fraction(str(trade.size)) for trade in trades) / instrument.lot_units
-    same, is_crossed = (
-        (ours == theirs).all(axis=1),
-        (ours[:, 0] >= ours[:, 1]) & (ours > 0).all(axis=1),
-    )
     print(
         f"{symbol} {date}: {events.n} rows, {len(deltas)} deltas, {len(trades)} trades of {seen} lots, on the tape "
         f"{int((traded & (events.qty_lots > 0)).sum())} of {lots}; queues: {has_queues}"
     )
-    print(
-        f"quotes equal at {same.sum()} of {len(times)}, at {(same & ~is_crossed).sum()} of the {(~is_crossed).sum()} where "
-        f"the book is not crossed; ours {hash_of(ours)}, theirs {hash_of(theirs)}"
-    )
-    differs = np.flatnonzero(~same & ~is_crossed)
-    for row in differs[:1]:
-        print(f"first difference: moment {row}, ours {ours[row]}, theirs {theirs[row]}")
-    return int(len(differs) > 0 or seen != lots)
+    return int(compare_quotes(ours, theirs) > 0 or seen != lots)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Best bid and ask of a day of a lake at some moments, from Tercel's own book: what the checks of exports compare with."""
 
+# ruff: noqa: T201
+
 import hashlib
 
 import numpy as np
@@ -30,3 +32,17 @@ def quotes_of(lake, symbol, date, venue=None):
 def hash_of(quotes):
     """The first 12 characters of the SHA-256 of prices in ticks."""
     return hashlib.sha256(np.ascontiguousarray(quotes, "<i8").tobytes()).hexdigest()[:12]
+
+
+def compare_quotes(ours, theirs):
+    """Print at how many moments two engines' quotes are equal, crossed books apart; the number that differ, these apart."""
+    same = (ours == theirs).all(axis=1)
+    is_crossed = (ours[:, 0] >= ours[:, 1]) & (ours > 0).all(axis=1)
+    print(
+        f"quotes equal at {same.sum()} of {len(ours)}, at {(same & ~is_crossed).sum()} of the {(~is_crossed).sum()} where "
+        f"the book is not crossed; ours {hash_of(ours)}, theirs {hash_of(theirs)}"
+    )
+    differs = np.flatnonzero(~same & ~is_crossed)
+    for row in differs[:1]:
+        print(f"first difference: moment {row}, ours {ours[row]}, theirs {theirs[row]}")
+    return len(differs)

@@ -1,4 +1,4 @@
-"""Days of tape as LOBSTER's message and orderbook files; the importer of LOBSTER reads them again.
+"""Days of tape as LOBSTER's message and orderbook files, which the importer of LOBSTER reads again.
 
 The tape does not say where between two ticks a price lay that was on none (OFF_TICK). It is written 0.0001 dollars
 nearer to the touch, so that no bid meets an ask; that of a hidden trade half a tick nearer, as most are at the mid.

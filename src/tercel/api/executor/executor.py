@@ -280,8 +280,7 @@ class Executor:
 
     @property
     def open_orders(self) -> list[Place]:
-        """Orders that were asked for and have not ended, with what of them is unfilled: what a venue is asked about
-        after a restart."""
+        """Orders that were asked for and have not ended, with what is unfilled: a venue is asked about these after a restart."""
         return [
             Place(
                 _shown(order.root),
@@ -299,7 +298,8 @@ class Executor:
         """When :meth:`commands` is to be called next, ns: now, if something is to be sent; None where only events matter."""
         if self._outbox:
             return self._now
-        return None if self._due_ns >= FOREVER_NS else max(self._due_ns, self._now)
+        due_ns = self._due_ns
+        return None if due_ns >= FOREVER_NS else max(due_ns, self._now)
 
     @property
     def _due_ns(self) -> int:
@@ -562,7 +562,7 @@ class Executor:
         """
         ns = self._check(ns)
         check_known(what, EVENTS, received=f"{what!r} of {name}")
-        root = ".".join(name.rsplit("-", 1))
+        root = _unshown(name)
         order = self._orders.get(root)
         if order is None or order.root != root:
             raise OrderError(
@@ -634,7 +634,7 @@ class Executor:
         self._outbox = [command for command in self._outbox if command.name not in unsent]
         for name in unsent:
             event = OwnOrderEvent("rejected", ns, text="never sent")
-            order = self._orders.get(".".join(name.rsplit("-", 1)))
+            order = self._orders.get(_unshown(name))
             report = order and message_of(event, order, self._requests, self._units)
             if isinstance(report, o.Report):
                 self._orders.apply(entry_in(report))
@@ -925,3 +925,8 @@ class Executor:
 def _shown(name: str) -> str:
     """Name of an order for the caller: venues take letters, digits and dashes, and no dot."""
     return "-".join(name.rsplit(".", 1))
+
+
+def _unshown(name: str) -> str:
+    """Name of an order that the caller knows by another (`_shown`)."""
+    return ".".join(name.rsplit("-", 1))

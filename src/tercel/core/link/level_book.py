@@ -10,7 +10,7 @@ from typing import Final
 
 from tercel.core import orders as o, vocabulary as v
 from tercel.core.fixed_point import floor_units
-from tercel.core.link.shown_book import OwnOrder, PriceLevel, QueuedOrder, ShownBook, pack_rows
+from tercel.core.link.shown_book import PriceLevel, QueuedOrder, ShownBook, pack_rows
 
 Row = tuple[int, ...]
 _NONE: Final = PriceLevel()
@@ -25,14 +25,18 @@ class CallersBook(ShownBook):
     instrument, scale, ids
         As of :class:`ShownBook`.
     touch : callable
-        Best price of a side, ticks, beyond which an own order does not rest; None: by what is shown.
+        Best price of a side, ticks, None for an empty one: an own order that crosses it does not rest.
 
     >>> from tercel.core.link.price_scale import PriceScale
-    >>> CallersBook("XYZ", PriceScale(0.01), touch=lambda side: 1000).ready
-    False
+    >>> CallersBook("XYZ", PriceScale(0.01), touch=lambda side: 1000).best(1)
+    1000
     """
 
-    touch: Callable[[int], int | None] | None = None
+    touch: Callable[[int], int | None] = field(kw_only=True)
+
+    def best(self, side: int) -> int | None:
+        """Best price of a side by whoever follows the touch, ticks; None for an empty side."""
+        return self.touch(side)
 
     def take_trade(self, report: o.Report) -> list[Row]:
         """Take a report's trade out of the book: of the own order if it rested, else of what it took; the rows."""
@@ -42,10 +46,6 @@ class CallersBook(ShownBook):
         price = floor_units(report.last_px)
         lots = floor_units(report.last_qty)
         return self._take_from_others(report.ns, -order.side, price, lots, order.number, v.EXECUTE)
-
-    def _crosses(self, order: OwnOrder) -> bool:
-        far = self.best(-order.side) if self.touch is None else self.touch(-order.side)
-        return far is not None and (far - order.price) * order.side <= 0
 
 
 @dataclass
@@ -60,7 +60,7 @@ class LevelBook(CallersBook):
         Whether totals have own resting lots in them, and own takes are seen in the totals that follow.
 
     >>> from tercel.core.link.price_scale import PriceScale
-    >>> book = LevelBook("XYZ", PriceScale(0.01))
+    >>> book = LevelBook("XYZ", PriceScale(0.01), touch=lambda side: None)
     >>> [row[1:6] for row in book.set_total(5, 1, 1000, 7)], [row[1:6] for row in book.set_total(6, 1, 1000, 4)]
     ([(10, 0, 1, 1000, 7)], [(10, 0, 1, 1000, 4)])
     """
@@ -100,11 +100,6 @@ class LevelBook(CallersBook):
         rows = [*own.rows[:1].tolist(), *totals, *own.rows[1:].tolist()]
         return o.MarketRows(self.instrument, pack_rows(rows), True, self.as_of_ns)
 
-    def best(self, side: int) -> int | None:
-        """Best price of others on a side, ticks; None for an empty side."""
-        prices = [price * side for level_side, price in self._totals if level_side == side]
-        return max(prices) * side if prices else None
-
     def _take_from_others(
         self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int
     ) -> list[Row]:
@@ -120,7 +115,7 @@ class OrderBook(CallersBook):
     """Book of one instrument by order, under the venue's own ids; own orders stand beside these.
 
     >>> from tercel.core.link.price_scale import PriceScale
-    >>> book = OrderBook("XYZ", PriceScale(0.01))
+    >>> book = OrderBook("XYZ", PriceScale(0.01), touch=lambda side: None)
     >>> [row[1:6] for row in book.add("A17", 5, 1, 1000, 7)]
     [(1, 0, 1, 1000, 7)]
     >>> [row[1:6] for row in book.reduce("A17", 6, 4, 3)]
