@@ -267,7 +267,12 @@ def trade(
 
 @pytest.mark.parametrize("name", list(MARKETS))
 @pytest.mark.parametrize(
-    ("orders", "seed", "days"), [(400, 5, 8), pytest.param(10_000, 11, 100, marks=pytest.mark.long)]
+    ("orders", "seed", "days"),
+    [
+        (400, 5, 8),
+        pytest.param(2_500, 11, 25, marks=pytest.mark.long),
+        pytest.param(10_000, 11, 100, marks=pytest.mark.release),
+    ],
 )
 def test_no_order_of_a_desk_is_one_that_its_venue_refuses(
     name: str, orders: int, seed: int, days: int

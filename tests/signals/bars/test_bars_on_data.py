@@ -84,7 +84,7 @@ def ic_of_a_ridge(panel: Dataset, first_year: int = 2003) -> Skill:
     return skill(by_date, np.random.default_rng(0))
 
 
-@pytest.mark.long
+@pytest.mark.release
 def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
     assert panel.x.shape[1] == 22
     assert "survivors" in panel.note
