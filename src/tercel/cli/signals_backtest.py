@@ -12,7 +12,8 @@ from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.signals.models.signal_model import SignalModel
-    from tercel.signals.portfolio.backtest import BacktestReport, Charge
+    from tercel.signals.portfolio.backtest import BacktestReport
+    from tercel.signals.portfolio.cost_laws import Charge
 
 Model = Annotated[
     Path,
@@ -107,7 +108,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
         " and ".join(named_options) or "none of them",
         "say --cost-bps 5; 0 is a cost too",
     )
-    from tercel.signals.portfolio.backtest import Charge
+    from tercel.signals.portfolio.cost_laws import Charge
 
     if request.cost_law is not None:
         return Charge(law=request.cost_law, capital=request.capital)

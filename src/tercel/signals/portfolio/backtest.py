@@ -19,51 +19,13 @@ from tercel.signals.models.predict import HeldSpan, NameForecast, format_utc, pr
 from tercel.signals.models.signal_model import AGAIN, SignalModel
 from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
 from tercel.signals.portfolio import book as books, cost_laws
-from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Walk, YearFigures, walk_of
+from tercel.signals.portfolio.book import Backtest, BookRule, Walk, YearFigures, walk_of
+from tercel.signals.portfolio.cost_laws import Charge, CostLaw
 from tercel.signals.portfolio.daily_returns import deviation_and_value_traded
 from tercel.signals.portfolio.targets import names_in
 
 Row = TypeVar("Row")
 TARGETS: Final = "targets.csv"
-
-
-@dataclass(frozen=True)
-class Charge:
-    """Cost of trading: one-way bps, or the square-root law.
-
-    Parameters
-    ----------
-    bps : float, optional
-    law : float, optional
-        Y of the law; used where `bps` is not given.
-    capital : float
-        Of the book, for the law, in the currency of the prices.
-    whose : str
-        Where the bps come from.
-    """
-
-    bps: float | None = None
-    law: float = 1.0
-    capital: float = 1e7
-    whose: str = ""
-
-    def __str__(self) -> str:
-        """Text such as `5 bps one-way, WHOSE`, or `the square-root law, Y 1, on 10,000,000`.
-
-        >>> str(Charge(5.0))
-        '5 bps one-way'
-        """
-        if self.bps is None:
-            return f"the square-root law, Y {self.law:g}, on {self.capital:,.0f}"
-        return f"{self.bps:g} bps one-way" + (f", {self.whose}" if self.whose else "")
-
-    def cost(self, model: SignalModel, walk: Walk) -> Cost:
-        """The cost of trades through a walk; for the law by the prices of the model's panel."""
-        if self.bps is not None:
-            return cost_laws.flat_cost(self.bps)
-        return cost_laws.square_root_cost(
-            self.law, self.capital, *deviation_and_value_traded(model, walk)
-        )
 
 
 @dataclass(frozen=True)
@@ -261,6 +223,16 @@ def forecasts(
     return walk, rows, served.held, [served.note] * bool(served.note) + served.sentences()
 
 
+def cost_of(charge: Charge, model: SignalModel, walk: Walk) -> CostLaw:
+    """The cost of trades through a walk; for the law by the prices of the model's panel."""
+    if charge.bps is not None:
+        law = cost_laws.flat_cost(charge.bps)
+    else:
+        measures = deviation_and_value_traded(model, walk)
+        law = cost_laws.square_root_cost(charge.law, charge.capital, *measures)
+    return replace(law, least=charge.min_commission / charge.capital)
+
+
 def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> BacktestReport:
     """Backtest a model's forecasts out of sample, and say what the newest one is held as.
 
@@ -271,7 +243,7 @@ def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int
     """
     walk, rows, held, warnings = forecasts(model)
     ic = ic_of(model)
-    result = books.backtest(walk, book, charge.cost(model, walk))
+    result = books.backtest(walk, book, cost_of(charge, model, walk), charge.borrow_bps)
     if book.long_only:
         # over the dates of the book alone, which are what it is compared over
         all_names = float(np.prod(1.0 + np.nanmean(result.walk.outcome[result.held_dates], axis=1)))

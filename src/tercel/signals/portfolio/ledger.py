@@ -1,0 +1,688 @@
+"""A daily ledger of a book in money: weights by date and daily prices become returns, trades, holdings, P&L, exposures.
+
+**Days** are those on which any name has a price. Weights of a date are the whole book: a name that the date does not
+list is sold. They are traded at the close of their date, or of the next day with prices, and `lag` days later; of two
+dates that are traded on one day the later one counts.
+
+**Prices** are adjusted closes. A dividend is reinvested in the name at the close of its ex-day without cost, also of a
+short; a split changes nothing. Without a price a name stands still at its last one, and an order in it waits for its
+next price, or for the next weights. A name without a price for more than `settle_after` days running has left: it is
+settled at its last close, without cost, and bought again by weights alone.
+
+**Money** is equity, in which profits stay. Orders are sized by the equity at the close before costs, so that the costs
+of a day lower its equity. Cash earns and costs nothing; borrowing stock costs by calendar days.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from tercel.core.arrays import Bools, Floats
+from tercel.core.errors import DataError, file_error, refuse_if, suggest_name
+from tercel.core.estimate import Estimate
+from tercel.core.files import atomic_path
+from tercel.core.report.formatting import format_interval, format_percent
+from tercel.core.stats import intervals, moments_of_mean
+from tercel.signals.portfolio import book as books
+from tercel.signals.portfolio.cost_laws import LEAST_ORDER, Charge
+from tercel.signals.price_moves import is_unadjusted, split_of
+from tercel.signals.sources.prices import list_names
+from tercel.signals.sources.sectors import Sectors
+
+BLOCK_DAYS: Final = 21
+"""Days of a block that intervals are drawn over."""
+SETTLE_AFTER: Final = 20
+"""Days without a price after which a name has left."""
+LATE_DAYS: Final = 10
+"""Calendar days by which weights may wait for prices."""
+TABLES: Final = ("returns", "weekly", "trades", "holdings", "pnl", "exposures", "weights")
+"""Tables of a ledger, and the CSV files that they are written to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """A book day by day, in money and as fractions of equity.
+
+    Parameters
+    ----------
+    returns : DataFrame
+        `date`; `gross`, `cost`, `borrow`, `net` (fractions of the equity of the day before; net is gross less the others),
+        `turnover` (value traded, both legs, over the equity before costs), `equity` (money, at the close), `drawdown`
+        (fraction lost from the highest equity); `benchmark` (its return, null where it has none), where one is given.
+    weekly : DataFrame
+        As `returns` for weeks from Monday, by their last day.
+    trades : DataFrame
+        `date`, `name`, `weight_before`, `weight_after` (fractions of the equity before costs), `value` (money, below 0 of
+        a sale), `price` (adjusted close), `cost` (money), `kind` ("order", or "settled" of a name that left).
+    holdings : DataFrame
+        `date`, `name`, `weight`, `value`, at each close after trades.
+    pnl : DataFrame
+        `name`; `gross`, `cost`, `borrow`, `net` (money), `days` (closes at which it was held), `trades`; the best first.
+    exposures : DataFrame
+        `date`; `long`, `short`, `net`, `gross` (fractions of equity); `sector:NAME` (net), `factor:NAME` (sum of weight
+        times the factor's value, standardised over the names of its date).
+    weights : DataFrame
+        `date` (as given), `traded` (day), `name`, `weight`, of every date; those of 0 only of a date that holds nothing.
+    capital : float
+        Money at the beginning.
+    periods : float
+        Days a year that figures are annualised by: 252, or 365 of prices that have weekends.
+    sharpe : Estimate
+        Mean over standard deviation (of n - 1) of all days' net returns, a year.
+    alpha, beta : Estimate, optional
+        Of the net returns on the benchmark's, by least squares, alpha a year (`periods` times a day's).
+    notes : tuple of str
+        What was noticed: dates that were moved, orders that waited, names that left.
+    """
+
+    returns: pl.DataFrame
+    weekly: pl.DataFrame
+    trades: pl.DataFrame
+    holdings: pl.DataFrame
+    pnl: pl.DataFrame
+    exposures: pl.DataFrame
+    weights: pl.DataFrame
+    capital: float
+    periods: float
+    sharpe: Estimate
+    alpha: Estimate | None
+    beta: Estimate | None
+    notes: tuple[str, ...]
+
+    @cached_property
+    def net_a_year(self) -> float:
+        """Net return of a year, compounded."""
+        growth = float(self.returns.item(-1, "equity")) / self.capital
+        return float(growth ** (self.periods / self.returns.height) - 1.0)
+
+    @property
+    def volatility(self) -> float:
+        """Standard deviation (of n - 1) of daily net returns, a year."""
+        deviation = self.returns.select(pl.col("net").std()).item() or 0.0
+        return math.sqrt(self.periods) * float(deviation)
+
+    @property
+    def drawdown(self) -> float:
+        """Largest fraction lost from the highest equity so far."""
+        return float(self.returns.select(pl.col("drawdown").max()).item())
+
+    @property
+    def turnover(self) -> float:
+        """Value traded in a year, both legs, over the equity."""
+        return self.periods * float(self.returns.select(pl.col("turnover").mean()).item())
+
+    @property
+    def invested(self) -> int:
+        """Days at whose close something was held."""
+        return self.holdings.select(pl.col("date").n_unique()).item()  # type: ignore[no-any-return]
+
+    def table(self) -> pl.DataFrame:
+        """Figures with their 95 % intervals: `figure`, `value`, `low`, `high`; null where there is none."""
+        plain = {
+            "days": float(self.returns.height),
+            "invested days": float(self.invested),
+            "net a year": self.net_a_year,
+            "volatility a year": self.volatility,
+            "drawdown": self.drawdown,
+            "turnover a year": self.turnover,
+        }
+        estimates = {"sharpe": self.sharpe, "alpha a year": self.alpha, "beta": self.beta}
+        rows = [(name, value, None, None) for name, value in plain.items()] + [
+            (name, found.mean, found.ci_low, found.ci_high)
+            for name, found in estimates.items()
+            if found is not None
+        ]
+        kinds = {"figure": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+        return pl.DataFrame(rows, kinds, orient="row").fill_nan(None)
+
+    def sentences(self) -> list[str]:
+        """Summary of the days, and of the benchmark where one is given."""
+        ends = self.returns.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
+        lines = [
+            f"Invested on {self.invested} of {self.returns.height} days, {ends[0]} to {ends[1]}: "
+            f"{format_percent(self.net_a_year, 1)} a year after costs, compounded, at a Sharpe ratio of daily returns of "
+            f"{format_interval(self.sharpe)}; {format_percent(self.drawdown, 1)} below the peak at worst."
+        ]
+        if self.alpha is not None:
+            lines.append(
+                f"Against the benchmark alpha is {format_interval(self.alpha.times(100), digits=1)} % a year, beta "
+                f"{format_interval(self.beta)}."
+            )
+        return lines
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the tables as CSV files (`returns.csv`, ..., :data:`TABLES`) to a folder, and return it: all or none.
+
+        Raises
+        ------
+        ConfigError
+            A folder that cannot be written to, or a full disk; files of an earlier ledger are as they were.
+        """
+        target = Path(folder)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as parts:
+                for name in TABLES:
+                    part = parts.enter_context(atomic_path(target / f"{name}.csv"))
+                    frame: pl.DataFrame = getattr(self, name)
+                    part.write_bytes(frame.write_csv().encode())
+        except OSError as error:
+            raise file_error(error) from error
+        return target
+
+
+@dataclass(frozen=True, eq=False)
+class _Days:
+    """Closes and orders on T days of N names: `close` (T, N) NaN without one, `leaves` the last closes of names that left,
+    `suspect` moves that look like splits, `nights` calendar days since the day before, `scale` of the square-root law by
+    name (T, N), or (1, 1).
+    """
+
+    days: list[date]
+    names: list[str]
+    close: Floats
+    leaves: Bools
+    suspect: Bools
+    nights: Floats
+    scale: Floats
+
+
+def trade_weights(
+    weights: pl.DataFrame,
+    prices: pl.DataFrame,
+    charge: Charge,
+    *,
+    lag: int = 0,
+    settle_after: int = SETTLE_AFTER,
+    adjusted: bool = False,
+    sectors: Sectors | None = None,
+    benchmark: pl.DataFrame | None = None,
+    factors: Mapping[str, pl.DataFrame] | None = None,
+    seed: int = 1,
+) -> Ledger:
+    """Trade weights by date at daily closes, from the first day of weights to the last day of prices.
+
+    Parameters
+    ----------
+    weights : DataFrame
+        `date`, `name`, `weight` (a fraction of equity), as :func:`tercel.signals.portfolio.dated_values.read_weights`.
+    prices : DataFrame
+        `instrument`, `date`, `close`, `adjusted`; `volume` for the square-root law, whose deviation (20 days) and value
+        traded (60 days) are those of the day before; as :func:`tercel.signals.sources.prices.read_prices`.
+    charge : Charge
+        Costs, and the capital to begin with.
+    lag : int
+        Days from weights to their trade.
+    settle_after : int
+        Days without a price after which a name has left.
+    adjusted : bool
+        Whether closes are adjusted though the file calls none so: large moves are true.
+    sectors : Sectors, optional
+        As of each day.
+    benchmark : DataFrame, optional
+        `date`, `level`.
+    factors : mapping of str to DataFrame, optional
+        Own factors: `date`, `name`, `value`; a day takes those of the last date, 0 for names without one.
+    seed : int
+        Of the intervals.
+
+    Raises
+    ------
+    DataError
+        A name without prices, weights long before or all after the prices, a move of a held name that looks like a
+        split, a book that loses all, with the day.
+    """
+    refuse_if(lag < 0, "a lag of 0 days or more", f"{lag}", "give `lag=1`")
+    refuse_if(settle_after < 0, "0 days or more", f"{settle_after}", "give `settle_after=20`")
+    weights = weights.filter((pl.col("weight") != 0) | _is_flat())
+    market = _days_of(weights, prices, charge, settle_after, adjusted)
+    dated, notes = _place(weights, market.days, lag)
+    accounts = _Accounts(market, charge)
+    first = int(dated.select(pl.col("at").min()).item())
+    accounts.run(first, _targets(dated, market.names))
+    returns = accounts.returns(first)
+    notes += accounts.notes()
+    rng = np.random.default_rng([seed, 82])
+    alpha: Estimate | None = None
+    beta: Estimate | None = None
+    if benchmark is not None:
+        aligned, said = _align(benchmark, returns.get_column("date"))
+        returns = returns.with_columns(aligned)
+        notes += said
+        alpha, beta = _alpha_and_beta(returns, _periods(market.days), rng)
+    holdings = accounts.holdings()
+    weekly = _weekly(returns, charge.capital)
+    exposures = _exposures(returns, holdings, sectors, factors or {})
+    if sectors is not None:
+        notes += sectors.notes(holdings.get_column("name"), holdings.get_column("date"))
+    net = returns.get_column("net").to_numpy()
+    return Ledger(
+        returns,
+        weekly,
+        accounts.trades(),
+        holdings,
+        accounts.pnl(),
+        exposures,
+        dated.select("date", "traded", "name", "weight"),
+        charge.capital,
+        _periods(market.days),
+        books.sharpe(net, _periods(market.days), rng, BLOCK_DAYS),
+        alpha,
+        beta,
+        tuple(notes),
+    )
+
+
+def _is_flat() -> pl.Expr:
+    """Whether all weights of a row's date are 0."""
+    return pl.col("weight").abs().sum().over("date") == 0
+
+
+def _periods(days: Sequence[date]) -> float:
+    """Days a year: 365 of prices with more than 300, else 252."""
+    span = max((days[-1] - days[0]).days, 1)
+    return 365.0 if len(days) * 365.25 > 300 * span and len(days) > 7 else 252.0
+
+
+def _days_of(
+    weights: pl.DataFrame, prices: pl.DataFrame, charge: Charge, settle_after: int, adjusted: bool
+) -> _Days:
+    """Closes of the names with weights on all days of the prices; raises DataError for a name without prices."""
+    names = weights.get_column("name").unique().sort().to_list()
+    known = set(prices.get_column("instrument").unique())
+    for name in (name for name in names if name not in known):
+        raise DataError(
+            f"weights of names that have prices, such as {list_names(sorted(known))}",
+            f"one of {name!r}",
+            suggest_name(name, known, "take it out, or give its prices"),
+        )
+    days: list[date] = prices.get_column("date").unique().sort().to_list()
+    of_name = "instrument"
+    frame = prices.filter(pl.col(of_name).is_in(names)).sort(of_name, "date")
+    growth = (pl.col("close") / pl.col("close").shift(1)).over(of_name)
+    frame = frame.with_columns(
+        suspect=(is_unadjusted(growth - 1) & ~(pl.col("adjusted") | adjusted)).fill_null(False)
+    )
+    row = pl.Series(days).search_sorted(frame.get_column("date")).to_numpy()
+    column = pl.Series(names).search_sorted(frame.get_column(of_name)).to_numpy()
+
+    def spread(values: pl.Series, empty: float) -> Floats:
+        """Values of the rows as days by names."""
+        wide = np.full((len(days), len(names)), empty)
+        wide[row, column] = values.to_numpy()
+        return wide
+
+    close = spread(frame.get_column("close"), np.nan)
+    scale = np.array([[0.0 if charge.bps is None else 1e-4 * charge.bps]])
+    if charge.bps is None:
+        sd = growth.log().rolling_std(20, min_samples=10)
+        value = (pl.col("close") * pl.col("volume")).rolling_median(60, min_samples=20)
+        law = (charge.law * sd / pl.when(value > 0).then(value).sqrt()).shift(1).over(of_name)
+        measured = spread(frame.select(law.fill_null(float("nan"))).to_series(), np.nan)
+        with np.errstate(all="ignore"):
+            usual = np.where(np.isfinite(measured).any(axis=1), 0.0, np.nan)
+            usual[np.isfinite(usual)] = np.nanmedian(measured[np.isfinite(usual)], axis=1)
+        scale = np.where(np.isfinite(measured), measured, usual[:, None])
+    row_of = np.arange(len(days))[:, None]
+    priced = np.where(np.isfinite(close), row_of, len(days))
+    following = np.minimum.accumulate(priced[::-1], axis=0)[::-1]
+    silent = np.vstack([following[1:], np.full((1, len(names)), len(days))]) - row_of - 1
+    ordinals = np.array([day.toordinal() for day in days])
+    return _Days(
+        days,
+        names,
+        close,
+        np.isfinite(close) & (silent > settle_after),
+        spread(frame.get_column("suspect"), 0.0) > 0,
+        np.diff(ordinals, prepend=ordinals[0]).astype(np.float64),
+        scale,
+    )
+
+
+def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.DataFrame, list[str]]:
+    """Weights with the day `traded` and its index `at`, and notes on dates that were moved or left out."""
+    calendar = pl.DataFrame({"traded": days}).with_row_index("at")
+    given = weights.select(pl.col("date").unique().sort())
+    given = given.join_asof(
+        calendar, left_on="date", right_on="traded", strategy="forward", coalesce=False
+    )
+    late = given.filter((pl.col("traded") - pl.col("date")).dt.total_days() > LATE_DAYS)
+    for day, traded in late.select("date", "traded").head(1).rows():
+        raise DataError(
+            f"prices within {LATE_DAYS} days of each date of weights",
+            f"weights of {day}, and the next price on {traded}",
+            "give prices from then on, or leave these weights out",
+        )
+    moved = given.filter(pl.col("traded") != pl.col("date"))
+    placed = given.drop("traded").with_columns(pl.col("at") + lag)
+    placed = placed.join(calendar, on="at", how="inner")
+    refuse_if(
+        placed.is_empty(),
+        f"weights before the last day of prices, {days[-1]}",
+        f"weights from {given.item(0, 'date')} to {given.item(-1, 'date')}"
+        + f", traded {lag} days later" * bool(lag),
+        "give later prices",
+        DataError,
+    )
+    counted = placed.filter(pl.col("date") == pl.col("date").max().over("at"))
+    notes = [
+        f"{moved.height} dates of weights have no prices (first: {moved.get_column('date').min()}): traded on the next day that has"
+    ] * bool(moved.height)
+    notes += [
+        f"{given.height - placed.height} dates of weights are left out: they are traded after the last price, "
+        f"{days[-1]} (targets of then)"
+    ] * (placed.height < given.height)
+    notes += [
+        f"{placed.height - counted.height} dates of weights are left out: later ones are traded on the same day"
+    ] * (counted.height < placed.height)
+    return weights.join(counted, on="date", how="inner").sort("date", "name"), notes
+
+
+class _Accounts:
+    """Positions and money of a book from day to day, and what became of them.
+
+    `by_day` (T, 5) has gross P&L, costs and borrow in money, turnover, and the equity at the close; `by_name` (5, N) the
+    first three, days held and orders; `ordered`, `settled` and `held` rows of numbers, indices of day and name first.
+    """
+
+    def __init__(self, market: _Days, charge: Charge) -> None:
+        self.market = market
+        self.charge = charge
+        self.by_day = np.zeros((len(market.days), 5))
+        self.by_name = np.zeros((5, len(market.names)))
+        self.ordered: list[Floats] = []
+        self.settled: list[Floats] = []
+        self.held: list[Floats] = []
+        self.late: list[str] = []
+
+    def run(self, first: int, targets: Mapping[int, Floats]) -> None:
+        """Trade the targets (N,) of their days, from the first day on."""
+        market = self.market
+        row = np.where(np.isfinite(market.close), np.arange(len(market.days))[:, None], 0)
+        last_priced = np.maximum.accumulate(row, axis=0)
+        prices = np.nan_to_num(np.take_along_axis(market.close, last_priced, axis=0))
+        units = np.zeros(len(market.names))
+        wanted = units
+        equity = self.charge.capital
+        for t in range(first, len(market.days)):
+            self._refuse_split(t, (units != 0) & market.suspect[t])
+            before = units * prices[max(t - 1, 0)]
+            value = units * prices[t]
+            years = market.nights[t] / 365 if t > first else 0.0
+            borrow = 1e-4 * self.charge.borrow_bps * years * np.maximum(-before, 0.0)
+            opening = equity + float((value - before - borrow).sum())
+            self._refuse_ruin(t, opening)
+            wanted = targets.get(t, wanted)
+            differs = np.abs(np.nan_to_num(wanted) * opening - value) > LEAST_ORDER * opening
+            can_trade = np.isfinite(market.close[t]) & (prices[t] > 0) & np.isfinite(wanted)
+            if t in targets:
+                late = np.flatnonzero(differs & ~can_trade)
+                self.late += [f"{market.names[n]} on {market.days[t]}" for n in late]
+            is_ordered = can_trade & differs
+            order = np.where(is_ordered, wanted * opening - value, 0.0)
+            cost = self._cost(t, order)
+            equity = opening - float(cost.sum())
+            self._refuse_ruin(t, equity)
+            _append(self.ordered, t, is_ordered, value / opening, order, prices[t], cost, opening)
+            units = np.divide(value + order, prices[t], out=units.copy(), where=is_ordered)
+            wanted = np.where(can_trade, np.nan, wanted)
+            leaves = market.leaves[t] & (units != 0)
+            left = units * prices[t]
+            _append(self.settled, t, leaves, left / opening, -left, prices[t], 0.0 * left, opening)
+            units[leaves] = 0.0
+            _append(self.held, t, units != 0, units * prices[t] / equity, units * prices[t])
+            gross = value - before
+            traded = np.abs(order).sum() / opening
+            self.by_day[t] = gross.sum(), cost.sum(), borrow.sum(), traded, equity
+            self.by_name += np.stack([gross, cost, borrow, units != 0, is_ordered])
+
+    def _cost(self, t: int, order: Floats) -> Floats:
+        """Cost of each order in money (N,), at least the commission."""
+        scale = self.market.scale[min(t, len(self.market.scale) - 1)]
+        cost = scale * np.abs(order) ** (1.0 if self.charge.bps is not None else 1.5)
+        refuse_if(
+            not np.isfinite(cost[order != 0]).all(),
+            "volumes, and at least 20 days of prices, before the first trade",
+            f"none of any name on {self.market.days[t]}",
+            "give a cost in bps instead",
+            DataError,
+        )
+        return np.where(order != 0, np.maximum(cost, self.charge.min_commission), 0.0)
+
+    def _refuse_split(self, t: int, suspect: Bools) -> None:
+        """Raise DataError for a held name's move that looks like a split."""
+        for n in np.flatnonzero(suspect)[:1]:
+            prior = self.market.close[:t, n]
+            move = self.market.close[t, n] / prior[np.isfinite(prior)][-1] - 1
+            split = f", as in a split of {split_of(move)}" if split_of(move) else ""
+            raise DataError(
+                "closes adjusted for splits, or none that moves by 60 % in a day",
+                f"{self.market.names[n]}, which is held, moves by {move:+.0%} on {self.market.days[t]}{split}",
+                "add an adjusted close; or say `adjusted=True` where this one is, or the move is true",
+            )
+
+    def _refuse_ruin(self, t: int, equity: float) -> None:
+        """Raise DataError for a book without equity."""
+        refuse_if(
+            not equity > 0,
+            "a book that outlives its losses",
+            f"an equity of {equity:,.2f} on {self.market.days[t]}",
+            "lower the weights, or look at that day's prices and costs",
+            DataError,
+        )
+
+    def returns(self, first: int) -> pl.DataFrame:
+        """Returns by day, from the first on."""
+        columns = ("gross", "cost", "borrow", "turnover", "equity")
+        frame = pl.DataFrame(self.by_day[first:], columns, orient="row")
+        before = pl.col("equity").shift(1, fill_value=self.charge.capital)
+        return _with_net(
+            frame.select(
+                pl.Series("date", self.market.days[first:]),
+                *(pl.col(name) / before for name in columns[:3]),
+                *columns[3:],
+            ),
+            self.charge.capital,
+        )
+
+    def trades(self) -> pl.DataFrame:
+        """Orders and settlements."""
+        columns = ("weight_before", "value", "price", "cost", "equity")
+        kinds = {"order": self.ordered, "settled": self.settled}
+        frames = [
+            self._table(rows, columns).with_columns(kind=pl.lit(kind))
+            for kind, rows in kinds.items()
+        ]
+        after = pl.col("weight_before") + pl.col("value") / pl.col("equity")
+        return (
+            pl.concat(frames)
+            .select(
+                "date", "name", "weight_before", after.alias("weight_after"), *columns[1:4], "kind"
+            )
+            .sort("date", "name", "kind")
+        )
+
+    def holdings(self) -> pl.DataFrame:
+        """What is held at each close."""
+        return self._table(self.held, ("weight", "value"))
+
+    def pnl(self) -> pl.DataFrame:
+        """Money by name, the best first; names that were never traded are left out."""
+        columns = ("gross", "cost", "borrow", "days", "trades")
+        frame = pl.DataFrame(self.by_name.T, columns, orient="row").with_columns(
+            pl.Series("name", self.market.names), pl.col("days", "trades").cast(pl.Int64)
+        )
+        net = pl.col("gross") - pl.col("cost") - pl.col("borrow")
+        ordered = frame.with_columns(net=net).filter(pl.col("trades") > 0)
+        return ordered.sort("net", "name", descending=[True, False]).select(
+            "name", *columns[:3], "net", *columns[3:]
+        )
+
+    def notes(self) -> list[str]:
+        """Sentences on orders that waited and names that left."""
+        settled = [f"{name} on {day}" for day, name in self._table(self.settled, ()).rows()]
+        return [f"{len(self.late)} orders waited for a price: {list_names(self.late, 3)}"] * bool(
+            self.late
+        ) + [
+            f"{len(settled)} positions in names that left are settled at their last close: {list_names(settled, 3)}"
+        ] * bool(settled)
+
+    def _table(self, rows: Sequence[Floats], columns: Sequence[str]) -> pl.DataFrame:
+        """Rows of indices of day and name and of numbers, as a frame of `date`, `name` and the columns."""
+        table = np.concatenate(rows) if rows else np.zeros((0, 2 + len(columns)))
+        index = table[:, :2].astype(np.int64)
+        keys = {
+            "date": pl.Series(self.market.days, dtype=pl.Date).gather(index[:, 0]),
+            "name": pl.Series(self.market.names, dtype=pl.String).gather(index[:, 1]),
+        }
+        return pl.DataFrame({**keys, **{c: table[:, 2 + k] for k, c in enumerate(columns)}})
+
+
+def _append(rows: list[Floats], t: int, where: Bools, *columns: Floats | float) -> None:
+    """Append rows of day, name and columns for the names where a mask is true."""
+    if where.any():
+        index = np.flatnonzero(where)
+        wide = np.broadcast_arrays(np.float64(t), np.arange(len(where)), *columns)
+        rows.append(np.stack(wide, axis=1)[index])
+
+
+def _targets(dated: pl.DataFrame, names: Sequence[str]) -> dict[int, Floats]:
+    """Weights of the names (N,) by the index of the day on which they are traded; 0 of a name that is not listed."""
+    rows = dated.with_columns(n=pl.Series(names).search_sorted(dated.get_column("name")))
+    targets: dict[int, Floats] = {}
+    for t, n, weight in rows.select("at", "n", "weight").rows():
+        targets.setdefault(t, np.zeros(len(names)))[n] = weight
+    return targets
+
+
+def _with_net(frame: pl.DataFrame, capital: float) -> pl.DataFrame:
+    """Returns with net return and drawdown."""
+    peak = pl.max_horizontal(pl.col("equity").cum_max(), pl.lit(capital))
+    frame = frame.with_columns(
+        net=pl.col("gross") - pl.col("cost") - pl.col("borrow"),
+        drawdown=1.0 - pl.col("equity") / peak,
+    )
+    first = ("date", "gross", "cost", "borrow", "net", "turnover", "equity", "drawdown")
+    return frame.select(*first, pl.exclude(first))
+
+
+def _weekly(returns: pl.DataFrame, capital: float) -> pl.DataFrame:
+    """Returns by week from Monday, dated by its last day: parts of a week add up to its net return."""
+    before = pl.col("equity").shift(1, fill_value=capital)
+    parts = ("gross", "cost", "borrow")
+    compounded = [
+        ((1.0 + pl.col(name)).product() - 1.0).alias(name)
+        for name in returns.columns
+        if name == "benchmark"
+    ]
+    weeks = (
+        returns.with_columns(before=before)
+        .group_by(pl.col("date").dt.truncate("1w").alias("week"), maintain_order=True)
+        .agg(
+            pl.col("date").last(),
+            *((pl.col(name) * pl.col("before")).sum() / pl.col("before").first() for name in parts),
+            pl.col("turnover").sum(),
+            pl.col("equity").last(),
+            *compounded,
+        )
+    )
+    return _with_net(weeks.drop("week"), capital)
+
+
+def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[str]]:
+    """Returns of a benchmark from day to day of a ledger, 0 on its first, null outside the benchmark's days; notes."""
+    levels = benchmark.sort("date").with_columns(at=pl.col("date"))
+    asked = days.to_frame().join_asof(levels, on="date")
+    within = pl.col("date").is_between(levels.item(0, "date"), levels.item(-1, "date"))
+    level = pl.when(within).then("level")
+    move = (level / level.shift(1) - 1.0).fill_null(pl.when(level.is_first_distinct()).then(0.0))
+    inside = asked.filter(within)
+    refuse_if(
+        inside.height < 3,
+        f"a benchmark of days from {days[0]} to {days[-1]}",
+        f"{levels.item(0, 'date')} to {levels.item(-1, 'date')}",
+        "give its closes or returns on these days",
+        DataError,
+    )
+    lacking = inside.filter(pl.col("at") != pl.col("date")).height
+    extra = levels.filter(
+        pl.col("date").is_between(days[0], days[-1]), ~pl.col("date").is_in(days.implode())
+    ).height
+    outside = asked.height - inside.height
+    texts = {
+        "days have no benchmark: its move falls on the next": lacking,
+        "days of the benchmark have no prices: they are part of the next day's return": extra,
+        "days are outside the benchmark, and outside alpha and beta": outside,
+    }
+    notes = [f"{count} {text}" for text, count in texts.items() if count]
+    return asked.select(move.alias("benchmark")).to_series(), notes
+
+
+def _alpha_and_beta(
+    returns: pl.DataFrame, periods: float, rng: np.random.Generator
+) -> tuple[Estimate, Estimate]:
+    """Alpha a year and beta of net returns on the benchmark's, with intervals drawn over blocks of days."""
+
+    def line(means: Floats) -> Floats:
+        """Alpha and beta (B, 2) from means of b, r, b r, b b (B, 4)."""
+        variance = means[:, 3] - means[:, 0] ** 2
+        beta = (means[:, 2] - means[:, 0] * means[:, 1]) / np.where(variance > 0, variance, np.nan)
+        return np.stack([periods * (means[:, 1] - beta * means[:, 0]), beta], axis=1)
+
+    pairs = returns.drop_nulls("benchmark").select("benchmark", "net").to_numpy()
+    b = pairs[:, 0]
+    r = pairs[:, 1]
+    moments = moments_of_mean(
+        np.stack([b, r, b * r, b * b], axis=1), np.arange(len(b)) // BLOCK_DAYS
+    )
+    alpha, beta = intervals(replace(moments, statistic=line), rng)
+    return alpha, beta
+
+
+def _exposures(
+    returns: pl.DataFrame,
+    holdings: pl.DataFrame,
+    sectors: Sectors | None,
+    factors: Mapping[str, pl.DataFrame],
+) -> pl.DataFrame:
+    """Exposures by day: long, short, net, gross, by sector and to factors."""
+    weight = pl.col("weight")
+    frames = [
+        holdings.group_by("date").agg(
+            long=weight.clip(lower_bound=0).sum(),
+            short=weight.clip(upper_bound=0).sum(),
+            net=weight.sum(),
+            gross=weight.abs().sum(),
+        )
+    ]
+    if sectors is not None:
+        sector = sectors.of(holdings.get_column("name"), holdings.get_column("date"))
+        by_sector = holdings.with_columns(sector=pl.lit("sector:") + sector)
+        frames.append(
+            by_sector.pivot(
+                "sector", index="date", values="weight", aggregate_function="sum", sort_columns=True
+            )
+        )
+    for name, values in factors.items():
+        value = pl.col("value")
+        standard = ((value - value.mean()) / value.std()).over("date")
+        scores = values.select("name", "date", z=standard.fill_nan(0.0).fill_null(0.0))
+        dates = scores.select(pl.col("date").unique().sort()).with_columns(factor_date="date")
+        dated = holdings.sort("date").join_asof(dates, on="date")
+        dated = dated.join(
+            scores, left_on=["factor_date", "name"], right_on=["date", "name"], how="left"
+        )
+        loading = (weight * pl.col("z").fill_null(0.0)).sum().alias(f"factor:{name}")
+        frames.append(dated.group_by("date").agg(loading))
+    table = returns.select("date")
+    for frame in frames:
+        table = table.join(frame, on="date", how="left")
+    return table.fill_null(0.0).sort("date")
