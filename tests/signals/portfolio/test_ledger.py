@@ -1,8 +1,7 @@
 """The ledger of a book: against a plain backtest in shares and cash, its tables against one another, refusals."""
 
 import random
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date
 
 import polars as pl
 import pytest
@@ -12,26 +11,21 @@ from tests.signals.portfolio.ledger_oracle import (
     Terms,
     draw_market,
     plain_backtest,
-    trading_day,
 )
 
-from tercel.core.errors import ConfigError, DataError
 from tercel.signals.portfolio.cost_laws import Charge
-from tercel.signals.portfolio.dated_values import read_benchmark, read_dated_values, read_weights
-from tercel.signals.portfolio.ledger import TABLES, Ledger, trade_weights
-from tercel.signals.sources.prices import read_prices
-from tercel.signals.sources.sectors import read_sectors
+from tercel.signals.portfolio.ledger import Ledger, trade_weights
 
 PANELS = 200
 
 
 def ledger_of(market: Market, weights: dict[date, dict[str, float]], terms: Terms) -> Ledger:
-    """The ledger of a drawn market, through the readers that people use."""
-    prices = pl.DataFrame(market.adjusted(), ["symbol", "date", "adj close"], orient="row")
+    """The ledger of a drawn market."""
+    prices = pl.DataFrame(market.adjusted(), ["instrument", "date", "close"], orient="row")
     rows = [(day, name, w) for day, book in weights.items() for name, w in book.items()]
     return trade_weights(
-        read_weights(pl.DataFrame(rows, ["date", "name", "weight"], orient="row")),
-        read_prices(prices),
+        pl.DataFrame(rows, ["date", "name", "weight"], orient="row"),
+        prices.with_columns(adjusted=True),
         Charge(
             terms.cost_bps,
             capital=terms.capital,
@@ -40,7 +34,6 @@ def ledger_of(market: Market, weights: dict[date, dict[str, float]], terms: Term
         ),
         lag=terms.lag,
         settle_after=terms.settle_after,
-        adjusted=True,
     )
 
 

@@ -75,12 +75,10 @@ class Ledger:
         Money at the beginning.
     periods : float
         Days a year that figures are annualised by: 252, or 365 of prices that have weekends.
-    sharpe : Estimate
-        Mean over standard deviation (of n - 1) of all days' net returns, a year.
-    alpha, beta : Estimate, optional
-        Of the net returns on the benchmark's, by least squares, alpha a year (`periods` times a day's).
     notes : tuple of str
         What was noticed: dates that were moved, orders that waited, names that left.
+    seed : int
+        Of the intervals.
     """
 
     returns: pl.DataFrame
@@ -92,12 +90,39 @@ class Ledger:
     weights: pl.DataFrame
     capital: float
     periods: float
-    sharpe: Estimate
-    alpha: Estimate | None
-    beta: Estimate | None
     notes: tuple[str, ...]
+    seed: int
 
     @cached_property
+    def sharpe(self) -> Estimate:
+        """Mean over standard deviation (of n - 1) of all days' net returns, a year."""
+        net = self.returns.get_column("net").to_numpy()
+        return books.sharpe(net, self.periods, np.random.default_rng([self.seed, 82]), BLOCK_DAYS)
+
+    @cached_property
+    def alpha_and_beta(self) -> tuple[Estimate, Estimate] | None:
+        """Alpha a year (`periods` times a day's) and beta of the net returns on the benchmark's, by least squares; None
+        without a benchmark.
+        """
+        if "benchmark" not in self.returns.columns:
+            return None
+
+        def line(means: Floats) -> Floats:
+            """Alpha and beta (B, 2) from means of b, r, b r, b b (B, 4)."""
+            variance = means[:, 3] - means[:, 0] ** 2
+            covariance = means[:, 2] - means[:, 0] * means[:, 1]
+            beta = covariance / np.where(variance > 0, variance, np.nan)
+            return np.stack([self.periods * (means[:, 1] - beta * means[:, 0]), beta], axis=1)
+
+        b = pl.col("benchmark")
+        columns = (b, pl.col("net"), (b * pl.col("net")).alias("product"), (b * b).alias("square"))
+        rows = self.returns.drop_nulls("benchmark").select(columns).to_numpy()
+        moments = moments_of_mean(rows, np.arange(len(rows)) // BLOCK_DAYS)
+        rng = np.random.default_rng([self.seed, 83])
+        alpha, beta = intervals(replace(moments, statistic=line), rng)
+        return alpha, beta
+
+    @property
     def net_a_year(self) -> float:
         """Net return of a year, compounded."""
         growth = float(self.returns.item(-1, "equity")) / self.capital
@@ -134,11 +159,10 @@ class Ledger:
             "drawdown": self.drawdown,
             "turnover a year": self.turnover,
         }
-        estimates = {"sharpe": self.sharpe, "alpha a year": self.alpha, "beta": self.beta}
+        estimates = dict(zip(("alpha a year", "beta"), self.alpha_and_beta or (), strict=False))
+        estimates = {"sharpe": self.sharpe, **estimates}
         rows = [(name, value, None, None) for name, value in plain.items()] + [
-            (name, found.mean, found.ci_low, found.ci_high)
-            for name, found in estimates.items()
-            if found is not None
+            (name, found.mean, found.ci_low, found.ci_high) for name, found in estimates.items()
         ]
         kinds = {"figure": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
         return pl.DataFrame(rows, kinds, orient="row").fill_nan(None)
@@ -151,10 +175,11 @@ class Ledger:
             f"{format_percent(self.net_a_year, 1)} a year after costs, compounded, at a Sharpe ratio of daily returns of "
             f"{format_interval(self.sharpe)}; {format_percent(self.drawdown, 1)} below the peak at worst."
         ]
-        if self.alpha is not None:
+        if self.alpha_and_beta is not None:
+            alpha, beta = self.alpha_and_beta
             lines.append(
-                f"Against the benchmark alpha is {format_interval(self.alpha.times(100), digits=1)} % a year, beta "
-                f"{format_interval(self.beta)}."
+                f"Against the benchmark alpha is {format_interval(alpha.times(100), digits=1)} % a year, beta "
+                f"{format_interval(beta)}."
             )
         return lines
 
@@ -250,20 +275,15 @@ def trade_weights(
     accounts.run(first, _targets(dated, market.names))
     returns = accounts.returns(first)
     notes += accounts.notes()
-    rng = np.random.default_rng([seed, 82])
-    alpha: Estimate | None = None
-    beta: Estimate | None = None
     if benchmark is not None:
         aligned, said = _align(benchmark, returns.get_column("date"))
         returns = returns.with_columns(aligned)
         notes += said
-        alpha, beta = _alpha_and_beta(returns, _periods(market.days), rng)
     holdings = accounts.holdings()
     weekly = _weekly(returns, charge.capital)
     exposures = _exposures(returns, holdings, sectors, factors or {})
     if sectors is not None:
         notes += sectors.notes(holdings.get_column("name"), holdings.get_column("date"))
-    net = returns.get_column("net").to_numpy()
     return Ledger(
         returns,
         weekly,
@@ -274,10 +294,8 @@ def trade_weights(
         dated.select("date", "traded", "name", "weight"),
         charge.capital,
         _periods(market.days),
-        books.sharpe(net, _periods(market.days), rng, BLOCK_DAYS),
-        alpha,
-        beta,
         tuple(notes),
+        seed,
     )
 
 
@@ -373,16 +391,13 @@ def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.Da
         DataError,
     )
     counted = placed.filter(pl.col("date") == pl.col("date").max().over("at"))
-    notes = [
-        f"{moved.height} dates of weights have no prices (first: {moved.get_column('date').min()}): traded on the next day that has"
-    ] * bool(moved.height)
-    notes += [
-        f"{given.height - placed.height} dates of weights are left out: they are traded after the last price, "
-        f"{days[-1]} (targets of then)"
-    ] * (placed.height < given.height)
-    notes += [
-        f"{placed.height - counted.height} dates of weights are left out: later ones are traded on the same day"
-    ] * (counted.height < placed.height)
+    texts = {
+        f"have no prices (first: {moved.select(pl.col('date').min()).item()!s}): traded on the next day that has": moved.height,
+        f"are left out: they are traded after the last price, {days[-1]}": given.height
+        - placed.height,
+        "are left out: later ones are traded on the same day": placed.height - counted.height,
+    }
+    notes = [f"{count} dates of weights {text}" for text, count in texts.items() if count]
     return weights.join(counted, on="date", how="inner").sort("date", "name"), notes
 
 
@@ -624,27 +639,6 @@ def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[st
     }
     notes = [f"{count} {text}" for text, count in texts.items() if count]
     return asked.select(move.alias("benchmark")).to_series(), notes
-
-
-def _alpha_and_beta(
-    returns: pl.DataFrame, periods: float, rng: np.random.Generator
-) -> tuple[Estimate, Estimate]:
-    """Alpha a year and beta of net returns on the benchmark's, with intervals drawn over blocks of days."""
-
-    def line(means: Floats) -> Floats:
-        """Alpha and beta (B, 2) from means of b, r, b r, b b (B, 4)."""
-        variance = means[:, 3] - means[:, 0] ** 2
-        beta = (means[:, 2] - means[:, 0] * means[:, 1]) / np.where(variance > 0, variance, np.nan)
-        return np.stack([periods * (means[:, 1] - beta * means[:, 0]), beta], axis=1)
-
-    pairs = returns.drop_nulls("benchmark").select("benchmark", "net").to_numpy()
-    b = pairs[:, 0]
-    r = pairs[:, 1]
-    moments = moments_of_mean(
-        np.stack([b, r, b * r, b * b], axis=1), np.arange(len(b)) // BLOCK_DAYS
-    )
-    alpha, beta = intervals(replace(moments, statistic=line), rng)
-    return alpha, beta
 
 
 def _exposures(
