@@ -21,8 +21,11 @@ from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
 from tercel.signals.portfolio import book as books, cost_laws
 from tercel.signals.portfolio.book import Backtest, BookRule, Walk, YearFigures, walk_of
 from tercel.signals.portfolio.cost_laws import Charge, CostLaw
-from tercel.signals.portfolio.daily_returns import deviation_and_value_traded
+from tercel.signals.portfolio.daily_returns import closes_of, deviation_and_value_traded
+from tercel.signals.portfolio.dated_values import read_benchmark
+from tercel.signals.portfolio.ledger import Ledger, trade_weights
 from tercel.signals.portfolio.targets import names_in
+from tercel.signals.sources.sectors import read_sectors
 
 Row = TypeVar("Row")
 TARGETS: Final = "targets.csv"
@@ -62,6 +65,9 @@ class BacktestReport:
         Of the newest date, largest first.
     warnings : list of str
     seed : int
+    ledger : Ledger, optional
+        The book day by day: each date's weights, traded at the close at which its labels start, up to the end of the last
+        one. None where the panel's prices are gone, which `warnings` say.
     """
 
     model: SignalModel
@@ -77,6 +83,7 @@ class BacktestReport:
     weights: tuple[HeldName, ...]
     warnings: list[str]
     seed: int
+    ledger: Ledger | None = None
 
     @cached_property
     def years(self) -> list[YearFigures]:
@@ -161,6 +168,8 @@ class BacktestReport:
             "note": self.model.note,
             "warnings": self.warnings,
             "seed": self.seed,
+            "daily": None if self.ledger is None else self.ledger.table().to_dicts(),
+            "pnl": None if self.ledger is None else self.ledger.pnl.to_dicts(),
             "sentences": self.sentences(),
         }
 
@@ -193,9 +202,8 @@ def forecasts(
 ) -> tuple[Walk, dict[str, NameForecast], HeldSpan | None, list[str]]:
     """A model's forecasts out of sample, a newer date's appended; its rows and span ({}, None: no newer one); notes."""
     table = model.walk().select(books.REQUIRED_COLUMNS)
-    unit = model.scale.unit_bps
     last = table["time"].dt.epoch("ns").max()
-    if model.silent:
+    if not model.ranks:
         return walk_of(table), {}, None, [f"{model.silent}."]
     try:
         say("forecast of the newest date")
@@ -205,17 +213,20 @@ def forecasts(
             walk_of(table),
             {},
             None,
-            [f"No newer forecast than the walk-forward's: {error.received}"],
+            [*model.warnings, f"No newer forecast than the walk-forward's: {error.received}"],
         )
     if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
         return (
             walk_of(table),
             {},
             None,
-            [f"No newer forecast than the walk-forward's: its files end at {served.at}"],
+            [
+                *model.warnings,
+                f"No newer forecast than the walk-forward's: its files end at {served.at}",
+            ],
         )
     rows = {row.name: row for row in served.rows()}
-    value = [row.expected_bps / unit + model.fusion.base for row in rows.values()]
+    value = [row.score + model.fusion.base for row in rows.values()]
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.REQUIRED_COLUMNS)
@@ -233,8 +244,57 @@ def cost_of(charge: Charge, model: SignalModel, walk: Walk) -> CostLaw:
     return replace(law, least=charge.min_commission / charge.capital)
 
 
-def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> BacktestReport:
+def ledger_of(
+    model: SignalModel,
+    book: Backtest,
+    charge: Charge,
+    seed: int,
+    sectors: object = None,
+    benchmark: object = None,
+) -> Ledger:
+    """The ledger of a book of a model's forecasts, by the prices of its panel.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`closes_of` and :func:`trade_weights`, and the readers of sectors and benchmark.
+    """
+    closes = closes_of(model)
+    days = closes.select("time", "date").unique("time").sort("time")
+    times = days.get_column("time").dt.epoch("ns").to_numpy()
+    dates = days.get_column("date")
+    started = dates.gather(np.searchsorted(times, book.walk.start_ns, "right") - 1)
+    last_day = dates[int(np.searchsorted(times, book.walk.end_ns[-1], "right")) - 1]
+    weights = pl.DataFrame(
+        {
+            "date": np.repeat(started.to_numpy(), len(book.walk.names)),
+            "name": np.tile(book.walk.names, len(started)),
+            "weight": book.weights.ravel(),
+        }
+    )
+    return trade_weights(
+        weights.with_columns(pl.col("date").cast(pl.Date)),
+        closes.filter(pl.col("date") <= last_day),
+        charge,
+        sectors=None if sectors is None else read_sectors(sectors),
+        benchmark=None if benchmark is None else read_benchmark(benchmark),
+        seed=seed,
+    )
+
+
+def backtest_model(
+    model: SignalModel,
+    book: BookRule,
+    charge: Charge,
+    seed: int,
+    *,
+    sectors: object = None,
+    benchmark: object = None,
+) -> BacktestReport:
     """Backtest a model's forecasts out of sample, and say what the newest one is held as.
+
+    `sectors` and `benchmark` as :func:`tercel.signals.sources.sectors.read_sectors` and
+    :func:`tercel.signals.portfolio.dated_values.read_benchmark` read them.
 
     Raises
     ------
@@ -251,6 +311,13 @@ def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int
         warnings += [
             f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."
         ]
+    ledger: Ledger | None = None
+    try:
+        ledger = ledger_of(model, result, charge, seed, sectors, benchmark)
+    except TercelError as error:
+        if sectors is not None or benchmark is not None:
+            raise
+        warnings.append(f"No ledger day by day: {error.received}.")
     rng = np.random.default_rng([seed, 32])
     net, gross = (
         books.sharpe(result.over_held_dates(returns), result.periods, rng)
@@ -281,6 +348,7 @@ def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int
         tuple(ordered),
         warnings,
         seed,
+        ledger,
     )
 
 
@@ -304,8 +372,8 @@ def ic_of(model: SignalModel) -> Skill:
             f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, with a "
             "forecast other than 0",
             f"{len(by_date)} such dates, {by_date['value'].sum()} with such a forecast{'' if ic is None else silent}",
-            "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval, and "
-            f"{AGAIN}",
+            "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval; or set "
+            f'weights = "equal" in [train], a book of sources that nothing has judged, and {AGAIN}',
         )
     return ic
 

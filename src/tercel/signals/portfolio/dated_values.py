@@ -59,10 +59,10 @@ def read_dated_values(
     """
     table = read_table(source, columns)
     column = next(iter(usual))
-    plain = {plain_name(name) for name in table.frame.columns}
-    is_long = "symbol" in table.map.columns or bool(plain & set(USUAL["symbol"]))
-    known = ("date", "symbol", column) if is_long else ("date",)
-    table = rename_columns(table, known, (), {**USUAL, **usual})
+    all_usual = {**USUAL, **usual}
+    wide = rename_columns(table, ("date",), ("symbol",), all_usual)
+    is_long = "symbol" in wide.frame.columns
+    table = rename_columns(table, ("date", "symbol", column), (), all_usual) if is_long else wide
     names = [column] if is_long else [n for n in table.frame.columns if n not in ("date", ROW)]
     numbers = [_numbers(table, name, column) for name in names]
     rows = [table.frame.get_column(ROW), parse_days(table, "date")]
@@ -136,7 +136,7 @@ def read_benchmark(source: object) -> pl.DataFrame:
     [1.0, 1.1]
     """
     table = read_table(source)
-    if not {plain_name(name) for name in table.frame.columns} & set(RETURN["return"]):
+    if not {plain_name(name) for name in table.frame.columns} & set(*RETURN.values()):
         prices = read_prices(source)
         names = prices.get_column("instrument").unique().sort().to_list()
         refuse_if(
