@@ -29,6 +29,7 @@ from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError, file_error, refuse_if, suggest_name
 from tercel.core.estimate import Estimate
 from tercel.core.files import atomic_path
+from tercel.core.frames import Frame
 from tercel.core.report.formatting import format_interval, format_percent
 from tercel.core.stats import intervals, moments_of_mean
 from tercel.signals.portfolio import book as books
@@ -53,23 +54,23 @@ class Ledger:
 
     Parameters
     ----------
-    returns : DataFrame
+    returns : Frame
         `date`; `gross`, `cost`, `borrow`, `net` (fractions of the equity of the day before; net is gross less the others),
         `turnover` (value traded, both legs, over the equity before costs), `equity` (money, at the close), `drawdown`
         (fraction lost from the highest equity); `benchmark` (its return, null where it has none), where one is given.
-    weekly : DataFrame
+    weekly : Frame
         As `returns` for weeks from Monday, by their last day.
-    trades : DataFrame
+    trades : Frame
         `date`, `name`, `weight_before`, `weight_after` (fractions of the equity before costs), `value` (money, below 0 of
         a sale), `price` (adjusted close), `cost` (money), `kind` ("order", or "settled" of a name that left).
-    holdings : DataFrame
+    holdings : Frame
         `date`, `name`, `weight`, `value`, at each close after trades.
-    pnl : DataFrame
+    pnl : Frame
         `name`; `gross`, `cost`, `borrow`, `net` (money), `days` (closes at which it was held), `trades`; the best first.
-    exposures : DataFrame
+    exposures : Frame
         `date`; `long`, `short`, `net`, `gross` (fractions of equity); `sector:NAME` (net), `factor:NAME` (sum of weight
         times the factor's value, standardised over the names of its date).
-    weights : DataFrame
+    weights : Frame
         `date` (as given), `traded` (day), `name`, `weight`, of every date; those of 0 only of a date that holds nothing.
     capital : float
         Money at the beginning.
@@ -81,13 +82,13 @@ class Ledger:
         Of the intervals.
     """
 
-    returns: pl.DataFrame
-    weekly: pl.DataFrame
-    trades: pl.DataFrame
-    holdings: pl.DataFrame
-    pnl: pl.DataFrame
-    exposures: pl.DataFrame
-    weights: pl.DataFrame
+    returns: Frame
+    weekly: Frame
+    trades: Frame
+    holdings: Frame
+    pnl: Frame
+    exposures: Frame
+    weights: Frame
     capital: float
     periods: float
     notes: tuple[str, ...]
@@ -149,7 +150,7 @@ class Ledger:
         """Days at whose close something was held."""
         return self.holdings.select(pl.col("date").n_unique()).item()  # type: ignore[no-any-return]
 
-    def table(self) -> pl.DataFrame:
+    def table(self) -> Frame:
         """Figures with their 95 % intervals: `figure`, `value`, `low`, `high`; null where there is none."""
         plain = {
             "days": float(self.returns.height),
@@ -165,7 +166,7 @@ class Ledger:
             (name, found.mean, found.ci_low, found.ci_high) for name, found in estimates.items()
         ]
         kinds = {"figure": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
-        return pl.DataFrame(rows, kinds, orient="row").fill_nan(None)
+        return Frame(pl.DataFrame(rows, kinds, orient="row").fill_nan(None))
 
     def sentences(self) -> list[str]:
         """Summary of the days, and of the benchmark where one is given."""
@@ -197,8 +198,7 @@ class Ledger:
             with ExitStack() as parts:
                 for name in TABLES:
                     part = parts.enter_context(atomic_path(target / f"{name}.csv"))
-                    frame: pl.DataFrame = getattr(self, name)
-                    part.write_bytes(frame.write_csv().encode())
+                    part.write_text(getattr(self, name).write_csv(), encoding="utf-8")
         except OSError as error:
             raise file_error(error) from error
         return target
@@ -284,14 +284,10 @@ def trade_weights(
     exposures = _exposures(returns, holdings, sectors, factors or {})
     if sectors is not None:
         notes += sectors.notes(holdings.get_column("name"), holdings.get_column("date"))
+    placed = dated.select("date", "traded", "name", "weight")
+    tables = (returns, weekly, accounts.trades(), holdings, accounts.pnl(), exposures, placed)
     return Ledger(
-        returns,
-        weekly,
-        accounts.trades(),
-        holdings,
-        accounts.pnl(),
-        exposures,
-        dated.select("date", "traded", "name", "weight"),
+        *map(Frame, tables),
         charge.capital,
         _periods(market.days),
         tuple(notes),
