@@ -163,7 +163,8 @@ def _show_backtest(report: "BacktestReport", targets: Path | None, ledger: Path 
     print_rows(
         f"weights of {report.at[:10]}{until_text(report)}{count_text}", *weights_table(extremes)
     )
-    _print_summary(report.sentences(), report.warnings)
+    daily_notes = report.ledger.notes if report.ledger else ()
+    _print_summary(report.sentences(), [*report.warnings, *daily_notes])
     say(f"targets {targets or 'none'}")
     say(f"ledger  {ledger or 'none'}")
 

@@ -28,7 +28,11 @@ def main(folder: Path) -> None:
     trades = pd.read_csv(folder / "trades.csv", parse_dates=["date"])
     trades = trades[trades["kind"] == "order"].set_index("date")
     transactions = pd.DataFrame(
-        {"amount": trades["value"] / trades["price"], "price": trades["price"], "symbol": trades["name"]}
+        {
+            "amount": trades["value"] / trades["price"],
+            "price": trades["price"],
+            "symbol": trades["name"],
+        }
     )
     alpha, beta = ep.alpha_beta(net, benchmark)
     figures = {

@@ -8,7 +8,9 @@
 | drawdown | `max_drawdown` | `max_drawdown` | yes, of other sign: ours is a loss of 0.2, theirs -0.2 |
 | beta | `greeks` | `alpha_beta` | yes |
 | alpha | `greeks` | `alpha_beta` | QuantStats yes: 252 times a day's; empyrical compounds a day's over 252 days |
-| turnover | | `get_turnover` | ours over the equity before costs; pyfolio's `portfolio_value` over that after them, its default (`AGB`) over the mean gross book of two days |
+| turnover | | `get_turnover` | no: ours is over the equity before costs, pyfolio's over |
+| | | `"portfolio_value"` | the equity after costs |
+| | | `"AGB"`, its default | the mean of the gross book at this close and the last |
 """
 
 import json
@@ -28,7 +30,9 @@ from tercel.api.portfolio import Ledger
 NEAR = 1e-9
 
 
-def walk_of_names(seed: int, names: int, days: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def walk_of_names(
+    seed: int, names: int, days: int
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Wide weekly weights, wide closes, and closes of a benchmark, of weekdays."""
     rng = random.Random(seed)
     calendar = [date(2020, 1, 1) + timedelta(n) for n in range(days * 7 // 5)]

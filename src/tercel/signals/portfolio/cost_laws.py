@@ -45,10 +45,13 @@ class Charge:
 
     def __post_init__(self) -> None:
         """Refuse costs and capital that are none."""
-        for name in ("bps", "min_commission", "borrow_bps"):
-            number = getattr(self, name) or 0.0
-            option = "cost_bps" if name == "bps" else name
-            refuse_if(not 0.0 <= number < np.inf, "0 or more", f"{number:g}", f"give `{option}=5`")
+        costs = {
+            "cost_bps": ("a one-way cost of 0 bps or more", self.bps or 0.0),
+            "min_commission": ("a least cost of an order of 0 or more", self.min_commission),
+            "borrow_bps": ("a cost of borrowing of 0 bps or more", self.borrow_bps),
+        }
+        for option, (expected, cost) in costs.items():
+            refuse_if(not 0.0 <= cost < np.inf, expected, f"{cost:g}", f"give `{option}=5`")
         refuse_if(
             not (self.law > 0 and 0 < self.capital < np.inf),
             "a law and capital above 0",

@@ -284,10 +284,14 @@ def trade_weights(
     exposures = _exposures(returns, holdings, sectors, factors or {})
     if sectors is not None:
         notes += sectors.notes(holdings.get_column("name"), holdings.get_column("date"))
-    placed = dated.select("date", "traded", "name", "weight")
-    tables = (returns, weekly, accounts.trades(), holdings, accounts.pnl(), exposures, placed)
     return Ledger(
-        *map(Frame, tables),
+        Frame(returns),
+        Frame(weekly),
+        Frame(accounts.trades()),
+        Frame(holdings),
+        Frame(accounts.pnl()),
+        Frame(exposures),
+        Frame(dated.select("date", "traded", "name", "weight")),
         charge.capital,
         _periods(market.days),
         tuple(notes),
@@ -614,7 +618,7 @@ def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[st
     asked = days.to_frame().join_asof(levels, on="date")
     within = pl.col("date").is_between(levels.item(0, "date"), levels.item(-1, "date"))
     level = pl.when(within).then("level")
-    move = (level / level.shift(1) - 1.0).fill_null(pl.when(level.is_first_distinct()).then(0.0))
+    move = (level / level.shift(1) - 1.0).fill_null(pl.when(level.cum_count() == 1).then(0.0))
     inside = asked.filter(within)
     refuse_if(
         inside.height < 3,
