@@ -8,16 +8,15 @@ import sys
 import warnings
 from pathlib import Path
 
-warnings.simplefilter("ignore")
-
-import empyrical as ep  # noqa: E402
-import pandas as pd  # noqa: E402
-import quantstats as qs  # noqa: E402
-from pyfolio.txn import get_turnover  # noqa: E402
-
 
 def main(folder: Path) -> None:
     """Print the figures."""
+    warnings.simplefilter("ignore")
+    import empyrical as ep
+    import pandas as pd
+    import quantstats as qs
+    from pyfolio.txn import get_turnover
+
     returns = pd.read_csv(folder / "returns.csv", parse_dates=["date"]).set_index("date")
     net, benchmark = returns["net"], returns["benchmark"]
     greeks = qs.stats.greeks(net, benchmark)
@@ -60,4 +59,5 @@ def main(folder: Path) -> None:
     print(json.dumps({name: float(value) for name, value in figures.items()} | series))  # noqa: T201
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

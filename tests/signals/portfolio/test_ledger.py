@@ -15,8 +15,6 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.signals.portfolio.cost_laws import Charge
 from tercel.signals.portfolio.ledger import TABLES, Ledger, trade_weights
 
-PANELS = 200
-
 
 def ledger_of(market: Market, weights: dict[date, dict[str, float]], terms: Terms) -> Ledger:
     """The ledger of a drawn market."""
@@ -61,24 +59,24 @@ def agrees(ledger: Ledger, books: Books, terms: Terms) -> None:
     assert abs(ledger.pnl["net"].sum() - change) < 0.005
 
 
-def test_equity_trades_and_holdings_are_those_of_a_plain_backtest() -> None:
+@pytest.mark.parametrize(
+    "panels", [range(50), pytest.param(range(50, 200), marks=pytest.mark.long)]
+)
+def test_equity_trades_and_holdings_are_those_of_a_plain_backtest(panels: range) -> None:
     seen = dict.fromkeys(("short", "moved", "settled", "waited", "returned"), 0)
-    for seed in range(PANELS):
-        rng = random.Random(seed)
-        market, weights, terms = draw_market(rng)
+    for seed in panels:
+        market, weights, terms = draw_market(random.Random(seed))
         ledger = ledger_of(market, weights, terms)
         agrees(ledger, plain_backtest(market, weights, terms), terms)
         text = " ".join(ledger.notes)
-        seen["short"] += (
-            ledger.holdings["value"].min() is not None and ledger.holdings["value"].min() < 0
-        )
+        seen["short"] += ledger.holdings.filter(pl.col("value") < 0).height > 0
         seen["moved"] += "have no prices" in text
         seen["settled"] += "settled at their last close" in text
         seen["waited"] += "waited for a price" in text
         left = ledger.trades.filter(pl.col("kind") == "settled").select("name", left="date")
         back = ledger.trades.filter(pl.col("kind") == "order").join(left, on="name")
         seen["returned"] += not back.filter(pl.col("date") > pl.col("left")).is_empty()
-    assert all(count >= 5 for count in seen.values()), seen
+    assert all(count >= 1 for count in seen.values()), seen
 
 
 CALENDAR = [date(2024, 1, 2) + timedelta(n) for n in range(30)]

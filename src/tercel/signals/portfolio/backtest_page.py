@@ -141,8 +141,8 @@ def daily_sections(ledger: Ledger) -> list[Section]:
     table = plain_table(("name", *money, "days held"), shown, caption)
     columns = ledger.exposures.columns[1:]
     sectors = [column for column in columns if column.startswith("sector:")]
-    figures = [exposure(ledger, "exposure", columns[:4])]
-    figures += [exposure(ledger, "sectors", sectors)] * bool(sectors)
+    lines = {"exposure": columns[:4], "sectors": sectors}
+    figures = [exposure(ledger, key, drawn) for key, drawn in lines.items() if drawn]
     return [
         Section("Day by day", [*ledger.sentences(), *ledger.notes], figures=figures),
         Section("Profit and loss by name", html=table),
