@@ -207,8 +207,7 @@ class Ledger:
 @dataclass(frozen=True, eq=False)
 class _Days:
     """Closes and orders on T days of N names: `close` (T, N) NaN without one, `leaves` the last closes of names that left,
-    `suspect` moves that look like splits, `nights` calendar days since the day before, `scale` of the square-root law by
-    name (T, N), or (1, 1).
+    `suspect` moves that look like splits, `nights` calendar days since the day before (T,), `scale` of the cost (T, N).
     """
 
     days: list[date]
@@ -267,7 +266,8 @@ def trade_weights(
     """
     refuse_if(lag < 0, "a lag of 0 days or more", f"{lag}", "give `lag=1`")
     refuse_if(settle_after < 0, "0 days or more", f"{settle_after}", "give `settle_after=20`")
-    weights = weights.filter((pl.col("weight") != 0) | _is_flat())
+    is_flat = pl.col("weight").abs().sum().over("date") == 0
+    weights = weights.filter((pl.col("weight") != 0) | is_flat)
     market = _days_of(weights, prices, charge, settle_after, adjusted)
     dated, notes = _place(weights, market.days, lag)
     accounts = _Accounts(market, charge)
@@ -299,11 +299,6 @@ def trade_weights(
     )
 
 
-def _is_flat() -> pl.Expr:
-    """Whether all weights of a row's date are 0."""
-    return pl.col("weight").abs().sum().over("date") == 0
-
-
 def _periods(days: Sequence[date]) -> float:
     """Days a year: 365 of prices with more than 300, else 252."""
     span = max((days[-1] - days[0]).days, 1)
@@ -326,9 +321,17 @@ def _days_of(
     of_name = "instrument"
     frame = prices.filter(pl.col(of_name).is_in(names)).sort(of_name, "date")
     growth = (pl.col("close") / pl.col("close").shift(1)).over(of_name)
-    frame = frame.with_columns(
-        suspect=(is_unadjusted(growth - 1) & ~(pl.col("adjusted") | adjusted)).fill_null(False)
-    )
+    scale = pl.lit(1e-4 * (charge.bps or 0.0))
+    if charge.bps is None:
+        sd = growth.log().rolling_std(20, min_samples=10)
+        value = (pl.col("close") * pl.col("volume")).rolling_median(60, min_samples=20)
+        scale = charge.law * sd / pl.when(value > 0).then(value).sqrt()
+        scale = scale.shift(1).over(of_name)
+    suspect = is_unadjusted(growth - 1) & ~(pl.col("adjusted") | adjusted)
+    frame = frame.with_columns(suspect=suspect.fill_null(False), scale=scale)
+    # a name without a measure costs as the date's median
+    usual = pl.col("scale").median().over("date")
+    frame = frame.with_columns(pl.col("scale").fill_null(usual).fill_null(float("nan")))
     row = pl.Series(days).search_sorted(frame.get_column("date")).to_numpy()
     column = pl.Series(names).search_sorted(frame.get_column(of_name)).to_numpy()
 
@@ -339,16 +342,6 @@ def _days_of(
         return wide
 
     close = spread(frame.get_column("close"), np.nan)
-    scale = np.array([[0.0 if charge.bps is None else 1e-4 * charge.bps]])
-    if charge.bps is None:
-        sd = growth.log().rolling_std(20, min_samples=10)
-        value = (pl.col("close") * pl.col("volume")).rolling_median(60, min_samples=20)
-        law = (charge.law * sd / pl.when(value > 0).then(value).sqrt()).shift(1).over(of_name)
-        measured = spread(frame.select(law.fill_null(float("nan"))).to_series(), np.nan)
-        with np.errstate(all="ignore"):
-            usual = np.where(np.isfinite(measured).any(axis=1), 0.0, np.nan)
-            usual[np.isfinite(usual)] = np.nanmedian(measured[np.isfinite(usual)], axis=1)
-        scale = np.where(np.isfinite(measured), measured, usual[:, None])
     row_of = np.arange(len(days))[:, None]
     priced = np.where(np.isfinite(close), row_of, len(days))
     following = np.minimum.accumulate(priced[::-1], axis=0)[::-1]
@@ -361,7 +354,7 @@ def _days_of(
         np.isfinite(close) & (silent > settle_after),
         spread(frame.get_column("suspect"), 0.0) > 0,
         np.diff(ordinals, prepend=ordinals[0]).astype(np.float64),
-        scale,
+        spread(frame.get_column("scale"), np.nan),
     )
 
 
@@ -405,7 +398,7 @@ class _Accounts:
     """Positions and money of a book from day to day, and what became of them.
 
     `by_day` (T, 5) has gross P&L, costs and borrow in money, turnover, and the equity at the close; `by_name` (5, N) the
-    first three, days held and orders; `ordered`, `settled` and `held` rows of numbers, indices of day and name first.
+    first three, days held and orders; `traded` and `held` rows of numbers, indices of day and name first.
     """
 
     def __init__(self, market: _Days, charge: Charge) -> None:
@@ -413,8 +406,7 @@ class _Accounts:
         self.charge = charge
         self.by_day = np.zeros((len(market.days), 5))
         self.by_name = np.zeros((5, len(market.names)))
-        self.ordered: list[Floats] = []
-        self.settled: list[Floats] = []
+        self.traded: list[Floats] = []
         self.held: list[Floats] = []
         self.late: list[str] = []
 
@@ -446,12 +438,13 @@ class _Accounts:
             cost = self._cost(t, order)
             equity = opening - float(cost.sum())
             self._refuse_ruin(t, equity)
-            _append(self.ordered, t, is_ordered, value / opening, order, prices[t], cost, opening)
+            share = value / opening
+            _append(self.traded, t, is_ordered, share, order, prices[t], cost, opening, 0.0)
             units = np.divide(value + order, prices[t], out=units.copy(), where=is_ordered)
             wanted = np.where(can_trade, np.nan, wanted)
             leaves = market.leaves[t] & (units != 0)
             left = units * prices[t]
-            _append(self.settled, t, leaves, left / opening, -left, prices[t], 0.0 * left, opening)
+            _append(self.traded, t, leaves, left / opening, -left, prices[t], 0.0, opening, 1.0)
             units[leaves] = 0.0
             _append(self.held, t, units != 0, units * prices[t] / equity, units * prices[t])
             gross = value - before
@@ -461,8 +454,8 @@ class _Accounts:
 
     def _cost(self, t: int, order: Floats) -> Floats:
         """Cost of each order in money (N,), at least the commission."""
-        scale = self.market.scale[min(t, len(self.market.scale) - 1)]
-        cost = scale * np.abs(order) ** (1.0 if self.charge.bps is not None else 1.5)
+        power = 1.0 if self.charge.bps is not None else 1.5
+        cost = self.market.scale[t] * np.abs(order) ** power
         refuse_if(
             not np.isfinite(cost[order != 0]).all(),
             "volumes, and at least 20 days of prices, before the first trade",
@@ -510,20 +503,12 @@ class _Accounts:
 
     def trades(self) -> pl.DataFrame:
         """Orders and settlements."""
-        columns = ("weight_before", "value", "price", "cost", "equity")
-        kinds = {"order": self.ordered, "settled": self.settled}
-        frames = [
-            self._table(rows, columns).with_columns(kind=pl.lit(kind))
-            for kind, rows in kinds.items()
-        ]
+        columns = ("weight_before", "value", "price", "cost", "equity", "left")
+        table = self._table(self.traded, columns).sort("date", "name", "left")
         after = pl.col("weight_before") + pl.col("value") / pl.col("equity")
-        return (
-            pl.concat(frames)
-            .select(
-                "date", "name", "weight_before", after.alias("weight_after"), *columns[1:4], "kind"
-            )
-            .sort("date", "name", "kind")
-        )
+        kind = pl.when(pl.col("left") > 0).then(pl.lit("settled")).otherwise(pl.lit("order"))
+        placed = table.with_columns(weight_after=after, kind=kind)
+        return placed.select("date", "name", "weight_before", "weight_after", *columns[1:4], "kind")
 
     def holdings(self) -> pl.DataFrame:
         """What is held at each close."""
@@ -543,7 +528,8 @@ class _Accounts:
 
     def notes(self) -> list[str]:
         """Sentences on orders that waited and names that left."""
-        settled = [f"{name} on {day}" for day, name in self._table(self.settled, ()).rows()]
+        left = self.trades().filter(pl.col("kind") == "settled").select("name", "date")
+        settled = [f"{name} on {day}" for name, day in left.rows()]
         return [f"{len(self.late)} orders waited for a price: {list_names(self.late, 3)}"] * bool(
             self.late
         ) + [
