@@ -1,0 +1,200 @@
+"""Pages of tear sheets: one score in full, or all scores of a run in one page."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import polars as pl
+
+from tercel.core.estimate import Estimate
+from tercel.core.report import palette
+from tercel.core.report.cells import is_known
+from tercel.core.report.formatting import (
+    format_count,
+    format_interval,
+    format_number,
+)
+from tercel.core.report.page import Section, render_page
+from tercel.core.report.svg import PAGE, Figure, finish_figure, sketch
+from tercel.core.report.tables import plain_table
+from tercel.signals.panel.tear_sheet import TearSheet
+from tercel.signals.runs.evaluation_page import interval_figure
+
+ROLLING: Final = 63
+"""Dates that a point of the rolling IC is the mean of."""
+IC_IS: Final = "Rank IC: Spearman's correlation of a date's scores with the returns that follow."
+_WORDS: Final = {"ic": "rank IC", "bps": "bps beyond the mean"}
+_BLUE: Final = palette.SERIES[1].token
+BEYOND: Final = "Mean return of a quantile's names less the mean of all names with a score, bps."
+NEW: Final = "Share of a quantile's names that were not in it one date before, mean over dates."
+
+
+def tear_sheet_page(sheet: TearSheet) -> str:
+    """HTML page of a tear sheet."""
+    facts = {"lag, bars": sheet.lag, "quantiles": sheet.count, "dates": sheet.ic["date"].n_unique()}
+    blocks = "Brackets: 95 % intervals, by a bootstrap over blocks of neighbouring dates."
+    lead = " ".join(sheet.sentences()[:2])
+    return render_page(f"Tear sheet: {sheet.name}", lead, _sections(sheet), facts, blocks)
+
+
+def tear_sheets_page(sheets: Mapping[str, TearSheet], notes: Sequence[str] = ()) -> str:
+    """HTML page of several tear sheets: an overview, then each, folded; `notes` are said above."""
+    sections = []
+    for number, (name, sheet) in enumerate(sheets.items()):
+        parts = _sections(sheet, f"s{number}-")
+        tables = "".join(part.html for part in parts)
+        pictures = [figure for part in parts[1:3] for figure in part.figures]
+        sections.append(Section(name, sheet.sentences(), tables, pictures, folded=True))
+    rows = [
+        (name, h, format_interval(sheet.skills[h], digits=4), format_number(sheet.skills[h].t, 1))
+        for name, sheet in sheets.items()
+        for h in sheet.horizons
+    ]
+    ics = {f"{name}, {h}": sheets[name].skills[h] for name, h, *_ in rows}
+    figures = [interval_figure("all", "rank IC by score and bars", ics)] if rows else []
+    table = plain_table(("score", "bars", "rank IC, 95 %", "t"), rows, prose=True)
+    overview = Section("All scores", [IC_IS, *notes], table, figures)
+    lead = "Each source by itself, whatever its weight in the fusion."
+    return render_page("Tear sheets", lead, [overview, *sections], {}, BEYOND)
+
+
+def _sections(sheet: TearSheet, prefix: str = "") -> list[Section]:
+    """Sections of a tear sheet; names of its figures begin with `prefix`."""
+    shortest = sheet.horizons[0]
+    over = format_count(shortest, "bar")
+    years, sectors = (
+        _estimates(frame.filter(pl.col("horizon") == shortest), "ic")
+        for frame in (sheet.by_year, sheet.by_sector)
+    )
+    cuts = {
+        f"{format_count(h, 'bar')}: {format_interval(spread, digits=1)}": _estimates(
+            sheet.quantiles.filter(pl.col("horizon") == h).drop("horizon"), "bps"
+        )
+        for h, spread in sheet.spreads.items()
+    }
+    turnover = {
+        name: Estimate(100 * mean, None, None) for name, mean in sheet.mean_turnover().items()
+    }
+    rank = turnover.pop("autocorrelation").mean / 100
+    covered = [(str(year), *counts) for year, *counts in sheet.coverage.rows()]
+    decays = {"": _estimates(sheet.decay, "ic")}
+    sections = [
+        Section(
+            "Rank IC through time",
+            [IC_IS, *sheet.notes],
+            _table(sheet.by_year, "ic", 4) + plain_table(sheet.coverage.columns, covered),
+            [
+                _rolling_ic(sheet, prefix),
+                _bars(
+                    f"{prefix}years", {"": years}, f"rank IC over {over}", "Bars: means of years."
+                ),
+            ],
+        ),
+        Section(
+            "Rank IC by horizon",
+            sheet.sentences()[3],
+            _table(sheet.decay, "ic", 4),
+            [
+                _bars(
+                    f"{prefix}decay", decays, "rank IC", "Across: bars that the score is held for."
+                )
+            ],
+        ),
+        Section(
+            "Returns by quantile",
+            [BEYOND, sheet.sentences()[1]],
+            _table(sheet.quantiles.drop("raw_bps"), "bps", 1),
+            [
+                _bars(
+                    f"{prefix}quantiles",
+                    cuts,
+                    "bps",
+                    f"Titles: quantile {sheet.count} less 1, bps.",
+                )
+            ],
+        ),
+        Section(
+            "Turnover",
+            [NEW, f"Ranks correlate with those one date before by {format_number(rank)}."],
+            plain_table(
+                ("quantile", "new names"),
+                [(name, f"{format_number(new.mean, 1)} %") for name, new in turnover.items()],
+            ),
+            [_bars(f"{prefix}turnover", {"": turnover}, "new names, %", "Across: quantiles.")],
+        ),
+    ]
+    if sectors:
+        figure = interval_figure(
+            f"{prefix}sectors", f"rank IC within the sector over {over}", sectors
+        )
+        sections.append(
+            Section("Rank IC by sector", IC_IS, _table(sheet.by_sector, "ic", 4), [figure])
+        )
+    return sections
+
+
+def _estimates(frame: pl.DataFrame, value: str) -> dict[str, Estimate]:
+    """Estimates of a frame by the text of its first column."""
+    columns = (frame.columns[0], value, "ci_low", "ci_high")
+    return {
+        str(key): Estimate(math.nan if mean is None else mean, low, high)
+        for key, mean, low, high in frame.select(columns).rows()
+    }
+
+
+def _table(frame: pl.DataFrame, value: str, digits: int) -> str:
+    """HTML of a frame of estimates: its keys, the mean `value` with its interval, t and dates."""
+    measured = (value, "ci_low", "ci_high", "t", "dates")
+    keys = [name for name in frame.columns if name not in measured]
+    rows = [
+        (
+            *map(str, key),
+            format_interval(Estimate(math.nan if mean is None else mean, low, high), digits=digits),
+            format_number(t, 1),
+            dates,
+        )
+        for *key, mean, low, high, t, dates in frame.select(*keys, *measured).rows()
+    ]
+    return plain_table((*keys, f"{_WORDS[value]}, 95 %", "t", "dates"), rows, prose=True)
+
+
+def _bars(
+    name: str, panels: Mapping[str, Mapping[str, Estimate]], label: str, caption: str
+) -> Figure:
+    """Figure of bars with their intervals, a panel beside another by title."""
+    with sketch(3.0, PAGE) as drawing:
+        axes = drawing.subplots(1, len(panels), squeeze=False)[0]
+        for panel, (title, bars) in zip(axes, panels.items(), strict=True):
+            panel.bar(range(len(bars)), [bar.mean for bar in bars.values()], color=_BLUE, alpha=0.5)
+            for place, bar in enumerate(bars.values()):
+                if is_known(bar.ci_low) and is_known(bar.ci_high):
+                    panel.vlines(place, bar.ci_low, bar.ci_high, color=palette.INK.token)
+            panel.axhline(0, color=palette.INK.token, linewidth=0.9)
+            panel.set(title=title, xticks=range(len(bars)), xticklabels=[*bars])
+            panel.grid(visible=False, axis="x")
+        axes[0].set_ylabel(label)
+    texts = [
+        f"{title} {key} {format_number(bar.mean, 4)}"
+        for title, bars in panels.items()
+        for key, bar in bars.items()
+    ]
+    return finish_figure(drawing, name, f"{label}: {'; '.join(texts)}.", caption)
+
+
+def _rolling_ic(sheet: TearSheet, prefix: str) -> Figure:
+    """Rolling mean of the IC of each horizon through time."""
+    with sketch(3.2, PAGE) as drawing:
+        panel = drawing.subplots()
+        panel.axhline(0, color=palette.INK.token, linewidth=0.9)
+        for h, colour in zip(sheet.horizons, palette.SERIES[1:], strict=False):
+            ic = sheet.ic.filter(pl.col("horizon") == h).drop_nulls("ic")
+            mean = ic["ic"].rolling_mean(ROLLING, min_samples=ROLLING // 3)
+            panel.plot(ic["date"], mean, color=colour.token, label=format_count(h, "bar"))
+        panel.set_ylabel("rank IC")
+        panel.margins(x=0.01)
+        panel.legend(loc="upper right", ncols=3)
+    means = "; ".join(f"{h} bars {sheet.skills[h].mean:.4f}" for h in sheet.horizons)
+    caption = f"Lines: means of the last {ROLLING} dates, by bars that the score is held for."
+    return finish_figure(
+        drawing, f"{prefix}rolling", f"Rank IC through time, means: {means}.", caption
+    )
