@@ -336,7 +336,9 @@ def _frame(
     """Frame of keys and estimates, the mean called `value`; null for NaN."""
     columns = (*keys, value, "ci_low", "ci_high", "t", "dates")
     cells = [(*key, s.mean, s.ci_low, s.ci_high, s.t, s.dates) for key, s in rows]
-    return Frame(pl.DataFrame(cells, list(columns), orient="row").fill_nan(None))
+    kinds = {value: pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64, "t": pl.Float64}
+    frame = pl.DataFrame(cells, list(columns), orient="row", schema_overrides=kinds)
+    return Frame(frame.fill_nan(None))
 
 
 def _calls(figures: Mapping[int, Skill], horizons: Sequence[int], digits: int) -> str:

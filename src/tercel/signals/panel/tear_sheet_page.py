@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from tercel.core.estimate import Estimate
+from tercel.core.grouping import group_values
 from tercel.core.report import palette
 from tercel.core.report.cells import is_known
 from tercel.core.report.formatting import (
@@ -23,7 +24,6 @@ from tercel.signals.runs.evaluation_page import interval_figure
 ROLLING: Final = 63
 """Dates that a point of the rolling IC is the mean of."""
 IC_IS: Final = "Rank IC: Spearman's correlation of a date's scores with the returns that follow."
-_WORDS: Final = {"ic": "rank IC", "bps": "bps beyond the mean"}
 _BLUE: Final = palette.SERIES[1].token
 BEYOND: Final = "Mean return of a quantile's names less the mean of all names with a score, bps."
 NEW: Final = "Share of a quantile's names that were not in it one date before, mean over dates."
@@ -60,56 +60,52 @@ def tear_sheets_page(sheets: Mapping[str, TearSheet], notes: Sequence[str] = ())
 
 def _sections(sheet: TearSheet, prefix: str = "") -> list[Section]:
     """Sections of a tear sheet; names of its figures begin with `prefix`."""
-    shortest = sheet.horizons[0]
-    over = format_count(shortest, "bar")
-    years, sectors = (
-        _estimates(frame.filter(pl.col("horizon") == shortest), "ic")
-        for frame in (sheet.by_year, sheet.by_sector)
-    )
+    over = format_count(sheet.horizons[0], "bar")
+    horizons = [f"over {format_count(h, 'bar')}" for h in sheet.horizons]
+    years = _estimates(sheet.by_year.drop("dates").join(sheet.coverage, on="year"), "ic")
+    sectors = _estimates(sheet.by_sector.drop("dates"), "ic")
+    quantiles = _estimates(sheet.quantiles.drop("dates", "raw_bps"), "bps")
+    spreads = [format_interval(spread, digits=1) for spread in sheet.spreads.values()]
     cuts = {
-        f"{format_count(h, 'bar')}: {format_interval(spread, digits=1)}": _estimates(
-            sheet.quantiles.filter(pl.col("horizon") == h).drop("horizon"), "bps"
-        )
-        for h, spread in sheet.spreads.items()
+        title: {str(cut): estimates[place] for (cut,), estimates in quantiles.items()}
+        for place, title in enumerate(horizons)
     }
     turnover = {
         name: Estimate(100 * mean, None, None) for name, mean in sheet.mean_turnover().items()
     }
     rank = turnover.pop("autocorrelation").mean / 100
-    covered = [(str(year), *counts) for year, *counts in sheet.coverage.rows()]
-    decays = {"": _estimates(sheet.decay, "ic")}
+    decays = [
+        (h, format_interval(ic, digits=4), format_number(ic.t, 1), ic.dates)
+        for h, ic in sheet.skills.items()
+    ]
+    held = {str(h): ic for h, ic in sheet.skills.items()}
+    by_year = {str(year): estimates[0] for (year, *_), estimates in years.items()}
     sections = [
         Section(
             "Rank IC through time",
             [IC_IS, *sheet.notes],
-            _table(sheet.by_year, "ic", 4) + plain_table(sheet.coverage.columns, covered),
+            plain_table(("year", "names", "dates", "scores", *horizons), _texts(years, 4)),
             [
                 _rolling_ic(sheet, prefix),
-                _bars(
-                    f"{prefix}years", {"": years}, f"rank IC over {over}", "Bars: means of years."
-                ),
+                _bars(f"{prefix}years", {over: by_year}, "rank IC", "Mean of each year."),
             ],
         ),
         Section(
             "Rank IC by horizon",
             sheet.sentences()[3],
-            _table(sheet.decay, "ic", 4),
-            [
-                _bars(
-                    f"{prefix}decay", decays, "rank IC", "Across: bars that the score is held for."
-                )
-            ],
+            plain_table(("bars held", "rank IC, 95 %", "t", "dates"), decays),
+            [_bars(f"{prefix}decay", {"": held}, "rank IC", "Across: bars held.")],
         ),
         Section(
             "Returns by quantile",
-            [BEYOND, sheet.sentences()[1]],
-            _table(sheet.quantiles.drop("raw_bps"), "bps", 1),
+            BEYOND,
+            plain_table(
+                ("quantile", *horizons),
+                [*_texts(quantiles, 1), ("top less bottom", *spreads)],
+            ),
             [
                 _bars(
-                    f"{prefix}quantiles",
-                    cuts,
-                    "bps",
-                    f"Titles: quantile {sheet.count} less 1, bps.",
+                    f"{prefix}quantiles", cuts, "bps", "Across: quantiles, the highest scores last."
                 )
             ],
         ),
@@ -124,38 +120,29 @@ def _sections(sheet: TearSheet, prefix: str = "") -> list[Section]:
         ),
     ]
     if sectors:
-        figure = interval_figure(
-            f"{prefix}sectors", f"rank IC within the sector over {over}", sectors
-        )
-        sections.append(
-            Section("Rank IC by sector", IC_IS, _table(sheet.by_sector, "ic", 4), [figure])
-        )
+        named = {str(sector): estimates[0] for (sector, _), estimates in sectors.items()}
+        figure = interval_figure(f"{prefix}sectors", f"rank IC within a sector, {over}", named)
+        table = plain_table(("sector", "names", *horizons), _texts(sectors, 4))
+        sections.append(Section("Rank IC by sector", IC_IS, table, [figure]))
     return sections
 
 
-def _estimates(frame: pl.DataFrame, value: str) -> dict[str, Estimate]:
-    """Estimates of a frame by the text of its first column."""
-    columns = (frame.columns[0], value, "ci_low", "ci_high")
-    return {
-        str(key): Estimate(math.nan if mean is None else mean, low, high)
-        for key, mean, low, high in frame.select(columns).rows()
-    }
+def _estimates(frame: pl.DataFrame, value: str) -> dict[tuple[object, ...], list[Estimate]]:
+    """Estimates of a frame over each horizon, by its other columns."""
+    measured = (value, "ci_low", "ci_high")
+    keys = frame.drop(*measured, "t", "horizon").rows()
+    means = frame.select(pl.col(value).fill_null(math.nan), *measured[1:]).rows()
+    return group_values((key, Estimate(*mean)) for key, mean in zip(keys, means, strict=True))
 
 
-def _table(frame: pl.DataFrame, value: str, digits: int) -> str:
-    """HTML of a frame of estimates: its keys, the mean `value` with its interval, t and dates."""
-    measured = (value, "ci_low", "ci_high", "t", "dates")
-    keys = [name for name in frame.columns if name not in measured]
-    rows = [
-        (
-            *map(str, key),
-            format_interval(Estimate(math.nan if mean is None else mean, low, high), digits=digits),
-            format_number(t, 1),
-            dates,
-        )
-        for *key, mean, low, high, t, dates in frame.select(*keys, *measured).rows()
+def _texts(
+    estimates: Mapping[tuple[object, ...], Sequence[Estimate]], digits: int
+) -> list[tuple[object, ...]]:
+    """Rows of a table: keys, and estimates with their intervals."""
+    return [
+        (*map(str, key), *(format_interval(row, digits=digits) for row in rows))
+        for key, rows in estimates.items()
     ]
-    return plain_table((*keys, f"{_WORDS[value]}, 95 %", "t", "dates"), rows, prose=True)
 
 
 def _bars(
