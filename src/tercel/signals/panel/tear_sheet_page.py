@@ -32,7 +32,7 @@ NEW: Final = "Share of a quantile's names that were not in it one date before, m
 def tear_sheet_page(sheet: TearSheet) -> str:
     """HTML page of a tear sheet."""
     facts = {"lag, bars": sheet.lag, "quantiles": sheet.count, "dates": sheet.ic["date"].n_unique()}
-    blocks = "Brackets: 95 % intervals, by a bootstrap over blocks of neighbouring dates."
+    blocks = "Brackets and lines: 95 % intervals, by a bootstrap over blocks of neighbouring dates."
     lead = " ".join(sheet.sentences()[:2])
     return render_page(f"Tear sheet: {sheet.name}", lead, _sections(sheet), facts, blocks)
 
