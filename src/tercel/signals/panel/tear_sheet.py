@@ -306,11 +306,11 @@ class _Measure:
     def mean(self, by_date: Floats, horizon: int) -> Skill:
         """Mean of values by date; without interval on no more dates than a block has.
 
-        Labels of neighbouring dates overlap, and what a block shares with the next one counts for nothing: a block is
-        twice as long.
+        Labels of neighbouring dates overlap, and what a block shares with the next one is lost to its variance: a block
+        is three times as long.
         """
         bars = self.panel.bars
-        block = max(BLOCK, 2 * stride(bars, bars + horizon))
+        block = max(BLOCK, 3 * stride(bars, bars + horizon))
         dates = int(np.isfinite(by_date).sum())
         if dates > block:
             return skill(by_date, self.rng, block=block)
