@@ -1,3 +1,6 @@
+from tercel import signals as signals
+from tercel.api import portfolio as portfolio
+from tercel.api import risk as risk
 from tercel.api.desk.desk import Desk as Desk
 from tercel.api.desk.desk import open_desk as open_desk
 from tercel.api.environment import sb3_env as sb3_env
@@ -77,10 +80,13 @@ __all__ = [
     "model_strategy",
     "open_desk",
     "own_costs",
+    "portfolio",
     "read_orders",
     "replay",
+    "risk",
     "save_policy",
     "sb3_env",
+    "signals",
     "strategy",
     "train",
     "tune",

@@ -1,3 +1,5 @@
+from tercel.api import portfolio as portfolio
+from tercel.api import risk as risk
 from tercel.api.simulated_desk import SimulatedMarkets as SimulatedMarkets
 from tercel.api.simulated_desk import open_demo as open_demo
 from tercel.api.simulated_desk import scenario_of as scenario_of
@@ -17,8 +19,10 @@ __all__ = [
     "bounds_on",
     "cost_through_rounds",
     "open_demo",
+    "portfolio",
     "progress_console",
     "read_config",
+    "risk",
     "scenario_of",
     "score_bounds",
     "share_of_flow",

@@ -1,5 +1,10 @@
 from tercel.signals.factors import factors as daily_factors
 from tercel.signals.factors import guard_prices as guarded_factors
+from tercel.signals.frames import SignalRun as SignalRun
+from tercel.signals.frames import backtest as backtest
+from tercel.signals.frames import evaluate as evaluate
+from tercel.signals.frames import predict as predict
+from tercel.signals.frames import train as train
 from tercel.signals.models.fusion import BOUNDED as BOUNDED
 from tercel.signals.models.fusion import BaseModel as BaseModel
 from tercel.signals.models.fusion import BoundedLinear as BoundedLinear
@@ -95,16 +100,19 @@ __all__ = [
     "Regressor",
     "Ridge",
     "SignalModel",
+    "SignalRun",
     "SignalSource",
     "Skill",
     "SourceAbsentError",
     "TableSource",
     "Traded",
     "at_new_york",
+    "backtest",
     "check_facts",
     "conformal_widths",
     "daily_factors",
     "differing_records",
+    "evaluate",
     "fill_information",
     "forward_returns",
     "guarded_factors",
@@ -114,6 +122,7 @@ __all__ = [
     "load_model",
     "mask_numbers",
     "on_paper",
+    "predict",
     "publication_lag",
     "rank_ic_by_date",
     "save_model",
@@ -124,6 +133,7 @@ __all__ = [
     "stack",
     "time_type",
     "trade_rebalanced",
+    "train",
     "translate_check_errors",
     "universe",
     "value_columns",

@@ -87,6 +87,12 @@ FAMILIES: Final = {
             ("lightgbm", "sklearn"),
             "tercel.signals.models.regressors:BoostingRegressor",
         ),
+        FamilyCard(
+            "as_given",
+            "the source's own values, standardised",
+            ("sklearn",),
+            "tercel.signals.models.regressors:AsGiven",
+        ),
     )
 }
 

@@ -128,6 +128,8 @@ class Fusion:
         The target's mean and standard deviation.
     tail : float
         Standard deviations that hold 90 % of the out-of-fold errors.
+    given : bool
+        Whether weights are shares that were given, not learned: a missing source leaves its share to the others.
     """
 
     sources: tuple[str, ...]
@@ -139,6 +141,12 @@ class Fusion:
     base: float
     spread: float
     tail: float
+    given: bool = False
+
+    @property
+    def shown_weights(self) -> Floats:
+        """Weights (K,) as tables show them: of forecasts as they are, or shares of standardised ones."""
+        return self.weights if self.given else self.weights * self.slope
 
     def combine(self, forecasts: ArrayLike) -> tuple[Floats, Floats]:
         """The fused forecast and the standard deviation of its error, float64 (n,) each.
@@ -188,10 +196,13 @@ class Fusion:
         full_deviation = self._deviation(self.weights)
         if mask.all() or remaining.sum() <= 0:
             return remaining, max(full_deviation, self._deviation(remaining))
+        most = self.weights.sum() / remaining.sum()
+        if self.given:
+            return remaining * most, max(full_deviation, self._deviation(remaining * most))
         power = float(remaining @ self.gram @ remaining)
         fair = float(remaining @ self.common) / power if power > 0 else 1.0
         # from "the missing source was independent" (1) to "it said the same" (all of its weight goes to the others)
-        rescaled = remaining * float(np.clip(fair, 1.0, self.weights.sum() / remaining.sum()))
+        rescaled = remaining * float(np.clip(fair, 1.0, most))
         return rescaled, max(full_deviation, self._deviation(rescaled))
 
     def _deviation(self, weights: Floats) -> float:
@@ -208,7 +219,8 @@ class Fusion:
             for name in ("centre", "slope", "weights", "gram", "common")
         }
         numbers = {"base": self.base, "spread": self.spread, "tail": self.tail}
-        return {"sources": list(self.sources), **arrays, **numbers}
+        given = {"given": True} if self.given else {}
+        return {"sources": list(self.sources), **arrays, **numbers, **given}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Fusion":
@@ -248,7 +260,8 @@ class Fusion:
             "train again",
             DataError,
         )
-        return cls(sources, base=base, spread=spread, tail=tail, **arrays)
+        given = raw.get("given") is True
+        return cls(sources, base=base, spread=spread, tail=tail, given=given, **arrays)
 
 
 def stack(
@@ -258,8 +271,9 @@ def stack(
     *,
     shrink: float = 0.5,
     eligible: ArrayLike = True,
+    shares: ArrayLike | None = None,
 ) -> Fusion:
-    """Learn the weights of sources from out-of-fold forecasts, float (n, K), and targets (n,).
+    """Learn the weights of sources from out-of-fold forecasts, float (n, K), and targets (n,); or take those given.
 
     Parameters
     ----------
@@ -272,6 +286,8 @@ def stack(
         0: least squares with weights not negative; 1: equal weights.
     eligible : bool (K,)
         Sources that may have a weight; that of all others is 0.
+    shares : float (K,), optional
+        Weights of standardised forecasts, in proportion: nothing is learned but each forecast's mean and deviation.
 
     Raises
     ------
@@ -289,17 +305,23 @@ def stack(
         DataError,
     )
     present = ~np.isnan(by_source)
+    usable = present & np.asarray(eligible, bool)
     centre, slope = _calibrate_slopes(
-        by_source, present & np.asarray(eligible, bool), target - base, rows
+        by_source, usable, None if shares is not None else target - base, rows
     )
     scaled = np.where(present, slope * (by_source - centre), 0.0)
     gram = (scaled * rows[:, None]).T @ scaled
     common = scaled.T @ (rows * (target - base))
-    weights = _nonnegative(gram, common, shrink)
+    if shares is None:
+        weights = _nonnegative(gram, common, shrink)
+    else:
+        weights = np.asarray(shares, np.float64) * (slope > 0)
+        weights = weights / (weights.sum() or 1.0)
     error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
     tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))
-    return Fusion(tuple(sources), centre, slope, weights, gram, common, base, spread, tail)
+    moments = (gram, common, base, spread, tail)
+    return Fusion(tuple(sources), centre, slope, weights, *moments, given=shares is not None)
 
 
 def _check_stack_inputs(
@@ -349,9 +371,12 @@ def _check_stack_inputs(
 
 
 def _calibrate_slopes(
-    by_source: Floats, present: Bools, target: Floats, rows: Floats
+    by_source: Floats, present: Bools, target: Floats | None, rows: Floats
 ) -> tuple[Floats, Floats]:
-    """Centre and slope of each source over the rows that have it: least squares, from 0 to 2; both 0 below `LEAST_ROWS` rows."""
+    """Centre and slope of each source over the rows that have it; both 0 below `LEAST_ROWS` rows.
+
+    The slope is of least squares, from 0 to 2; without targets one over the deviation.
+    """
     centre = np.zeros(by_source.shape[1])
     slope = np.zeros(by_source.shape[1])
     for k in range(by_source.shape[1]):
@@ -363,7 +388,9 @@ def _calibrate_slopes(
         centre[k] = share @ by_source[present_rows, k]
         centred = by_source[present_rows, k] - centre[k]
         variance = float(share @ centred**2)
-        if variance > 0:
+        if target is None:
+            slope[k] = variance**-0.5 if variance > 0 else 0.0
+        elif variance > 0:
             slope[k] = np.clip(float(share @ (centred * target[present_rows])) / variance, 0.0, 2.0)
     return centre, slope
 

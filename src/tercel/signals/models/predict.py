@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.errors import DataError, refuse_if
+from tercel.core.frames import Frame
 from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.signals.models.intervals import WalkInterval, interval_of
@@ -34,7 +35,7 @@ from tercel.signals.panel.build import KEYS, join_all, market_of, prices_of
 from tercel.signals.panel.dataset import Dataset, from_frame
 from tercel.signals.panel.panel import Panel
 from tercel.signals.runs.config import SignalsConfig, with_base
-from tercel.signals.sources.daily import FACTORS, RECENT, SETTLES, daily_panel, last_complete_day
+from tercel.signals.sources.daily import ANY_FACTOR, RECENT, SETTLES, daily_panel, last_complete_day
 from tercel.signals.sources.port import NEW_YORK, time_type
 from tercel.signals.sources.prices import list_names
 
@@ -46,7 +47,8 @@ Past = Callable[[int], Dataset]
 class NameForecast:
     """The forecast of a name, as `tercel signals predict` writes it.
 
-    `low_bps` and `high_bps` are the 90 % interval, None without one, or where no source has a weight.
+    `low_bps` and `high_bps` are the 90 % interval, None without one, or where no source has a weight. `score` is the fused
+    forecast that `expected_bps` comes from, in the model's units: a book ranks names by it.
     """
 
     at: str
@@ -59,6 +61,7 @@ class NameForecast:
     model: str
     low_bps: float | None
     high_bps: float | None
+    score: float
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class ServedForecasts:
         When they were known, ns since 1970 UTC.
     alphas : tuple of Alpha
         By name; `expected_bps` of a panel is what the name is expected to do beyond its cross-section.
+    scores : sequence of float
+        Fused forecasts, less the fusion's base, in the order of `alphas`.
     missing : dict of str to str
         Sources that the model knows and that say nothing now, with the reason.
     held : HeldSpan
@@ -136,6 +141,7 @@ class ServedForecasts:
     model: str
     at_ns: int
     alphas: tuple[Alpha, ...]
+    scores: Sequence[float]
     missing: dict[str, str]
     held: HeldSpan
     note: str = ""
@@ -184,7 +190,7 @@ class ServedForecasts:
     def rows(self) -> list[NameForecast]:
         """Forecasts as rows, one per name, with the 90 % interval where there is one and a source has a weight."""
         forecasts = []
-        for alpha in self.alphas:
+        for alpha, score in zip(self.alphas, self.scores, strict=True):
             interval = self.interval if alpha.sources else None
             half = None if interval is None else interval.width * alpha.sd_bps
             forecasts.append(
@@ -199,9 +205,14 @@ class ServedForecasts:
                     model=self.model,
                     low_bps=None if half is None else alpha.expected_bps - half,
                     high_bps=None if half is None else alpha.expected_bps + half,
+                    score=score,
                 )
             )
         return forecasts
+
+    def table(self) -> Frame:
+        """Forecasts as a frame, one row per name, with the columns of :class:`NameForecast`."""
+        return Frame(self.rows())
 
 
 def predict(model: SignalModel, requested_day: date | None = None) -> ServedForecasts:
@@ -228,6 +239,7 @@ def predict(model: SignalModel, requested_day: date | None = None) -> ServedFore
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
+    scores = (model.forecast(columns)[0] - model.fusion.base).tolist()
     known = prices.filter(pl.col("time").dt.epoch("ns") <= at_ns).sort("time")
     closes = dict(known.group_by("instrument").agg(pl.col("close").last()).iter_rows())
     panel = config_of(model).panel
@@ -239,7 +251,7 @@ def predict(model: SignalModel, requested_day: date | None = None) -> ServedFore
         days, datetime.fromtimestamp(at_ns // NS_PER_SECOND, ZoneInfo(zone)).date(), lag, horizon
     )
     return ServedForecasts(
-        model.id, at_ns, tuple(alphas), missing, held, data.note, closes, since, seen_ns
+        model.id, at_ns, tuple(alphas), scores, missing, held, data.note, closes, since, seen_ns
     )
 
 
@@ -265,7 +277,7 @@ def section(
         except DataError as error:
             note = f"what came since training cannot be read: {error.received}"
     since = since or SinceTraining(as_of(model, at_ns) if model.online else model, note=note)
-    note = "; ".join(filter(None, (rows.note, since.note, since.save(), model.silent)))
+    note = "; ".join(filter(None, (rows.note, since.note, since.save(), *model.warnings)))
     return replace(rows, note=note), missing, prices, since
 
 
@@ -354,7 +366,7 @@ def _daily(
     the labelled rows after a time.
     """
     source = prices_of(config)
-    source = replace(source, wanted=wanted.get(source.name, FACTORS))
+    source = replace(source, wanted=wanted.get(source.name, ANY_FACTOR))
     prices = source.prices()
     days = prices["time"].unique().sort()
     late_note = ""

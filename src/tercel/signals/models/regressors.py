@@ -65,6 +65,24 @@ class Ridge(Regressor):
         return np.asarray(X @ self.coef_ + self.intercept_)
 
 
+@dataclass(eq=False, repr=False)
+class AsGiven(Regressor):
+    """The features' own values: the mean of the standardised columns, the sign kept; targets teach nothing.
+
+    NaN is refused; sample weights are used.
+    """
+
+    learned = ("mean_", "deviation_")
+
+    def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
+        """Take each column's mean and standard deviation."""
+        self.mean_, self.deviation_ = scale_of(X, weights)
+
+    def _value(self, X: Floats) -> Floats:
+        """Mean of the standardised columns (n,) of X (n, F)."""
+        return np.asarray(((X - self.mean_) / self.deviation_).mean(axis=1))
+
+
 class _Nodes(Estimator):
     roots_: Ints
     feature_: Ints

@@ -36,6 +36,8 @@ UPDATES: Final = "updates.jsonl"
 SERVED: Final = "served.jsonl"
 BASE: Final = "base"
 """Key of a card: the folder that its configuration's paths are taken from, seen from the card; no part of any hash."""
+UNJUDGED: Final = "unjudged"
+"""Key of a card: what to say of weights that were not learned; there for such weights alone."""
 MODEL: Final = "model"
 """Name of the model folder in a run's folder."""
 FORMAT: Final = 4
@@ -68,6 +70,7 @@ class SignalModelCard(msgspec.Struct, frozen=True):
     inputs: str = "panel"
     name: str = ""
     note: str = ""
+    unjudged: str = ""
     seed: int = 0
     config: dict[str, Any] | None = None
     base: str = ""
@@ -148,15 +151,26 @@ class SignalModel:
     @property
     def silent(self) -> str:
         """Why every forecast is 0; empty where it is not."""
+        nothing = "has a rank IC above 0" if self.fusion.given else "is statistically significant"
         return (
-            "No source is statistically significant out of sample: all have weight 0, every forecast is 0, and a desk "
-            "trades as without a forecast"
+            f"No source {nothing} out of sample: all have weight 0, every forecast is 0, and a desk trades as without a "
+            "forecast"
             if not self.fusion.weights.any()
             else ""
             if self.scale.unit_bps > 0
             else "The slope of returns on the fused forecast is not above 0 out of sample: every forecast is 0, and a "
             "desk trades as without a forecast"
         )
+
+    @property
+    def ranks(self) -> bool:
+        """Whether its scores make a book: a forecast above 0, or weights that were given and are not all 0."""
+        return not self.silent or (self.fusion.given and bool(self.fusion.weights.any()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to say beside every figure: weights that were not judged, and why every forecast is 0."""
+        return [*filter(None, (self.facts.unjudged, self.silent))]
 
     @property
     def online(self) -> bool:

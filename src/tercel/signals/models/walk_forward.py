@@ -23,9 +23,9 @@ from tercel.signals.models.estimator import fill_gaps
 from tercel.signals.models.family_cards import family
 from tercel.signals.models.folds import Fold, Settings, folds_of
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, Fusion, stack
-from tercel.signals.models.skill import BLOCK, demean_by_date, stride
+from tercel.signals.models.skill import BLOCK, demean_by_date, rank_ic_by_date, stride
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.config import TrainSection
+from tercel.signals.runs.config import TrainSection, Weighing
 
 
 def walk_families(
@@ -176,6 +176,7 @@ def fuse_blocks(
     folds: Sequence[Fold],
     *,
     shrink: float = 0.5,
+    weights: Weighing = "fused",
 ) -> tuple[Floats, Floats, Floats]:
     """Fused forecast, its standard deviation, and the mean by equal weights, float64 (n,) each; NaN for rows of no test block.
 
@@ -184,7 +185,9 @@ def fuse_blocks(
     """
     value, sd, even = (np.full(data.n, np.nan) for _ in range(3))
     for (train, test), fusion in zip(
-        folds, fusions(data, forecasts, names, folds, shrink=shrink), strict=True
+        folds,
+        fusions(data, forecasts, names, folds, shrink=shrink, weights=weights),
+        strict=True,
     ):
         even[test] = mean_of_sources(forecasts[test])
         value[test], sd[test] = (
@@ -200,6 +203,7 @@ def fusions(
     folds: Sequence[Fold],
     *,
     shrink: float = 0.5,
+    weights: Weighing = "fused",
 ) -> Iterator[Fusion | None]:
     """The fusion of each block, fitted to earlier blocks; None for a block with too little data before it."""
     tested = np.zeros(data.n, dtype=bool)
@@ -210,13 +214,7 @@ def fusions(
         if learnable.sum() < LEAST_ROWS:
             yield None
         else:
-            yield stack(
-                forecasts[learnable],
-                data.y[learnable],
-                names,
-                shrink=shrink,
-                eligible=significant_sources(data, forecasts, learnable),
-            )
+            yield fuse(data, forecasts, names, learnable, shrink, weights)
         tested[test] = True
 
 
@@ -253,15 +251,14 @@ def evidence(data: Dataset, forecasts: Floats, rows: Bools) -> list[Estimate]:
     return slopes
 
 
-def spelt_evidence(slope: Estimate) -> str:
-    """Text of a source's slope with its interval, and "weight 0" unless the interval is above 0.
+def spelt_evidence(slope: Estimate, weights: Weighing = "fused") -> str:
+    """Text of a source's slope with its interval, and whether it is significant; "weight 0" where that decides.
 
     >>> spelt_evidence(Estimate(0.8, 0.5, 1.1)), spelt_evidence(Estimate(0.1, -0.2, 0.4))
     ('0.80 [0.50, 1.10]', '0.10 [-0.20, 0.40]: not statistically significant, weight 0')
     """
-    return format_interval(slope) + (
-        "" if (slope.ci_low or 0.0) > 0.0 else ": not statistically significant, weight 0"
-    )
+    verdict = ": not statistically significant" + ", weight 0" * (weights == "fused")
+    return format_interval(slope) + ("" if (slope.ci_low or 0.0) > 0.0 else verdict)
 
 
 def significant_sources(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
@@ -269,16 +266,42 @@ def significant_sources(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
     return np.array([(slope.ci_low or 0.0) > 0.0 for slope in evidence(data, forecasts, rows)])
 
 
-def fuse_all(data: Dataset, forecasts: Floats, names: Sequence[str], shrink: float) -> Fusion:
-    """The fusion fitted to all out-of-fold forecasts; sources whose slope is not significantly above 0 get weight 0."""
+def fuse(
+    data: Dataset,
+    forecasts: Floats,
+    names: Sequence[str],
+    rows: Bools,
+    shrink: float,
+    weights: Weighing,
+) -> Fusion:
+    """The fusion fitted to out-of-fold forecasts of some rows, bool (n,).
+
+    By `fused` weights, sources whose slope is not significantly above 0 get 0. Others are shares of standardised
+    forecasts, whatever their slopes: `equal` ones, or `ic`, each source's mean rank IC over these rows, 0 below 0.
+    """
+    told, labels = forecasts[rows], data.y[rows]
+    if weights == "fused":
+        eligible = significant_sources(data, forecasts, rows)
+        return stack(told, labels, names, shrink=shrink, eligible=eligible)
+    shares = np.ones(len(names))
+    if weights == "ic":
+        outcome, dates = data.outcome[rows], data.dates[rows]
+        by_date = [rank_ic_by_date(column, outcome, dates) for column in told.T]
+        means = [ic[np.isfinite(ic)].mean() if np.isfinite(ic).any() else 0.0 for ic in by_date]
+        shares = np.maximum(means, 0.0)
+    return stack(told, labels, names, shares=shares)
+
+
+def fuse_all(
+    data: Dataset,
+    forecasts: Floats,
+    names: Sequence[str],
+    shrink: float,
+    weights: Weighing = "fused",
+) -> Fusion:
+    """The fusion fitted to all out-of-fold forecasts, as :func:`fuse`."""
     rows = np.asarray(~np.isnan(forecasts).all(axis=1))
-    return stack(
-        forecasts[rows],
-        data.y[rows],
-        names,
-        shrink=shrink,
-        eligible=significant_sources(data, forecasts, rows),
-    )
+    return fuse(data, forecasts, names, rows, shrink, weights)
 
 
 def fit_final(
@@ -288,6 +311,7 @@ def fit_final(
     *,
     seed: int = 0,
     shrink: float = 0.5,
+    weights: Weighing = "fused",
     most_rows: int = 10**9,
     settings: Settings | None = None,
 ) -> tuple[Fusion, list[BaseModel]]:
@@ -295,6 +319,6 @@ def fit_final(
     names = base_names(data, families)
     rows = thin_rows(np.arange(data.n), data.dates, most_rows)
     parts = [name.rsplit(":", 1) for name in names]
-    return fuse_all(data, forecasts, names, shrink), [
+    return fuse_all(data, forecasts, names, shrink, weights), [
         fit_base(data, source, family_name, rows, seed, settings) for source, family_name in parts
     ]

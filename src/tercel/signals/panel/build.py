@@ -24,7 +24,12 @@ from tercel.signals.models.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import drop_superseded, join_as_of as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
-from tercel.signals.sources.daily import DailyFactors, daily_panel, last_complete_day
+from tercel.signals.sources.daily import (
+    ANY_FACTOR,
+    DailyFactors,
+    daily_panel,
+    last_complete_day,
+)
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
 from tercel.signals.sources.registry import panel_named, source_of, table_instructions
@@ -164,11 +169,11 @@ def check_file(path: Path) -> list[str]:
         except SourceAbsentError as error:
             absent[source.name] = _absence_reason(by_name[source.name], error)
         except DataError as error:
-            raise _error_of_source(source, error) from error
+            raise error_of_source(source, error) from error
     return [f"{name} is absent: {reason}" for name, reason in absent.items()]
 
 
-def _error_of_source(source: SignalSource, error: DataError) -> DataError:
+def error_of_source(source: SignalSource, error: DataError) -> DataError:
     """A DataError with the name of the source that it comes from."""
     return DataError(f"in source {source.name}: {error.expected}", error.received, error.remedy)
 
@@ -203,7 +208,7 @@ def join_source(
     except SourceAbsentError:
         raise
     except DataError as error:
-        raise _error_of_source(source, error) from error
+        raise error_of_source(source, error) from error
     wanted = {column: f"{source.name}.{column}" for column in source.columns}
     rows = pl.DataFrame(
         {"instrument": data.instrument, "time": data.time_ns, "row": np.arange(data.n)}
@@ -238,6 +243,9 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
         panel = config.panel
         source = prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
+        notes = source.notes
+        if not has_factors(config):
+            source = replace(source, wanted=ANY_FACTOR)
         last_whole_day, late_note = last_complete_day(prices)
         if late_note and panel.last != (newest := str(prices["date"].max())):
             prices = prices.filter(pl.col("date") <= last_whole_day)
@@ -253,11 +261,18 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
             source=source,
             prices=prices,
         )
-        data = replace(
-            data, warnings=(*source.notes, *[late_note] * bool(late_note), *data.warnings)
-        )
+        data = replace(data, warnings=(*notes, *[late_note] * bool(late_note), *data.warnings))
+        if not has_factors(config):
+            data = replace(data, x=data.x[:, :0], names=())
         closes = prices.select("instrument", "time", "close")
     return join_all(data, config, closes)[0]
+
+
+def has_factors(config: SignalsConfig) -> bool:
+    """Whether a panel of prices has the columns of its own source: not if [train] names other sources alone."""
+    names = config.train.sources
+    source = panel_named(config.panel.kind)
+    return not names or source is None or source.name in names
 
 
 def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
@@ -342,7 +357,8 @@ def build(config: SignalsConfig, seed: int, folder: Path) -> PanelManifest:
 def row_settings(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values: the same wherever its files lie."""
     relative, _ = portable(config)
-    return {"panel": to_jsonable(relative.panel), "source": to_jsonable(relative.source)}
+    settings = {"panel": to_jsonable(relative.panel), "source": to_jsonable(relative.source)}
+    return settings | ({} if has_factors(config) else {"factors": False})
 
 
 def data_hashes(config: SignalsConfig) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Labelled rows of a panel by time, as the arrays that models are fitted to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Indices, Ints
-from tercel.core.errors import DataError, refuse_if
+from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.core.grouping import group_values
 
 
@@ -110,6 +110,21 @@ class Dataset:
         return tuple(
             name for name, columns in self.sources.items() if not shared.issuperset(columns)
         )
+
+    def of_sources(self, names: Sequence[str]) -> "Dataset":
+        """The set with the columns of some sources alone; of all for none.
+
+        Raises
+        ------
+        ConfigError
+            For a source that it does not have.
+        """
+        for name in names:
+            check_known(name, self.sources, "sources among", error=ConfigError)
+        kept = [
+            at for at, name in enumerate(self.names) if not names or name.split(".", 1)[0] in names
+        ]
+        return replace(self, x=self.x[:, kept], names=tuple(self.names[at] for at in kept))
 
     def rows(self, index: Indices | Bools) -> "Dataset":
         """The set of the rows at `index` (indices or a mask) alone, as a copy."""

@@ -231,9 +231,8 @@ def forecasts(
 ) -> tuple[Walk, dict[str, NameForecast], HeldSpan | None, list[str]]:
     """A model's forecasts out of sample, a newer date's appended; its rows and span ({}, None: no newer one); notes."""
     table = model.walk().select(books.REQUIRED_COLUMNS)
-    unit = model.scale.unit_bps
     last = table["time"].dt.epoch("ns").max()
-    if model.silent:
+    if not model.ranks:
         return walk_of(table), {}, None, [f"{model.silent}."]
     try:
         say("forecast of the newest date")
@@ -243,17 +242,20 @@ def forecasts(
             walk_of(table),
             {},
             None,
-            [f"No newer forecast than the walk-forward's: {error.received}"],
+            [*model.warnings, f"No newer forecast than the walk-forward's: {error.received}"],
         )
     if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
         return (
             walk_of(table),
             {},
             None,
-            [f"No newer forecast than the walk-forward's: its files end at {served.at}"],
+            [
+                *model.warnings,
+                f"No newer forecast than the walk-forward's: its files end at {served.at}",
+            ],
         )
     rows = {row.name: row for row in served.rows()}
-    value = [row.expected_bps / unit + model.fusion.base for row in rows.values()]
+    value = [row.score + model.fusion.base for row in rows.values()]
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.REQUIRED_COLUMNS)
@@ -332,8 +334,8 @@ def ic_of(model: SignalModel) -> Skill:
             f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, with a "
             "forecast other than 0",
             f"{len(by_date)} such dates, {by_date['value'].sum()} with such a forecast{'' if ic is None else silent}",
-            "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval, and "
-            f"{AGAIN}",
+            "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval; or set "
+            f'weights = "equal" in [train], a book of sources that nothing has judged, and {AGAIN}',
         )
     return ic
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Indices
 from tercel.core.errors import DataError
@@ -38,17 +39,24 @@ from tercel.signals.portfolio.rebalance import (
 )
 
 
-def compare_rules(file: Path, seed: int = 1, *, shuffled: bool = False) -> PortfolioComparison:
+def compare_rules(
+    file: Path,
+    seed: int = 1,
+    *,
+    shuffled: bool = False,
+    config: PortfolioConfig | None = None,
+    table: pl.DataFrame | None = None,
+) -> PortfolioComparison:
     """Trade the portfolio of a configuration by each of its rules; `shuffled`, with outcomes exchanged among the names of
-    a date, so that no forecast says anything.
+    a date, so that no forecast says anything. `config` takes the place of the file's, `table` of its file of forecasts.
 
     Raises
     ------
     ConfigError, DataError
         As :mod:`tercel.signals.portfolio.config`; and where no date is left to judge.
     """
-    config = read_config(file)
-    inputs = open_portfolio(config, file.resolve().parent, seed)
+    config = config or read_config(file)
+    inputs = open_portfolio(config, file.resolve().parent, seed, table=table)
     targets = shuffle(inputs.targets, seed) if shuffled else inputs.targets
     periods = targets.periods
     selected_rules = [RULES[name] for name in config.rules.names]

@@ -9,6 +9,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.estimate import Estimate
+from tercel.core.frames import Frame
 from tercel.core.report.formatting import format_interval, format_number
 from tercel.core.stats.bootstrap import Replicates
 from tercel.signals.models.predict import format_utc
@@ -272,6 +273,17 @@ class PortfolioComparison:
             "shuffled": self.shuffled,
             "sentences": self.sentences(),
         }
+
+    def table(self) -> Frame:
+        """A row per rule: `rule`, numbers as in JSON, and the ends of the net Sharpe ratio's 95 % interval."""
+        rows = []
+        for name, result in self.rules.items():
+            net = result.net.estimate()
+            ends = {"sharpe_net_low": net.ci_low, "sharpe_net_high": net.ci_high}
+            numbers = result.to_json().items()
+            written = {key: value for key, value in numbers if isinstance(value, float | int)}
+            rows.append({"rule": name, **written, **ends})
+        return Frame(rows)
 
     def curve(self) -> list[dict[str, Any]]:
         """One row per date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""

@@ -11,11 +11,11 @@ A table of forecasts::
     2021-01-06,AAA,0.31,0.012,0.021
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -143,8 +143,18 @@ def read_config(path: Path) -> PortfolioConfig:
     ConfigError
         With the file, the key and the nearest known one; forecasts without costs, or costs without forecasts.
     """
-    raw = read_toml(path, EXAMPLE)
-    config = validate_model(PortfolioConfig, raw, str(path), "`tercel portfolio`")
+    return parse(read_toml(path, EXAMPLE), str(path))
+
+
+def parse(raw: Mapping[str, Any], path: str) -> PortfolioConfig:
+    """A configuration from plain values; `path` is how errors call it.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`read_config`.
+    """
+    config = validate_model(PortfolioConfig, raw, path, "`tercel portfolio`")
     for section, remedy in (
         ("forecasts", 'model = "FOLDER" of a trained model'),
         ("cost", "bps = 10"),
@@ -186,10 +196,15 @@ class PortfolioInputs:
 
 
 def open_portfolio(
-    config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False
+    config: PortfolioConfig,
+    base: Path,
+    seed: int = 1,
+    *,
+    newest: bool = False,
+    table: pl.DataFrame | None = None,
 ) -> PortfolioInputs:
     """Targets, costs and model of a configuration whose paths are taken from `base`; with `newest`, also the newest
-    date of the model's files, whose outcome is not known yet.
+    date of the model's files, whose outcome is not known yet. `table` takes the place of the file of forecasts.
 
     Raises
     ------
@@ -201,7 +216,7 @@ def open_portfolio(
     sentences = list[str]()
     if config.forecasts.file:
         origin = str(base / config.forecasts.file)
-        file = base / config.forecasts.file
+        file = base / config.forecasts.file if table is None else table
         columns = config.forecasts.columns
         walk, sd, dollars = read_forecasts(file, config.cost.law is not None, columns)
         traded_of = sd, dollars
@@ -274,13 +289,13 @@ def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
 
 
 def read_forecasts(
-    path: Path, by_law: bool, columns: ColumnNames = MappingProxyType({})
+    path: Path | pl.DataFrame, by_law: bool, columns: ColumnNames = MappingProxyType({})
 ) -> tuple[Walk, Floats, Floats]:
     """Forecasts in a table of one's own, their deviations and traded values, dates (without overlapping labels) by names.
 
     Parameters
     ----------
-    path : Path
+    path : Path or data frame
         Columns date, name, value, outcome, sd; `end` of the outcome where that is not the next date; dollars.
     by_law : bool
         Whether traded values are needed.
@@ -313,7 +328,7 @@ def read_forecasts(
     if isinstance(usual_size, float) and usual_size > LARGE_OUTCOME:
         raise DataError(
             "outcomes as fractions, 0.01 for 1 %",
-            f"half of them beyond {usual_size:.3g} in {path}",
+            f"half of them beyond {usual_size:.3g} in {table.source}",
             "divide the column outcome by 100",
         )
     table.refuse(~(sd.fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)

@@ -17,6 +17,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
+from tercel.core.frames import Frame
 from tercel.execution.user_strategy import import_object
 from tercel.signals.risk.covariance import (
     FastVolatility,
@@ -30,7 +31,7 @@ from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.portfolio import Portfolio
 from tercel.signals.risk.ports import CovarianceEstimator, DailySeries, VolatilityModel
 from tercel.signals.risk.value_at_risk import FEW, LEVEL, tail_model, tail_tomorrow
-from tercel.signals.risk.volatility import Ewma, Garch, Har
+from tercel.signals.risk.volatility import YEAR, Ewma, Garch, Har
 
 WINDOW: Final = 504
 """Days that a covariance is estimated from."""
@@ -94,6 +95,29 @@ class RiskForecast:
     def book_sd(self) -> float:
         """Volatility of the book, by the covariance matrix."""
         return math.sqrt(float(self.book.weights @ self.covariance @ self.book.weights))
+
+    def table(self) -> Frame:
+        """Rows of names and, last, of "the book": `name`, `weight`, `sd` a day, `sd_year`, `var`, `es` (null of names)."""
+        book = self.book
+        rows: list[tuple[str, float, float, float, float | None]] = [
+            (name, *figures, None)
+            for name, *figures in zip(
+                book.names,
+                book.weights.tolist(),
+                self.sd.tolist(),
+                self.var_by_name.tolist(),
+                strict=True,
+            )
+        ]
+        rows.append(("the book", float(book.weights.sum()), self.book_sd, self.var, self.es))
+        frame = Frame(rows, ["name", "weight", "sd", "var", "es"], orient="row")
+        year = (frame["sd"] * math.sqrt(YEAR)).alias("sd_year")
+        return Frame(frame.insert_column(3, year))
+
+    def covariance_table(self) -> Frame:
+        """The covariance matrix: `name`, and a column for each name."""
+        columns = dict(zip(self.book.names, self.covariance.tolist(), strict=True))
+        return Frame({"name": self.book.names, **columns})
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values for JSON; `var_99` and `es_99` are of the level 0.99."""

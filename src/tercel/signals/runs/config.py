@@ -2,7 +2,7 @@
 
 [panel]     kind, path, horizon, lag, every, first, ...: rows and their labels
 [[source]]  kind, path, name, required, max_age_days and settings of the kind: sources of features
-[train]     families, splits, embargo_days, shrink, most_rows, update;
+[train]     families, sources, weights, splits, embargo_days, shrink, most_rows, update;
             [train.online] warm, window, half_life, share, bets, penalty
 
 A file::
@@ -34,6 +34,7 @@ from tercel.signals.sources.port import LONGEST_DAYS
 
 EXPERTS: Final = ("static", "rolling", "recursive")
 Update = Literal["static", "rolling", "recursive", "blend"]
+Weighing = Literal["fused", "equal", "ic"]
 
 
 class OnlineRule(TomlTable):
@@ -130,6 +131,11 @@ class TrainSection(TomlTable):
     """Settings of training."""
 
     families: tuple[str, ...] = ("linear", "boosting")
+    sources: tuple[str, ...] = ()
+    """Sources that get models, `daily` (the panel's own) among them; empty: all."""
+    weights: Weighing = "fused"
+    """`fused`: learned, and only of sources that are statistically significant. `equal`: the same of every source:family.
+    `ic`: in proportion to the mean rank IC of earlier blocks, 0 where that is below 0. These two judge no source."""
     splits: int = Field(default=5, ge=1, le=100)
     """Test blocks, unless `refit` is yearly."""
     refit: Literal["auto", "blocks", "yearly"] = "auto"

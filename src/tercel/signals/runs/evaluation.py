@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.estimate import Estimate
+from tercel.core.files import write_atomic
+from tercel.core.frames import Frame
 from tercel.core.records import Record
 from tercel.core.stats import mean_interval
 from tercel.signals.models.folds import Fold
@@ -25,6 +28,7 @@ from tercel.signals.models.skill import (
 from tercel.signals.models.walk_forward import fuse_blocks
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.leak import LeakLine
+from tercel.signals.runs.config import Weighing
 
 
 def tested_rows(folds: Sequence[Fold]) -> Indices:
@@ -76,6 +80,24 @@ class EvaluatedSignals(Record):
         """Skill of the fusion."""
         return self.ic["fusion"]
 
+    def table(self) -> Frame:
+        """Rank IC by name of the forecast: `name`, `ic`, `low`, `high`, `t`, `dates`; null where it was not measured."""
+        rows = [
+            (name, found.mean, found.ci_low, found.ci_high, found.t, found.dates)
+            if found
+            else (name, None, None, None, None, None)
+            for name, found in self.ic.items()
+        ]
+        numbers = dict.fromkeys(("ic", "low", "high", "t"), pl.Float64)
+        return Frame(rows, {"name": pl.String, **numbers, "dates": pl.Int64}, orient="row")
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page; returns its path."""
+        from tercel.signals.runs.evaluation_page import evaluate_page
+
+        write_atomic(Path(path), evaluate_page(self))
+        return Path(path)
+
     def json_fields(self) -> dict[str, object]:
         """Fields by name for JSON; a skill that was not measured is an empty object, None is kept; `interval` only if
         there is one.
@@ -97,6 +119,7 @@ def out_of_sample(
     folds: Sequence[Fold],
     *,
     shrink: float,
+    weights: Weighing = "fused",
     seed: int,
 ) -> EvaluatedSignals:
     """Figures of out-of-sample forecasts, without folder, leak check and interval.
@@ -112,22 +135,23 @@ def out_of_sample(
         Past and test rows; measured is what :func:`tested_rows` takes.
     shrink : float
         Of fusion weights to equal ones.
+    weights : str
+        As :func:`~tercel.signals.models.walk_forward.fuse`.
     seed : int
     """
     tested = tested_rows(folds)
     rng = np.random.default_rng([seed, 9])
     part = data.rows(tested)
-    value, sd, even = (
-        values[tested] for values in fuse_blocks(data, forecasts, columns, folds, shrink=shrink)
-    )
+    fused = fuse_blocks(data, forecasts, columns, folds, shrink=shrink, weights=weights)
+    value, sd, even = (values[tested] for values in fused)
     scores = {"fusion": value, "equal weights": even}
     scores |= {name: forecasts[tested, k] for k, name in enumerate(columns)}
 
     def fuse_subset(keep: Indices) -> Floats:
         """Fused forecasts of the tested rows by the base models with indices `keep` alone."""
-        return fuse_blocks(
-            data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink
-        )[0][tested]
+        names = [columns[k] for k in keep]
+        kept = forecasts[:, keep]
+        return fuse_blocks(data, kept, names, folds, shrink=shrink, weights=weights)[0][tested]
 
     ic = {name: ic_of(score, part, rng) for name, score in scores.items()}
     calibration = _calibration(value, sd, part, rng)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,14 @@ from tercel.signals.models.fusion import Fusion
 from tercel.signals.models.intervals import interval_of
 from tercel.signals.models.model_folder import load, relative_base, save
 from tercel.signals.models.online import FAMILY, learn_all
-from tercel.signals.models.signal_model import BASE, CARD, MODEL, ParameterMove, SignalModel
+from tercel.signals.models.signal_model import (
+    BASE,
+    CARD,
+    MODEL,
+    UNJUDGED,
+    ParameterMove,
+    SignalModel,
+)
 from tercel.signals.models.skill import AlphaScale, demean_by_date, scale_of, slope_of
 from tercel.signals.models.walk_forward import (
     base_names,
@@ -40,6 +48,11 @@ from tercel.signals.sources.port import time_type
 
 FORECASTS = "forecasts.npz"
 RESULT = "result.json"
+WHOSE: Final = {
+    "equal": "are equal by request: no source was judged",
+    "ic": "follow past rank ICs by request, whatever their intervals",
+}
+"""What a warning says of weights that were not learned."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,8 @@ class TrainedSignals:
 def panel_in(
     config: SignalsConfig, seed: int, folder: Path
 ) -> tuple[Dataset, panels.PanelManifest]:
-    """Load the panel in a folder; build it if missing or if its input files changed; raise ConfigError for another
-    configuration's.
+    """Load the panel in a folder, of the sources that get models; build it if missing or if its input files changed;
+    raise ConfigError for another configuration's.
     """
     if not (folder / panels.MANIFEST).exists():
         say(f"building the panel in {folder}")
@@ -80,7 +93,7 @@ def panel_in(
         (folder / FORECASTS).unlink(missing_ok=True)
         panels.build(config, seed, folder)
         data, manifest = panels.load(folder)
-    return data, manifest
+    return data.of_sources(config.train.sources), manifest
 
 
 def installed_families(config: SignalsConfig) -> tuple[str, ...]:
@@ -113,6 +126,7 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
     """Walk a configuration forward, fuse, and save forecasts and model in `folder`; returns a summary."""
     names = installed_families(config)
     data, manifest = panel_in(config, seed, folder)
+    how = config.train.weights
     moves: list[ParameterMove] = []
     if config.train.update == "refit":
         forecasts, seconds = walk_families(data, names, config.train, seed, "train")
@@ -123,6 +137,7 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
             forecasts,
             seed=seed,
             shrink=config.train.shrink,
+            weights=how,
             most_rows=config.train.most_rows,
             settings=config.train.settings,
         )
@@ -131,15 +146,15 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
         columns = base_names(data, (FAMILY,))
         forecasts, models, moves = learn_all(data, config.train.update, config.train.online)
         seconds = time.process_time() - start
-        fusion = fuse_all(data, forecasts, columns, config.train.shrink)
+        fusion = fuse_all(data, forecasts, columns, config.train.shrink, how)
     slopes = evidence(data, forecasts, np.asarray(~np.isnan(forecasts).all(axis=1)))
     folds = folds_of(data, config.train)
-    value, sd, _ = fuse_blocks(data, forecasts, columns, folds, shrink=config.train.shrink)
+    shrink = config.train.shrink
+    value, sd, _ = fuse_blocks(data, forecasts, columns, folds, shrink=shrink, weights=how)
     # what no source has a weight in says nothing, whatever earlier blocks said
     scale = scale_of(
         data, value * fusion.weights.any(), fusion.without(np.ones(len(columns), dtype=bool))[1]
     )
-    model = SignalModel(fusion, tuple(models), scale)
     tested = tested_rows(folds)
     relative, base = portable(config)
     base = relative_base(folder / MODEL, base)
@@ -155,10 +170,15 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
         # as `signals evaluate` has it; None where dates are too few
         "ic": None if ic is None else ic.to_json(),
     }
-    blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
-    saved = save(
-        folder / MODEL, model, to_jsonable(about), walk_of(data, value, sd, folds, blocks), moves
-    )
+    if fusion.given:
+        significant = sum((slope.ci_low or 0.0) > 0.0 for slope in slopes)
+        about[UNJUDGED] = (
+            f"Weights {WHOSE[how]}; {significant} of {len(slopes)} are statistically significant"
+        )
+    blocks = list(fusions(data, forecasts, columns, folds, shrink=shrink, weights=how))
+    walk = walk_of(data, value, sd, folds, blocks)
+    model = SignalModel(fusion, tuple(models), scale, to_jsonable(about))
+    saved = save(folder / MODEL, model, model.card, walk, moves)
     with atomic_path(folder / FORECASTS) as part:
         np.savez(part, forecasts=forecasts, columns=np.array(columns))
     return TrainedSignals(
@@ -166,13 +186,15 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
         rows=data.n,
         tested=int((~np.isnan(forecasts).all(axis=1)).sum()),
         seconds=seconds,
-        weights=dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
-        evidence={name: spelt_evidence(slope) for name, slope in zip(columns, slopes, strict=True)},
+        weights=dict(zip(columns, fusion.shown_weights.tolist(), strict=True)),
+        evidence={
+            name: spelt_evidence(slope, how) for name, slope in zip(columns, slopes, strict=True)
+        },
         alpha_scale=scale,
         half_life=scale.half_life,
         parts=[part.file for part in saved.facts.parts],
         note=data.note,
-        warnings=[*data.warnings, *filter(None, [model.silent])],
+        warnings=[*data.warnings, *model.warnings],
     )
 
 
@@ -217,10 +239,23 @@ def evaluate(config: SignalsConfig, seed: int, folder: Path, demo: bool) -> Eval
             "forecasts of this panel", f"{forecasts.shape[0]} rows for {data.n}", "train again"
         )
     folds = folds_of(data, config.train)
-    interval = interval_of(load(folder / MODEL)) if (folder / MODEL / CARD).exists() else None
+    model = load(folder / MODEL) if (folder / MODEL / CARD).exists() else None
+    interval = None if model is None else interval_of(model)
+    train_section = config.train
+    figures = out_of_sample(
+        data,
+        forecasts,
+        columns,
+        folds,
+        shrink=train_section.shrink,
+        weights=train_section.weights,
+        seed=seed,
+    )
+    unjudged = [] if model is None or not model.facts.unjudged else [model.facts.unjudged]
     result = replace(
-        out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
+        figures,
         out=folder,
+        warnings=(*figures.warnings, *unjudged),
         leak=lines_of(config, *check_sources(config, seed, synthetic=demo)),
         interval=None if interval is None else interval.by_year(),
     )

@@ -66,6 +66,8 @@ NEEDS = {
     "low": ("range_21", "close_in_range"),
 }
 """Factors that a column of prices is needed for, beside the close."""
+ANY_FACTOR = FACTORS[:1]
+"""Of a panel without models of factors, whose rows are those that have one."""
 SETTLES = timedelta(minutes=15)
 """From the close to the moment when its print can be relied on."""
 OPEN = 2 * SETTLES + timedelta(microseconds=1)

@@ -11,7 +11,7 @@
 |---|---|---|
 | `daily` | daily prices | `history`, `least_dollars`, `without`, `survivors` |
 | `news` | headlines: time, names, text | `timezone`, `window_days`, `features`, `learn_days`, `drop_broken` |
-| `series` | numbers with a date, of all or by name | `lag_days`; `date`, `series`, `period_days`, `instrument` |
+| `series` | numbers with a date, of all or by name | `lag_days`; `date`, `series`, `period_days`, `instrument`, `changes` |
 
 All read CSV, Parquet and JSON lines, columns by their usual names or by a table `[source.columns]`.
 All take `name` and `collected`, the day (with a zone) after which nothing in the set can have been known.

@@ -36,6 +36,8 @@ class DatedSeries(TableSource):
         Length of the period after `date`.
     instrument : str
         Whom all rows speak of; empty: each row's symbol, or all instruments in a file without one.
+    changes : bool
+        Whether each series' change is a column too.
     called : mapping
         Names of columns: `date`, `symbol`, to theirs.
     """
@@ -46,21 +48,24 @@ class DatedSeries(TableSource):
     period_days: Days = 0.0
     instrument: str = ""
     name: str = "series"
+    changes: bool = field(default=True, kw_only=True)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Each series and its change against the mean of the three values before."""
+        """Each series and, with `changes`, its change against the mean of the three values before."""
         return tuple(
             column
             for name in self._seen.get("columns", self.series)
-            for column in (name, f"{name}_change")
+            for column in (name, f"{name}_change")[: 1 + self.changes]
         )
 
     def facts(self) -> pl.DataFrame:
         """Each series and its change as checked facts, known `lag_days` after the end of the period."""
         source = replace(self, called={**self.called, "date": self.date}) if self.date else self
         table = source.table(("date",), () if self.instrument else ("symbol",))
-        values, notes = values_of(table, self.wanted[::2] or self.series, ("date", "symbol"))
+        values, notes = values_of(
+            table, self.wanted[:: 1 + self.changes] or self.series, ("date", "symbol")
+        )
         names = [column.name for column in values]
         instrument = (
             table.frame["symbol"].cast(pl.String)

@@ -1,0 +1,365 @@
+"""Train, forecast, evaluate and backtest signals from data frames or files, with the figures of `tercel signals`.
+
+    run = train(prices, {"mine": factor}, families=("as_given",), only=("mine",), weights="equal", out="runs/mine")
+    run.table()                            weights, and the evidence for each source
+    evaluate(run).table()                  rank IC out of sample
+    backtest(run, cost_bps=5.0).to_json()  the book after costs
+    predict(run).table()                   the newest forecast of every name
+
+Frames are written as Parquet into the run's folder, beside a `config.toml` that names them: the commands go on from there.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import polars as pl
+from pydantic import BaseModel
+
+from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
+from tercel.core.files import atomic_path, write_atomic
+from tercel.core.frames import Frame
+from tercel.core.tables.columns import rename_columns
+from tercel.core.tables.table import ROW, read_table
+from tercel.core.validation import validate_model
+from tercel.signals.models import predict as serving
+from tercel.signals.models.model_folder import RUNS, find_model_folder, load
+from tercel.signals.models.predict import ServedForecasts, config_of
+from tercel.signals.models.signal_model import MODEL, SignalModel
+from tercel.signals.panel.build import MANIFEST, error_of_source
+from tercel.signals.portfolio.backtest import BacktestReport, Charge, backtest_model
+from tercel.signals.portfolio.book import SHARE, BookRule
+from tercel.signals.runs import train as runs
+from tercel.signals.runs.config import (
+    PanelSection,
+    SignalsConfig,
+    SourceSection,
+    TrainSection,
+    Weighing,
+    parse,
+    read_config,
+)
+from tercel.signals.runs.evaluation import EvaluatedSignals
+from tercel.signals.runs.train import TrainedSignals
+from tercel.signals.sources.port import EVERY, NEW_YORK, refuse_constants
+from tercel.signals.sources.prices import list_names, price_table
+from tercel.signals.sources.registry import source_of
+
+DAY: Final = timedelta(days=1)
+CONFIG: Final = "config.toml"
+PAGE: Final = "report.html"
+CLOCK: Final = {"timezone": NEW_YORK}
+"""Of times of own numbers that do not say their zone: prices close by the same clock."""
+USUAL: Final = TrainSection()
+PANEL_KEYS: Final = tuple(PanelSection.model_fields)
+
+
+@dataclass(frozen=True, eq=False)
+class SignalRun:
+    """A trained run.
+
+    Parameters
+    ----------
+    folder : Path
+        As `tercel signals train` writes it.
+    trained : TrainedSignals
+        Weights, evidence and scale.
+    warnings : tuple of str
+        What to say beside its figures.
+    """
+
+    folder: Path
+    trained: TrainedSignals
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def model(self) -> SignalModel:
+        """The trained model."""
+        return load(self.folder / MODEL)
+
+    def table(self) -> Frame:
+        """A row per model: `source`, `family`, `weight`, `evidence` (slope of outcomes on its forecasts out of fold)."""
+        rows = [
+            (*name.rsplit(":", 1), weight, self.trained.evidence[name])
+            for name, weight in self.trained.weights.items()
+        ]
+        return Frame(rows, ["source", "family", "weight", "evidence"], orient="row")
+
+
+Run = SignalRun | str | Path
+"""A run, or the folder of one."""
+
+
+def train(
+    prices: object,
+    sources: Mapping[str, object] | None = None,
+    *,
+    weights: Weighing = USUAL.weights,
+    families: Sequence[str] = USUAL.families,
+    only: Sequence[str] = (),
+    lag_days: float | Mapping[str, float] = 0.0,
+    name: str = "signals",
+    out: str | Path | None = None,
+    seed: int = 1,
+    **settings: Any,
+) -> SignalRun:
+    """Train models of daily prices and of own numbers, walking forward; the same figures as `tercel signals train`.
+
+    A number with a date is known at the New York close of that date and never before: it is traded `lag` bars later
+    (1), at the next close. A time with a clock counts from that very moment on, by New York's clock if it names no zone;
+    a midnight is a date, in its own zone. Numbers that come later than the close of their date need `lag_days`. The
+    freshest number of a name counts, until it is older than twice the longest gap between dates of its source.
+
+    Parameters
+    ----------
+    prices : data frame of Polars or pandas, or path
+        Daily prices as :func:`tercel.signals.sources.prices.read_prices` takes them; or the path of a CONFIG.toml, which
+        says all else.
+    sources : mapping of str to data frame or path, optional
+        Own numbers by name of the source: date, symbol and columns of numbers; or a date and a column a name.
+    weights : {"fused", "equal", "ic"}
+        Learned, of sources that are statistically significant; the same for all; by past rank IC.
+    families : sequence of str
+        Models of each source: `linear`, `boosting`, `forest`; `as_given`, the numbers themselves.
+    only : sequence of str
+        Sources that get models, `daily` (factors of the prices) among them; empty: all.
+    lag_days : float or mapping of str to float
+        Days from a number's date until it is known, of all sources or by name.
+    name : str
+        Of the run.
+    out : path, optional
+        Its folder; by default `runs/signals-NAME-SEED`. Frames are written into it.
+    seed : int
+    **settings
+        Other keys of `[panel]` and `[train]`: `lag`, `horizon`, `every`, `history`, `least_dollars`, `splits`, ...
+
+    Raises
+    ------
+    ConfigError, DataError
+        A setting that is unknown or wrong; a table that cannot be used, with its row.
+    """
+    if isinstance(prices, str | Path) and Path(prices).suffix == ".toml":
+        others = sources or only or lag_days or settings or weights != USUAL.weights
+        refuse_if(
+            bool(others) or tuple(families) != USUAL.families,
+            "a CONFIG.toml alone, which says all settings",
+            f"{prices} and others",
+            "write them into the file",
+        )
+        config = read_config(Path(prices))
+        folder = Path(out or RUNS / f"signals-{config.name}-{seed}")
+        trained = runs.train(config, seed, folder)
+        return SignalRun(folder, trained, tuple(trained.warnings))
+    given = {"weights": weights, "families": families, "sources": tuple(only), **settings}
+    refuse_if(
+        not isinstance(sources or {}, Mapping),
+        "own numbers by the name of their source",
+        type(sources).__name__,
+        "give `sources={'mine': frame}`",
+    )
+    folder = Path(out or RUNS / f"signals-{name}-{seed}")
+    return _train_tables(prices, sources or {}, given, lag_days, folder, name, seed)
+
+
+def _train_tables(
+    prices: object,
+    sources: Mapping[str, object],
+    given: Mapping[str, Any],
+    lag_days: float | Mapping[str, float],
+    folder: Path,
+    name: str,
+    seed: int,
+) -> SignalRun:
+    """Train by settings `given` of [panel] and [train] on tables; those that are no files are written into the folder."""
+    for key in given:
+        check_known(key, (*PANEL_KEYS, *TrainSection.model_fields), "settings among")
+    for source in lag_days if isinstance(lag_days, Mapping) else ():
+        check_known(source, sources, "sources of `lag_days=` among", error=ConfigError)
+    panel = {key: value for key, value in given.items() if key in PANEL_KEYS}
+    columns = panel.get("columns", {})
+    names = price_table(prices, columns).frame["instrument"].unique().sort().to_list()
+    own = [
+        own_numbers(
+            source,
+            table,
+            names,
+            lag_days.get(source, 0.0) if isinstance(lag_days, Mapping) else lag_days,
+        )
+        for source, table in sources.items()
+    ]
+    files = {numbers.section.path: numbers.frame for numbers in own if numbers.frame is not None}
+    path = file_path(prices) or "prices.parquet"
+    if not file_path(prices):
+        files[path] = read_table(prices, columns).frame.drop(ROW)
+    raw = {
+        "name": name,
+        "panel": {"kind": "daily", **panel, "path": path},
+        "source": [numbers.section for numbers in own],
+        "train": {key: value for key, value in given.items() if key not in panel},
+    }
+    text = toml_text(parse(raw, "the settings"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, frame in files.items():
+        with atomic_path(folder / file) as part:
+            frame.write_parquet(part)
+    write_atomic(folder / CONFIG, text)
+    # the panel is built again, whatever settings the folder's was built by
+    (folder / MANIFEST).unlink(missing_ok=True)
+    trained = runs.train(read_config(folder / CONFIG), seed, folder)
+    notes = (note for numbers in own for note in numbers.notes)
+    return SignalRun(folder, trained, (*trained.warnings, *notes))
+
+
+def file_path(table: object) -> str:
+    """Absolute path of a table that is a file or a folder; empty for a frame."""
+    return str(Path(table).resolve()) if isinstance(table, str | Path) else ""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnNumbers:
+    """Own numbers as a source: its table of a configuration, the frame to be written (None: a file), and notes."""
+
+    section: SourceSection
+    frame: pl.DataFrame | None
+    notes: tuple[str, ...]
+
+
+def own_numbers(name: str, table: Any, priced: Sequence[str], lag_days: float) -> OwnNumbers:
+    """Check own numbers, and that some of their names are among those that have prices.
+
+    Raises
+    ------
+    DataError
+        No rows, cells that are no dates or numbers, numbers that never vary, no name with prices.
+    """
+    path = file_path(table)
+    frame = rename_columns(read_table(table, CLOCK), ("date",), ("symbol",)).frame.drop(ROW)
+    wide = [column for column in frame.columns if column in priced]
+    if "symbol" not in frame.columns and 2 * len(wide) >= len(frame.columns):
+        path = ""
+        frame = frame.unpivot(index="date", variable_name="symbol", value_name="value")
+    options = {"lag_days": lag_days, "changes": False, "columns": CLOCK}
+    numbers: Any = table if path else frame
+    source = source_of("series", numbers, None, (), name=name, **options)
+    try:
+        facts = source.facts()
+        refuse_constants(facts, source.columns, "its table")
+    except DataError as error:
+        raise error_of_source(source, error) from error
+    names = set(facts["instrument"]) - {EVERY}
+    lacking = sorted(names - set(priced))
+    refuse_if(
+        len(lacking) == len(names) > 0,
+        f"names that have prices in source {name}, such as {list_names(priced)}",
+        list_names(lacking),
+        "call names as the prices do",
+        DataError,
+    )
+    gap = facts["event_time"].unique().sort().diff().max()
+    life = {"max_age_days": 2 * gap / DAY + lag_days} if isinstance(gap, timedelta) else {}
+    raw = {"kind": "series", "path": path or f"source-{name}.parquet", "name": name}
+    section = validate_model(
+        SourceSection, raw | options | life | {"required": True}, f"source {name!r}", "a source"
+    )
+    note = (
+        f"source {name}: {len(lacking)} of {len(names)} names have no prices: {list_names(lacking)}"
+    )
+    return OwnNumbers(section, None if path else frame, (note,) * bool(lacking))
+
+
+def toml_text(config: SignalsConfig) -> str:
+    """The settings of a configuration that were given, as the text of its file."""
+    tables: list[tuple[str, BaseModel]] = [("[panel]", config.panel)]
+    tables += [("[[source]]", section) for section in config.source]
+    lines = [f"name = {toml_value(config.name)}"]
+    for heading, table in (*tables, ("[train]", config.train)):
+        written = table.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        lines += ["", heading, *(f"{key} = {toml_value(value)}" for key, value in written.items())]
+    return "\n".join(lines) + "\n"
+
+
+def toml_value(value: object) -> str:
+    """A plain value as TOML writes it.
+
+    >>> toml_value({"linear": {"alpha": 0.5}, "on": [True, "a"]})
+    '{"linear" = {"alpha" = 0.5}, "on" = [true, "a"]}'
+    """
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(key)} = {toml_value(inner)}" for key, inner in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def predict(run: Run, day: date | str | None = None) -> ServedForecasts:
+    """Forecasts of every name on one date, by default the last; as `tercel signals predict`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`tercel.signals.models.predict.predict`.
+    """
+    return serving.predict(model_of(run), date.fromisoformat(day) if isinstance(day, str) else day)
+
+
+def evaluate(run: Run) -> EvaluatedSignals:
+    """Figures out of sample; writes `result.json` and the page `report.html` into the folder, as `tercel signals evaluate`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        A folder that was not trained in, or files that are gone.
+    """
+    model = model_of(run)
+    folder = model.folder.parent
+    result = runs.evaluate(config_of(model), model.facts.seed, folder, demo=False)
+    result.save(folder / PAGE)
+    return result
+
+
+def backtest(
+    run: Run,
+    *,
+    cost_bps: float | None = None,
+    cost_law: float | None = None,
+    capital: float = 1e7,
+    book: Literal["deciles", "scores"] = "deciles",
+    hold: float = 0.0,
+    leave: float = SHARE,
+    long_only: bool = False,
+    seed: int = 1,
+) -> BacktestReport:
+    """What the forecasts out of sample would have earned as a book, after costs; as `tercel signals backtest`.
+
+    Parameters
+    ----------
+    run : SignalRun or path
+    cost_bps, cost_law : float, optional
+        One of them: one-way cost in bps, or Y of the square-root law, about 1.
+    capital : float
+        Of the book, for the law.
+    book, hold, leave, long_only
+        As :class:`tercel.signals.portfolio.book.BookRule`; `leave` is a fraction.
+    seed : int
+
+    Raises
+    ------
+    ConfigError, DataError
+        No cost or two; forecasts that make no book.
+    """
+    refuse_if(
+        (cost_bps is None) == (cost_law is None),
+        "one of `cost_bps=` and `cost_law=`",
+        "neither" if cost_bps is None else "both",
+        "give `cost_bps=5.0`; 0 is a cost too",
+    )
+    charge = Charge(cost_bps, cost_law or 1.0, capital)
+    return backtest_model(model_of(run), BookRule(book, hold, leave, long_only), charge, seed)
+
+
+def model_of(run: Run) -> SignalModel:
+    """The model of a run, or of a folder."""
+    return run.model if isinstance(run, SignalRun) else load(find_model_folder(Path(run)))
