@@ -44,6 +44,8 @@ class HowToMap(NamedTuple):
 
 
 TYPED_OPTIONS: Final = HowToMap()
+RENAMED: Final = HowToMap("", "names of columns", "name them so in its first row")
+"""Of tables whose columns cannot be mapped."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,12 @@ from tercel.signals.models.skill import (
     skill,
     stride,
 )
-from tercel.signals.panel.priced_scores import PricedScores, price_scores
+from tercel.signals.panel.priced_scores import (
+    PricedReturns,
+    PricedScores,
+    price_scores,
+    priced_returns,
+)
 from tercel.signals.sources.sectors import Sectors, read_sectors
 
 HORIZONS: Final = (1, 5, 21)
@@ -195,7 +200,8 @@ def tear_sheet(
         Rows of date, name and score, or a row a date and a column a name; of Polars or pandas, whose index may be
         (date, asset). A score has to be known at the close of its date.
     prices : path or data frame
-        As :func:`tercel.signals.sources.prices.read_prices` takes or gives them.
+        As :func:`tercel.signals.sources.prices.read_prices` takes or gives them; or `PricedReturns` of :func:`steps_of`
+        the horizons, which say the lag.
     horizons : sequence of int
         Bars that a score is held for.
     quantiles : int
@@ -233,8 +239,10 @@ def tear_sheet(
         "correct them",
         DataError,
     )
-    steps = sorted({*asked, *(step for step in _DECAY if step < asked[-1])})
-    panel = price_scores(factor, prices, steps, lag)
+    priced = prices if isinstance(prices, PricedReturns) else None
+    priced = priced or priced_returns(prices, steps_of(asked), lag)
+    steps = list(priced.returns)
+    panel = price_scores(factor, priced)
     measure = _Measure(panel, np.random.default_rng([seed, 5]))
     by_date = {h: rank_ic_of_rows(panel.score, panel.returns[h]) for h in steps}
     skills = {h: measure.mean(by_date[h], h) for h in steps}
@@ -260,13 +268,13 @@ def tear_sheet(
         for year in np.unique(years).tolist()
         for h in asked
     ]
-    given = sectors if isinstance(sectors, Sectors) or sectors is None else read_sectors(sectors)
+    given = None if sectors is None else read_sectors(sectors)
     of_sectors, sector_notes = _of_sectors(panel, given, asked, measure)
     ic = [pl.DataFrame({"date": panel.days, "horizon": h, "ic": by_date[h]}) for h in asked]
     return TearSheet(
         name or "score",
         asked,
-        lag,
+        priced.lag,
         count,
         skills,
         {h: measure.mean(1e4 * (cuts[h][-1] - cuts[h][0]), h) for h in asked},
@@ -279,6 +287,15 @@ def tear_sheet(
         _coverage(panel, years),
         (*[few] * (count < quantiles), *panel.notes, *sector_notes),
     )
+
+
+def steps_of(horizons: Sequence[int]) -> list[int]:
+    """Horizons of the decay: those that are asked for, and usual ones below the longest.
+
+    >>> steps_of((1, 10))
+    [1, 2, 3, 5, 10]
+    """
+    return sorted({*horizons, *(step for step in _DECAY if step < max(horizons))})
 
 
 def bins_of(score: Floats, count: int) -> Ints:

@@ -25,6 +25,9 @@ ROLLING: Final = 63
 """Dates that a point of the rolling IC is the mean of."""
 IC_IS: Final = "Rank IC: Spearman's correlation of a date's scores with the returns that follow."
 _BLUE: Final = palette.SERIES[1].token
+BLOCKS: Final = (
+    "Brackets and lines: 95 % intervals, by a bootstrap over blocks of neighbouring dates."
+)
 BEYOND: Final = "Mean return of a quantile's names less the mean of all names with a score, bps."
 NEW: Final = "Share of a quantile's names that were not in it one date before, mean over dates."
 
@@ -32,99 +35,106 @@ NEW: Final = "Share of a quantile's names that were not in it one date before, m
 def tear_sheet_page(sheet: TearSheet) -> str:
     """HTML page of a tear sheet."""
     facts = {"lag, bars": sheet.lag, "quantiles": sheet.count, "dates": sheet.ic["date"].n_unique()}
-    blocks = "Brackets and lines: 95 % intervals, by a bootstrap over blocks of neighbouring dates."
     lead = " ".join(sheet.sentences()[:2])
-    return render_page(f"Tear sheet: {sheet.name}", lead, _sections(sheet), facts, blocks)
+    return render_page(f"Tear sheet: {sheet.name}", lead, _sections(sheet), facts, BLOCKS)
 
 
 def tear_sheets_page(sheets: Mapping[str, TearSheet], notes: Sequence[str] = ()) -> str:
     """HTML page of several tear sheets: an overview, then each, folded; `notes` are said above."""
     sections = []
     for number, (name, sheet) in enumerate(sheets.items()):
-        parts = _sections(sheet, f"s{number}-")
-        tables = "".join(part.html for part in parts)
-        pictures = [figure for part in parts[1:3] for figure in part.figures]
-        sections.append(Section(name, sheet.sentences(), tables, pictures, folded=True))
+        cuts = _of_quantiles(sheet, f"s{number}-")
+        tables = [_decay_table(sheet), _sector_table(sheet), cuts.html]
+        texts = [*sheet.sentences(), *sheet.notes, BEYOND]
+        sections.append(Section(name, texts, "".join(tables), cuts.figures, folded=True))
+    heads = [f"over {format_count(h, 'bar')}" for h in next(iter(sheets.values())).horizons]
     rows = [
-        (name, h, format_interval(sheet.skills[h], digits=4), format_number(sheet.skills[h].t, 1))
+        (name, *(format_interval(sheet.skills[h], digits=4) for h in sheet.horizons))
         for name, sheet in sheets.items()
-        for h in sheet.horizons
     ]
-    ics = {f"{name}, {h}": sheets[name].skills[h] for name, h, *_ in rows}
-    figures = [interval_figure("all", "rank IC by score and bars", ics)] if rows else []
-    table = plain_table(("score", "bars", "rank IC, 95 %", "t"), rows, prose=True)
-    overview = Section("All scores", [IC_IS, *notes], table, figures)
+    longest = {name: sheet.skills[sheet.horizons[-1]] for name, sheet in sheets.items()}
+    figure = interval_figure("all", f"rank IC {heads[-1]}", longest)
+    overview = Section(
+        "All scores", [IC_IS, *notes], plain_table(("score", *heads), rows), [figure]
+    )
     lead = "Each source by itself, whatever its weight in the fusion."
-    return render_page("Tear sheets", lead, [overview, *sections], {}, BEYOND)
+    return render_page("Tear sheets", lead, [overview, *sections], {}, BLOCKS)
 
 
-def _sections(sheet: TearSheet, prefix: str = "") -> list[Section]:
-    """Sections of a tear sheet; names of its figures begin with `prefix`."""
-    over = format_count(sheet.horizons[0], "bar")
-    horizons = [f"over {format_count(h, 'bar')}" for h in sheet.horizons]
+def _sections(sheet: TearSheet) -> list[Section]:
+    """Sections of a tear sheet."""
+    over, *_ = horizons = [f"over {format_count(h, 'bar')}" for h in sheet.horizons]
     years = _estimates(sheet.by_year.drop("dates").join(sheet.coverage, on="year"), "ic")
-    sectors = _estimates(sheet.by_sector.drop("dates"), "ic")
-    quantiles = _estimates(sheet.quantiles.drop("dates", "raw_bps"), "bps")
-    spreads = [format_interval(spread, digits=1) for spread in sheet.spreads.values()]
-    cuts = {
-        title: {str(cut): estimates[place] for (cut,), estimates in quantiles.items()}
-        for place, title in enumerate(horizons)
-    }
+    by_year = {str(year): estimates[0] for (year, *_), estimates in years.items()}
+    held = {str(h): ic for h, ic in sheet.skills.items()}
     turnover = {
         name: Estimate(100 * mean, None, None) for name, mean in sheet.mean_turnover().items()
     }
     rank = turnover.pop("autocorrelation").mean / 100
-    decays = [
-        (h, format_interval(ic, digits=4), format_number(ic.t, 1), ic.dates)
-        for h, ic in sheet.skills.items()
-    ]
-    held = {str(h): ic for h, ic in sheet.skills.items()}
-    by_year = {str(year): estimates[0] for (year, *_), estimates in years.items()}
+    new = [(name, f"{format_number(share.mean, 1)} %") for name, share in turnover.items()]
+    years_table = plain_table(("year", "names", "dates", "scores", *horizons), _texts(years, 4))
     sections = [
         Section(
             "Rank IC through time",
             [IC_IS, *sheet.notes],
-            plain_table(("year", "names", "dates", "scores", *horizons), _texts(years, 4)),
+            years_table,
             [
-                _rolling_ic(sheet, prefix),
-                _bars(f"{prefix}years", {over: by_year}, "rank IC", "Mean of each year."),
+                _rolling_ic(sheet),
+                _bars("years", {over: by_year}, "rank IC", "Mean of each year."),
             ],
         ),
         Section(
             "Rank IC by horizon",
             sheet.sentences()[3],
-            plain_table(("bars held", "rank IC, 95 %", "t", "dates"), decays),
-            [_bars(f"{prefix}decay", {"": held}, "rank IC", "Across: bars held.")],
+            _decay_table(sheet),
+            [_bars("decay", {"": held}, "rank IC", "Across: bars held.")],
         ),
-        Section(
-            "Returns by quantile",
-            BEYOND,
-            plain_table(
-                ("quantile", *horizons),
-                [*_texts(quantiles, 1), ("top less bottom", *spreads)],
-            ),
-            [
-                _bars(
-                    f"{prefix}quantiles", cuts, "bps", "Across: quantiles, the highest scores last."
-                )
-            ],
-        ),
+        _of_quantiles(sheet),
         Section(
             "Turnover",
             [NEW, f"Ranks correlate with those one date before by {format_number(rank)}."],
-            plain_table(
-                ("quantile", "new names"),
-                [(name, f"{format_number(new.mean, 1)} %") for name, new in turnover.items()],
-            ),
-            [_bars(f"{prefix}turnover", {"": turnover}, "new names, %", "Across: quantiles.")],
+            plain_table(("quantile", "new names"), new),
+            [_bars("turnover", {"": turnover}, "new names, %", "Across: quantiles.")],
         ),
     ]
-    if sectors:
+    if len(sheet.by_sector):
+        sectors = _estimates(sheet.by_sector.drop("dates"), "ic")
         named = {str(sector): estimates[0] for (sector, _), estimates in sectors.items()}
-        figure = interval_figure(f"{prefix}sectors", f"rank IC within a sector, {over}", named)
-        table = plain_table(("sector", "names", *horizons), _texts(sectors, 4))
-        sections.append(Section("Rank IC by sector", IC_IS, table, [figure]))
+        figure = interval_figure("sectors", f"rank IC within a sector, {over}", named)
+        sections.append(Section("Rank IC by sector", IC_IS, _sector_table(sheet), [figure]))
     return sections
+
+
+def _of_quantiles(sheet: TearSheet, prefix: str = "") -> Section:
+    """Section on returns by quantile; the name of its figure begins with `prefix`."""
+    horizons = [f"over {format_count(h, 'bar')}" for h in sheet.horizons]
+    quantiles = _estimates(sheet.quantiles.drop("dates", "raw_bps"), "bps")
+    spreads = [format_interval(spread, digits=1) for spread in sheet.spreads.values()]
+    rows = [*_texts(quantiles, 1), ("top less bottom", *spreads)]
+    cuts = {
+        title: {str(cut): estimates[place] for (cut,), estimates in quantiles.items()}
+        for place, title in enumerate(horizons)
+    }
+    across = "Across: quantiles, the highest scores last."
+    figure = _bars(f"{prefix}quantiles", cuts, "bps", across)
+    table = plain_table(("quantile", *horizons), rows)
+    return Section("Returns by quantile", BEYOND, table, [figure])
+
+
+def _decay_table(sheet: TearSheet) -> str:
+    """HTML of the IC over each horizon."""
+    rows = [
+        (h, format_interval(ic, digits=4), format_number(ic.t, 1), ic.dates)
+        for h, ic in sheet.skills.items()
+    ]
+    return plain_table(("bars held", "rank IC, 95 %", "t", "dates"), rows)
+
+
+def _sector_table(sheet: TearSheet) -> str:
+    """HTML of the IC within each sector; empty without sectors."""
+    horizons = [f"over {format_count(h, 'bar')}" for h in sheet.horizons]
+    rows = _texts(_estimates(sheet.by_sector.drop("dates"), "ic"), 4)
+    return plain_table(("sector", "names", *horizons), rows) if rows else ""
 
 
 def _estimates(frame: pl.DataFrame, value: str) -> dict[tuple[object, ...], list[Estimate]]:
@@ -168,7 +178,7 @@ def _bars(
     return finish_figure(drawing, name, f"{label}: {'; '.join(texts)}.", caption)
 
 
-def _rolling_ic(sheet: TearSheet, prefix: str) -> Figure:
+def _rolling_ic(sheet: TearSheet) -> Figure:
     """Rolling mean of the IC of each horizon through time."""
     with sketch(3.2, PAGE) as drawing:
         panel = drawing.subplots()
@@ -182,6 +192,4 @@ def _rolling_ic(sheet: TearSheet, prefix: str) -> Figure:
         panel.legend(loc="upper right", ncols=3)
     means = "; ".join(f"{h} bars {sheet.skills[h].mean:.4f}" for h in sheet.horizons)
     caption = f"Lines: means of the last {ROLLING} dates, by bars that the score is held for."
-    return finish_figure(
-        drawing, f"{prefix}rolling", f"Rank IC through time, means: {means}.", caption
-    )
+    return finish_figure(drawing, "rolling", f"Rank IC through time, means: {means}.", caption)
