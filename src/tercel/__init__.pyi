@@ -12,9 +12,9 @@ from tercel.api.executor.terms import Parent as Parent
 from tercel.api.executor.terms import Place as Place
 from tercel.api.fit import fit as fit
 from tercel.api.fit_report import Fit as Fit
-from tercel.api.learn import Tuned as Tuned
+from tercel.api.tuning import Tuned as Tuned
 from tercel.api.learn import train as train
-from tercel.api.learn import tune as tune
+from tercel.api.tuning import tune as tune
 from tercel.api.market import calibrate as calibrate
 from tercel.api.market import load_market as load_market
 from tercel.api.market import replay as replay

@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.api.display import trim_traceback
-from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
+from tercel.api.tuning import Tuned
 from tercel.core.errors import ConfigError, UnknownNameError, refuse_if
 from tercel.execution.orders import Order
 from tercel.execution.registry import resolve_policy
@@ -211,7 +211,11 @@ def participants_of(
                 name, str(candidate.folder.resolve()), observation=candidate.observation
             )
         elif isinstance(candidate, Tuned):
-            participant = Candidate(candidate.name, user_strategy=candidate.strategy)
+            participant = Candidate(
+                candidate.name,
+                user_strategy=candidate.strategy,
+                variants=max(len(candidate.trials), 1),
+            )
         else:
             strategy = own_strategy(candidate)
             participant = Candidate(strategy.name, user_strategy=strategy)

@@ -1,4 +1,4 @@
-"""`tercel.train` and `tercel.tune`: training of a policy, and tuning of a rule's parameters.
+"""`tercel.train`: training of a policy.
 
 A training in its run folder: read, claimed, trained, resumed, for `tercel.train` and `agent train` alike.
 """
@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -20,10 +20,7 @@ from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, TercelError, check_known, refuse_if
 from tercel.core.locks import LOCK, folder_lock
 from tercel.core.progress import progress as bars, say
-from tercel.core.serialization import to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
-from tercel.execution.strategies import TUNABLE, MarketEstimates, build
-from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import absolute_name
 from tercel.lab.evaluation.scenario import Scenario
@@ -48,11 +45,6 @@ from tercel.lab.learning.agent.training import run_training, variants_tried
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Reward
-from tercel.lab.tuning.tune import TuningOutcome, TuningSettings, arena_of, tune as searched
-
-if TYPE_CHECKING:
-    import polars as pl
-
 
 RUNS = Path("runs/agents")
 Stop = Callable[[], bool]
@@ -358,80 +350,3 @@ def trainable_scenario(market: Market, task: Task) -> Scenario:
             "train without it, and evaluate with it",
         )
     return settings
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A rule with tuned parameters; a candidate of :func:`tercel.evaluate`.
-
-    Parameters
-    ----------
-    rule : str
-        Name of the rule.
-    outcome : TuningOutcome
-        Parameters, and their cost on training and validation episodes, bps.
-
-    >>> from tercel.lab.tuning.tune import TuningScore
-    >>> outcome = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
-    >>> Tuned("pov", outcome).name
-    'pov_tuned_here'
-    """
-
-    rule: str
-    outcome: TuningOutcome
-
-    @property
-    def name(self) -> str:
-        """Name of the rule in tables."""
-        return f"{self.rule}_tuned_here"
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
-        """Parameters found, by name."""
-        return self.outcome.parameters
-
-    def strategy(self, estimates: MarketEstimates) -> Strategy:
-        """The tuned rule as a strategy for a market."""
-        return build(self.rule, estimates, self.parameters)
-
-    def table(self) -> "pl.DataFrame":
-        """Parameters as a table: parameter, value."""
-        import polars as pl
-
-        return pl.DataFrame(
-            {"parameter": list(self.parameters), "value": list(self.parameters.values())}
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The tuned rule as plain values."""
-        return {"rule": self.rule, **to_jsonable(self.outcome)}
-
-
-def tune(
-    rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1
-) -> Tuned:
-    """Tune the parameters of a rule (CMA-ES) on training episodes, and validate them on others.
-
-    Parameters
-    ----------
-    rule : str
-        One of `tercel.execution.strategies.TUNABLE`.
-    market : Market
-    task : Task
-    episodes : int
-        Number of training episodes; 0: by the number of parameters.
-    seed : int
-
-    Raises
-    ------
-    UnknownNameError
-        A strategy without parameters to tune.
-
-    >>> from tercel.api.market import load_market
-    >>> tuned = tune("popv", load_market("csco-santa-fe"), Task(horizon="1min", decisions=2), episodes=1536)
-    >>> tuned.name, set(tuned.parameters) == set(tuned.table()["parameter"])
-    ('popv_tuned_here', True)
-    """
-    check_known(rule, TUNABLE, "a strategy to tune:")
-    arena = arena_of(TuningSettings(Scenario(market, task or Task()), episodes, seed=seed))
-    return Tuned(rule, searched(arena, rule, episodes or None, seed))
