@@ -11,6 +11,7 @@ from tercel.api.policy import Policy
 from tercel.api.tuning import Tuned
 from tercel.core.errors import ConfigError, UnknownNameError, refuse_if
 from tercel.execution.orders import Order
+from tercel.execution.policies.model_policy import interface_of, recorded_interface
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown_policy_error
 from tercel.execution.strategies import ALL_BASELINES, KNOWN
@@ -40,7 +41,7 @@ from tercel.lab.evaluation.pipeline.participants import (
 )
 from tercel.lab.evaluation.pipeline.result import Result
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.learning.own_models import meaning_of, strategy_of
+from tercel.lab.learning.own_models import strategy_of
 
 
 @trim_traceback
@@ -254,8 +255,8 @@ def own_strategy(candidate: Any) -> Strategy:
     """The strategy of a user's object, or of a model that was trained in a Tercel environment."""
     if hasattr(candidate, "predict") and not hasattr(candidate, "decide"):
         name = type(candidate).__name__
-        if terms := meaning_of(candidate):
-            return strategy_of(candidate, name, **terms)
+        if recorded_interface(candidate):
+            return strategy_of(candidate, name, **interface_of(candidate))
         raise ConfigError(
             "a strategy, or a model with its actions and observation",
             name,

@@ -243,13 +243,11 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
         if base in WRITTEN:
             raise ConfigError("a policy", f"the rule {text}", "name it with `against=`")
         observation = read_card(folder / CARD).observation
-        user_observation = next(
-            (
-                name
-                for name in observations
-                if is_user_name(observation) and same_name(observation, name)
-            ),
-            None,
+        named = [name for name in observations if same_name(observation, name)]
+        user_observation = (
+            next(iter(named or (observations if len(observations) == 1 else ())), None)
+            if is_user_name(observation)
+            else None
         )
         candidates.append(
             Candidate(text, str(folder.resolve()), wrappers=wrappers, observation=user_observation)
