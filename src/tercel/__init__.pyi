@@ -1,3 +1,4 @@
+from tercel.api.curves import write_tensorboard as write_tensorboard
 from tercel.api.desk.desk import Desk as Desk
 from tercel.api.desk.desk import open_desk as open_desk
 from tercel.api.environment import sb3_env as sb3_env
@@ -84,4 +85,5 @@ __all__ = [
     "strategy",
     "train",
     "tune",
+    "write_tensorboard",
 ]

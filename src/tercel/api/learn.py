@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tercel.api.curves import curve_writer
 from tercel.api.desk.config import RecordedMarket, write_desk_file
 from tercel.api.display import trim_traceback
 from tercel.api.market import Market
@@ -148,6 +149,7 @@ class TrainingRun:
         stop: Stop | None = None,
         cluster: str | None = None,
         workers: int | None = None,
+        on_row: Callable[..., None] | None = None,
     ) -> TrainingResult:
         """Train or resume until the policy is complete; a finished one is read.
 
@@ -159,6 +161,8 @@ class TrainingRun:
             Called between updates; when it is true the state is saved and the training ends.
         cluster : str, optional
             Address of a Ray cluster whose workers act, `workers` of them.
+        on_row : callable, optional
+            Gets each row of metrics and the best check so far.
 
         Returns
         -------
@@ -180,9 +184,9 @@ class TrainingRun:
                     return replace(result, policy=str(self.folder / POLICY))
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
-                    return run_training(*arguments, make=make, stop=stop)
-                with _progress_bar(self.config, self.seed) as on_row:
                     return run_training(*arguments, make=make, stop=stop, on_row=on_row)
+                with _progress_bar(self.config, self.seed, on_row) as show:
+                    return run_training(*arguments, make=make, stop=stop, on_row=show)
 
     def report(self, result: TrainingResult) -> Path:
         """Write the page of a finished training, ``report.html`` in its folder."""
@@ -219,9 +223,9 @@ class TrainingRun:
 
 @contextmanager
 def _progress_bar(
-    config: AgentConfig, seed: int
+    config: AgentConfig, seed: int, then: Callable[..., None] | None
 ) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
-    """Progress bar of a training; yields the callback that takes each row of metrics."""
+    """Progress bar of a training; yields the callback that takes each row of metrics and passes it on to `then`."""
     with bars(now=True) as display:
         bar = display.add_task(
             f"train {config.name} seed {seed}", total=config.learner.frames, now=""
@@ -235,6 +239,8 @@ def _progress_bar(
                 f"best {best['gain']:+.2f} bps on the rule" if best else "",
             )
             display.update(bar, completed=row["frames"], now=", ".join(filter(None, parts)))
+            if then is not None:
+                then(row, best)
 
         yield on_row
 
@@ -253,6 +259,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    tensorboard: str | Path | None = None,
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does, from the best strategy of the market; return it if it is better.
 
@@ -287,6 +294,8 @@ def train(
         :meth:`Policy.save` keeps the policy.
     progress : bool
         Whether to show a progress bar on stderr.
+    tensorboard : str or Path, optional
+        Folder of an event file of TensorBoard, which gets each row of metrics as it comes (the extra ``tensorboard``).
 
     Raises
     ------
@@ -321,7 +330,8 @@ def train(
     ).with_functions(own_functions)
     temporary = TemporaryDirectory(prefix="tercel-")
     folder = Path(temporary.name if out is None else out)
-    TrainingRun(config, folder, seed).train(progress=progress)
+    curves = None if tensorboard is None else curve_writer(folder, Path(tensorboard))
+    TrainingRun(config, folder, seed).train(progress=progress, on_row=curves)
     own_observation = observation_of(config)
     policy = Policy(
         folder / POLICY,
