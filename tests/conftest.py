@@ -154,6 +154,15 @@ def quant_peers() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tensorboard() -> Path:
+    """The Python that has TensorBoard, among the foreign engines."""
+    python = FOREIGN / "quant" / "bin" / "python"
+    if any(python.parent.parent.glob("lib/python3*/site-packages/tensorboard")):
+        return python
+    return no_engine(f"no tensorboard in {FOREIGN / 'quant'}; run make peers")
+
+
+@pytest.fixture(scope="session")
 def bots() -> Callable[[str], Path]:
     """Finds the Python of a bot: freqtrade, nautilus, which `make bots` installs and no other target asks for."""
 

@@ -1,6 +1,7 @@
 from tercel import signals as signals
 from tercel.api import portfolio as portfolio
 from tercel.api import risk as risk
+from tercel.api.curves import write_tensorboard as write_tensorboard
 from tercel.api.desk.desk import Desk as Desk
 from tercel.api.desk.desk import open_desk as open_desk
 from tercel.api.environment import sb3_env as sb3_env
@@ -15,9 +16,9 @@ from tercel.api.executor.terms import Parent as Parent
 from tercel.api.executor.terms import Place as Place
 from tercel.api.fit import fit as fit
 from tercel.api.fit_report import Fit as Fit
-from tercel.api.learn import Tuned as Tuned
+from tercel.api.tuning import Tuned as Tuned
 from tercel.api.learn import train as train
-from tercel.api.learn import tune as tune
+from tercel.api.tuning import tune as tune
 from tercel.api.market import calibrate as calibrate
 from tercel.api.market import load_market as load_market
 from tercel.api.market import replay as replay
@@ -90,4 +91,5 @@ __all__ = [
     "strategy",
     "train",
     "tune",
+    "write_tensorboard",
 ]

@@ -205,3 +205,56 @@ def test_a_large_mean_with_a_small_deviation_is_not_rounded_away(tmp_path: Path)
     )
     wanted = model.predict(env.normalize_obs(rows), deterministic=True)[0]
     assert_own(model, rows, wanted, tmp_path, at_most=2)
+
+
+INTERFACES: list[dict[str, Any]] = [
+    {"observation": "v2", "actions": "level"},
+    {"actions": "levers", "action_parameters": {"base": "score_rule", "levers": {"pace": 0.5}}},
+    {"observation": ratios},
+]
+
+
+@pytest.mark.parametrize("trained", INTERFACES)
+def test_a_model_knows_what_it_was_trained_with(trained: dict[str, Any], tmp_path: Path) -> None:
+    """Attached, under statistics, and saved, where a user's function is given again; nothing else is said of it."""
+    model = learned(env_of(**trained))
+    saved = loaded(model, tmp_path)
+    again = {key: value for key, value in trained.items() if callable(value)}
+    normalized = learned(vec_env.VecNormalize(env_of(**trained)))
+    gym = learned(
+        vec_env.DummyVecEnv([lambda: gymnasium.make("tercel/Execution-v1", **OF, **trained)])
+    )
+    rows = np.random.default_rng(0).normal(size=(100, *model.observation_space.shape))
+    rows = rows.astype(np.float32)
+    for one in (model, normalized, gym):
+        strategy = tc.model_strategy(one, "mine")
+        assert strategy.action_set_name == trained.get("actions", "placement")
+        assert strategy.observation == trained.get("observation", "v3")
+        assert strategy.action_parameters == trained.get("action_parameters", {})
+    assert_own(saved, rows, model.predict(rows, deterministic=True)[0], tmp_path, **again)
+    if again:
+        assert_refused(
+            saved, tmp_path / "x", "none was given, and nothing that a file names is run"
+        )
+    market, task = tc.load_market("csco-santa-fe"), TASK
+    if not again:
+        judged = tc.evaluate([saved, "twap_take"], market, task, episodes=2)
+        assert "PPO" in judged.ranked
+
+
+def test_what_contradicts_a_model_is_refused(tmp_path: Path) -> None:
+    model = learned(env_of(observation="v2", actions="level"))
+    for one in (model, loaded(model, tmp_path)):
+        for said in ({"observation": "v3"}, {"actions": "placement"}, {"stack": 2}):
+            assert_refused(one, tmp_path, "with which the model was trained", **said)
+        same = tc.model_strategy(one, "mine", observation="v2", actions="level", stack=1)
+        assert same.action_set_name == "level"
+
+
+def test_a_function_under_another_name_is_taken_with_a_warning(tmp_path: Path) -> None:
+    def shares(view: tc.View) -> Any:
+        return ratios(view)
+
+    model = loaded(learned(env_of(observation=ratios)), tmp_path)
+    with pytest.warns(UserWarning, match="ratios; .*shares was given"):
+        assert tc.model_strategy(model, "mine", observation=shares).observation is shares

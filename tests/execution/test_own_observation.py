@@ -33,7 +33,8 @@ def saved(folder: Path, function=eyes) -> MlpPolicy:  # type: ignore[no-untyped-
     weight = rng.normal(size=(watch.size, 8)).astype(np.float32)
     ones = np.ones(watch.size, np.float32)
     policy = MlpPolicy(((weight, np.zeros(8, np.float32)),), 0 * ones, ones)
-    save_policy(folder, policy, Card("mine", watch.entries, "placement", 8, observation=watch.name))
+    names = {"observation": watch.name, "observation_answers": watch.answers}
+    save_policy(folder, policy, Card("mine", watch.entries, "placement", 8, **names))
     return policy
 
 
@@ -125,3 +126,32 @@ def test_a_card_that_names_code_runs_none(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(PolicyError):
             policy_strategy(tmp_path / "p")
     assert not (tmp_path / "ran").exists()
+
+
+def renamed(view: View) -> np.ndarray:
+    return eyes(view)
+
+
+def almost(view: View) -> np.ndarray:
+    return eyes(view) * 1.001
+
+
+def test_it_loads_under_another_name_with_a_warning_if_it_answers_the_same(tmp_path: Path) -> None:
+    saved(tmp_path / "p")
+    view = random_views(40, 3)
+    with pytest.warns(UserWarning, match=f"{__name__}:eyes; {__name__}:renamed"):
+        strategy = policy_strategy(tmp_path / "p", own_observation=renamed)
+    own = policy_strategy(tmp_path / "p", own_observation=eyes)
+    np.testing.assert_array_equal(strategy.decide(view), own.decide(view))
+    with pytest.raises(PolicyError, match="almost was given, which answers otherwise"):
+        policy_strategy(tmp_path / "p", own_observation=almost)
+    card = tmp_path / "p" / "card.json"
+    told = json.loads(card.read_text())
+    assert len(told.pop("observation_answers")) == 16
+    card.write_text(
+        json.dumps(told)
+    )  # one of a version that wrote none: the number of entries counts
+    with pytest.warns(UserWarning, match="almost was given in its place"):
+        policy_strategy(tmp_path / "p", own_observation=almost)
+    with pytest.raises(PolicyError, match="ears was given"):
+        policy_strategy(tmp_path / "p", own_observation=ears)

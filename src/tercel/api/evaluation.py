@@ -6,11 +6,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.api.display import trim_traceback
-from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
+from tercel.api.tuning import Tuned
 from tercel.core.errors import ConfigError, UnknownNameError, refuse_if
 from tercel.execution.orders import Order
+from tercel.execution.policies.model_policy import interface_of, recorded_interface
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown_policy_error
 from tercel.execution.strategies import ALL_BASELINES, KNOWN
@@ -40,7 +41,7 @@ from tercel.lab.evaluation.pipeline.participants import (
 )
 from tercel.lab.evaluation.pipeline.result import Result
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.learning.own_models import meaning_of, strategy_of
+from tercel.lab.learning.own_models import strategy_of
 
 
 @trim_traceback
@@ -211,7 +212,11 @@ def participants_of(
                 name, str(candidate.folder.resolve()), observation=candidate.observation
             )
         elif isinstance(candidate, Tuned):
-            participant = Candidate(candidate.name, user_strategy=candidate.strategy)
+            participant = Candidate(
+                candidate.name,
+                user_strategy=candidate.strategy,
+                variants=max(len(candidate.trials), 1),
+            )
         else:
             strategy = own_strategy(candidate)
             participant = Candidate(strategy.name, user_strategy=strategy)
@@ -250,8 +255,8 @@ def own_strategy(candidate: Any) -> Strategy:
     """The strategy of a user's object, or of a model that was trained in a Tercel environment."""
     if hasattr(candidate, "predict") and not hasattr(candidate, "decide"):
         name = type(candidate).__name__
-        if terms := meaning_of(candidate):
-            return strategy_of(candidate, name, **terms)
+        if recorded_interface(candidate):
+            return strategy_of(candidate, name, **interface_of(candidate))
         raise ConfigError(
             "a strategy, or a model with its actions and observation",
             name,

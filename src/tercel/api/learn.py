@@ -1,4 +1,4 @@
-"""`tercel.train` and `tercel.tune`: training of a policy, and tuning of a rule's parameters.
+"""`tercel.train`: training of a policy.
 
 A training in its run folder: read, claimed, trained, resumed, for `tercel.train` and `agent train` alike.
 """
@@ -8,10 +8,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from tercel.api.curves import curve_writer
 from tercel.api.desk.config import RecordedMarket, write_desk_file
 from tercel.api.display import trim_traceback
 from tercel.api.market import Market
@@ -20,10 +21,7 @@ from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, TercelError, check_known, refuse_if
 from tercel.core.locks import LOCK, folder_lock
 from tercel.core.progress import progress as bars, say
-from tercel.core.serialization import to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
-from tercel.execution.strategies import TUNABLE, MarketEstimates, build
-from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import absolute_name
 from tercel.lab.evaluation.scenario import Scenario
@@ -48,11 +46,6 @@ from tercel.lab.learning.agent.training import run_training, variants_tried
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Reward
-from tercel.lab.tuning.tune import TuningOutcome, TuningSettings, arena_of, tune as searched
-
-if TYPE_CHECKING:
-    import polars as pl
-
 
 RUNS = Path("runs/agents")
 Stop = Callable[[], bool]
@@ -156,6 +149,7 @@ class TrainingRun:
         stop: Stop | None = None,
         cluster: str | None = None,
         workers: int | None = None,
+        on_row: Callable[..., None] | None = None,
     ) -> TrainingResult:
         """Train or resume until the policy is complete; a finished one is read.
 
@@ -167,6 +161,8 @@ class TrainingRun:
             Called between updates; when it is true the state is saved and the training ends.
         cluster : str, optional
             Address of a Ray cluster whose workers act, `workers` of them.
+        on_row : callable, optional
+            Gets each row of metrics and the best check so far.
 
         Returns
         -------
@@ -188,9 +184,9 @@ class TrainingRun:
                     return replace(result, policy=str(self.folder / POLICY))
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
-                    return run_training(*arguments, make=make, stop=stop)
-                with _progress_bar(self.config, self.seed) as on_row:
                     return run_training(*arguments, make=make, stop=stop, on_row=on_row)
+                with _progress_bar(self.config, self.seed, on_row) as show:
+                    return run_training(*arguments, make=make, stop=stop, on_row=show)
 
     def report(self, result: TrainingResult) -> Path:
         """Write the page of a finished training, ``report.html`` in its folder."""
@@ -227,9 +223,9 @@ class TrainingRun:
 
 @contextmanager
 def _progress_bar(
-    config: AgentConfig, seed: int
+    config: AgentConfig, seed: int, then: Callable[..., None] | None
 ) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
-    """Progress bar of a training; yields the callback that takes each row of metrics."""
+    """Progress bar of a training; yields the callback that takes each row of metrics and passes it on to `then`."""
     with bars(now=True) as display:
         bar = display.add_task(
             f"train {config.name} seed {seed}", total=config.learner.frames, now=""
@@ -243,6 +239,8 @@ def _progress_bar(
                 f"best {best['gain']:+.2f} bps on the rule" if best else "",
             )
             display.update(bar, completed=row["frames"], now=", ".join(filter(None, parts)))
+            if then is not None:
+                then(row, best)
 
         yield on_row
 
@@ -261,6 +259,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    tensorboard: str | Path | None = None,
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does, from the best strategy of the market; return it if it is better.
 
@@ -295,6 +294,8 @@ def train(
         :meth:`Policy.save` keeps the policy.
     progress : bool
         Whether to show a progress bar on stderr.
+    tensorboard : str or Path, optional
+        Folder of an event file of TensorBoard, which gets each row of metrics as it comes (the extra ``tensorboard``).
 
     Raises
     ------
@@ -329,7 +330,8 @@ def train(
     ).with_functions(own_functions)
     temporary = TemporaryDirectory(prefix="tercel-")
     folder = Path(temporary.name if out is None else out)
-    TrainingRun(config, folder, seed).train(progress=progress)
+    curves = None if tensorboard is None else curve_writer(folder, Path(tensorboard))
+    TrainingRun(config, folder, seed).train(progress=progress, on_row=curves)
     own_observation = observation_of(config)
     policy = Policy(
         folder / POLICY,
@@ -358,80 +360,3 @@ def trainable_scenario(market: Market, task: Task) -> Scenario:
             "train without it, and evaluate with it",
         )
     return settings
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A rule with tuned parameters; a candidate of :func:`tercel.evaluate`.
-
-    Parameters
-    ----------
-    rule : str
-        Name of the rule.
-    outcome : TuningOutcome
-        Parameters, and their cost on training and validation episodes, bps.
-
-    >>> from tercel.lab.tuning.tune import TuningScore
-    >>> outcome = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
-    >>> Tuned("pov", outcome).name
-    'pov_tuned_here'
-    """
-
-    rule: str
-    outcome: TuningOutcome
-
-    @property
-    def name(self) -> str:
-        """Name of the rule in tables."""
-        return f"{self.rule}_tuned_here"
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
-        """Parameters found, by name."""
-        return self.outcome.parameters
-
-    def strategy(self, estimates: MarketEstimates) -> Strategy:
-        """The tuned rule as a strategy for a market."""
-        return build(self.rule, estimates, self.parameters)
-
-    def table(self) -> "pl.DataFrame":
-        """Parameters as a table: parameter, value."""
-        import polars as pl
-
-        return pl.DataFrame(
-            {"parameter": list(self.parameters), "value": list(self.parameters.values())}
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The tuned rule as plain values."""
-        return {"rule": self.rule, **to_jsonable(self.outcome)}
-
-
-def tune(
-    rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1
-) -> Tuned:
-    """Tune the parameters of a rule (CMA-ES) on training episodes, and validate them on others.
-
-    Parameters
-    ----------
-    rule : str
-        One of `tercel.execution.strategies.TUNABLE`.
-    market : Market
-    task : Task
-    episodes : int
-        Number of training episodes; 0: by the number of parameters.
-    seed : int
-
-    Raises
-    ------
-    UnknownNameError
-        A strategy without parameters to tune.
-
-    >>> from tercel.api.market import load_market
-    >>> tuned = tune("popv", load_market("csco-santa-fe"), Task(horizon="1min", decisions=2), episodes=1536)
-    >>> tuned.name, set(tuned.parameters) == set(tuned.table()["parameter"])
-    ('popv_tuned_here', True)
-    """
-    check_known(rule, TUNABLE, "a strategy to tune:")
-    arena = arena_of(TuningSettings(Scenario(market, task or Task()), episodes, seed=seed))
-    return Tuned(rule, searched(arena, rule, episodes or None, seed))

@@ -9,7 +9,6 @@ from typing import Any
 
 from tercel.core.errors import PolicyError
 from tercel.core.files import write_atomic
-from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction
 from tercel.execution.policies.calm_observations import OBSERVATIONS
 from tercel.execution.policies.card import Card, read_card
@@ -139,10 +138,10 @@ def save_policy(
     folder: str | Path,
     name: str = "",
     *,
-    actions: str = "placement",
+    actions: str | None = None,
     action_parameters: Mapping[str, Any] | None = None,
-    observation: ObservationFunction | str = OBSERVATION,
-    stack: int = 1,
+    observation: ObservationFunction | str | None = None,
+    stack: int | None = None,
     activation: Activation = "tanh",
     trained_on: Mapping[str, Any] | None = None,
     normalize: Any = None,
@@ -161,8 +160,7 @@ def save_policy(
     name : str
         Name on its card and in tables; the folder's if not given.
     actions, action_parameters, observation, stack
-        Its actions and observation, as in :func:`tercel.model_strategy`. A model of Stable-Baselines3 that still has a
-        Tercel environment needs none of them.
+        Its actions and observation, as in :func:`tercel.model_strategy`.
     activation : str
         Activation between layers: tanh or relu.
     trained_on : mapping, optional
@@ -186,7 +184,7 @@ def save_policy(
     """
     interface = {
         "actions": actions,
-        "action_parameters": action_parameters or {},
+        "action_parameters": action_parameters,
         "observation": observation,
         "stack": stack,
     }

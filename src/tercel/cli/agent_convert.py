@@ -116,9 +116,9 @@ def convert(
     )
     interface: dict[str, Any] = {
         "actions": actions,
-        "action_parameters": {},
+        "action_parameters": None,
         "observation": observation_source,
-        "stack": 1,
+        "stack": None,
     }
     model_and_moments: tuple[Any, Any] = model, None
     if model.suffix == ARCHIVE:

@@ -30,7 +30,7 @@ def import_optional(module: str, extra: str = "signals", distribution: str = "te
         ) from error
 
 
-NOT_SET_UP: Final = ("nautilus",)
+NOT_SET_UP: Final = ("nautilus", "tensorboard")
 """Extras that `make setup` leaves out."""
 
 

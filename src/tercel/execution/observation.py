@@ -4,7 +4,9 @@
 decision intervals before the last one follow. A policy's own encoder computes them: what a market records stays as it is.
 """
 
+import hashlib
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from tercel.core.errors import ConfigError, UnknownNameError, refuse_if, suggest
 from tercel.execution import columns as c
 from tercel.execution.cost_observation import COST_ENTRIES, observe_costs
 from tercel.execution.observation_encoder import LAST, MOST, SLOW, STACKED, encode_rows
-from tercel.execution.probe_views import probe_view
+from tercel.execution.probe_views import DECISIONS, probe_view
 from tercel.execution.view import View
 
 # Modules that a user named by their file are called so, and then as the file.
@@ -48,6 +50,17 @@ class Observer(NamedTuple):
     def size(self) -> int:
         """Number of entries D."""
         return len(self.entries)
+
+    @property
+    def answers(self) -> str:
+        """16 hex digits that change when a user's function answers made-up views otherwise, by four digits; "" for Tercel's."""
+        if not is_user_name(self.name):
+            return ""
+        rows = np.concatenate([self.encode(probe_view(decision)) for decision in range(DECISIONS)])
+        digits = " ".join(
+            f"{value:.4g}" for value in rows.astype(np.float64).round(6).ravel() + 0.0
+        )
+        return hashlib.sha256(digits.encode()).hexdigest()[:16]
 
 
 def _shipped_observer(name: str, stack: int) -> Observer:
@@ -149,6 +162,15 @@ def same_name(name: str, other_name: str) -> bool:
     (True, True, False)
     """
     return _short_name(name) == _short_name(other_name)
+
+
+def warn_of_name(declared: str, function: ObservationFunction, where: str) -> None:
+    """Warn if an observation function that was given has another name than `where` declares."""
+    if not same_name(declared, name_of(function)):
+        told = (
+            f"{where} names the observation {declared}; {name_of(function)} was given in its place"
+        )
+        warnings.warn(told, stacklevel=2)
 
 
 def _short_name(name: str) -> tuple[str, str]:

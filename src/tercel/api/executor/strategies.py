@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from tercel.api.evaluation import own_strategy
-from tercel.api.learn import Tuned
 from tercel.api.policy import Policy
-from tercel.core.errors import refuse_if
+from tercel.api.tuning import Tuned
 from tercel.desk.engine.configured_agents import strategy_of
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
@@ -30,8 +29,7 @@ def strategy_for(given: Any, estimates: MarketEstimates | None = None) -> Strate
         loaded = policy_strategy(given.folder, given.name, given.observation)
         return loaded.with_estimates(estimates)
     if isinstance(given, Tuned):
-        refuse_if(estimates is None, "estimates of the market of a tuned rule", "none", "give them")
-        return given.strategy(estimates)  # type: ignore[arg-type]
+        return given.strategy(estimates)
     if isinstance(given, Path) or (isinstance(given, str) and Path(given).is_dir()):
         return policy_strategy(resolve_policy(str(given))).with_estimates(estimates)
     if isinstance(given, str) and not given.startswith(("policy:", "packaged:")):

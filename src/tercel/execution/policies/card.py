@@ -64,6 +64,8 @@ class Card:
         Of the action space, such as ``{"base": "peg_behind"}`` of ``residual``.
     observation : str
         Name of the encoder (`execution.observation`).
+    observation_answers : str
+        Digits by which a user's observation function is known under another name (`Observer.answers`); "": unknown.
     stack : int
         Decision intervals that are observed at once; 1: the last one.
     limits : dict
@@ -100,12 +102,14 @@ class Card:
     format: int = FORMAT
     action_parameters: dict[str, Any] = field(default_factory=dict)
     observation: str = OBSERVATION
+    observation_answers: str = ""
     stack: Annotated[int, msgspec.Meta(ge=1)] = 1
     limits: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The card as JSON text, with NaN and Infinity as such."""
-        return json.dumps(asdict(self), indent=2, allow_nan=True) + "\n"
+        """The card as JSON text, with NaN and Infinity as such; without answers of an observation that has none."""
+        rows = {k: v for k, v in asdict(self).items() if v or k != "observation_answers"}
+        return json.dumps(rows, indent=2, allow_nan=True) + "\n"
 
     @property
     def market(self) -> str | None:

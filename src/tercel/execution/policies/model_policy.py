@@ -9,12 +9,25 @@ from tercel.core.arrays import AnyArray, Float32
 from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
-from tercel.execution.observation import ObservationFunction, Observer, observer
+from tercel.execution.observation import (
+    ObservationFunction,
+    Observer,
+    is_user_name,
+    name_of,
+    observer,
+    warn_of_name,
+)
 from tercel.execution.observation_encoder import LAST
 from tercel.execution.policies.strategy import PolicyStrategy, base_of
 
 # Bound of vectors in `tercel.sb3_env`: Stable-Baselines3 wants one and cuts actions there; no decoder goes so far.
 BOUND: Final = 1e3
+# Attribute of an environment's observation space: what a policy's numbers mean there.
+RECORD: Final = "tercel"
+USUAL: Final[Mapping[str, Any]] = {
+    **{"actions": "placement", "action_parameters": {}},
+    **{"observation": OBSERVATION, "stack": 1},
+}
 # Wrappers of Gymnasium and Stable-Baselines3 that change neither observations nor actions.
 _HARMLESS: Final = (
     *("ActionMasker", "Autoreset", "DummyVecEnv", "HumanRendering", "Monitor", "NormalizeReward"),
@@ -84,10 +97,10 @@ def model_strategy(
     model: Any,
     name: str,
     *,
-    actions: str = "placement",
+    actions: str | None = None,
     action_parameters: Mapping[str, Any] | None = None,
-    observation: str | ObservationFunction = OBSERVATION,
-    stack: int = 1,
+    observation: str | ObservationFunction | None = None,
+    stack: int | None = None,
     normalize: Any = None,
 ) -> PolicyStrategy:
     """A strategy of a user's network, function obs -> action, or Stable-Baselines3 model; PolicyError if a model's
@@ -103,9 +116,10 @@ def model_strategy(
     name : str
         Name in tables.
     actions : str
-        A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`.
+        A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`. A model of a Tercel
+        environment knows its actions and observation, also when it was saved; for others "placement".
     observation, stack
-        Its observation (`tercel.execution.observation`), or a function of a view.
+        Its observation (`tercel.execution.observation`; "v3"), or a function of a view, which a saved model needs again.
     normalize : VecNormalize or False, optional
         That of a model's training, where it is no longer attached; False: it observed numbers as they are.
 
@@ -133,18 +147,25 @@ def model_strategy(
         repr(model),
         "give one of the two",
     )
-    parameters = action_parameters or {}
-    resolved_actions = action_set(actions, parameters, base_of)
-    resolved_observer = observer(observation, stack)
+    interface = interface_of(
+        model,
+        actions=actions,
+        action_parameters=action_parameters,
+        observation=observation,
+        stack=stack,
+    )
+    action_set_name, parameters, watched, intervals = interface.values()
+    resolved_actions = action_set(action_set_name, parameters, base_of)
+    resolved_observer = observer(watched, intervals)
     refuse_if(
         hasattr(getattr(model, "policy", None), "lstm_actor")
         or (
-            actions == "allocation"
+            resolved_actions.name == "allocation"
             and np.min(getattr(getattr(model, "action_space", None), "low", 0)) < 0
         ),
         "a model without a memory, whose answers are the actions themselves",
         type(model).__name__,
-        f"make a policy of it: tercel.save_policy(model, folder, actions={actions!r})",
+        f"make a policy of it: tercel.save_policy(model, folder, actions={resolved_actions.name!r})",
     )
     call = model
     if predict is not None:
@@ -155,8 +176,70 @@ def model_strategy(
         call, resolved_observer.size, resolved_actions.size, resolved_actions.continuous
     )
     return PolicyStrategy(
-        name, policy, actions, action_parameters=parameters, observation=observation, stack=stack
+        name,
+        policy,
+        action_set_name,
+        action_parameters=parameters,
+        observation=watched,
+        stack=intervals,
     )
+
+
+def record_interface(space: Any, meaning: Mapping[str, Any]) -> None:
+    """Write into an observation space what a policy's numbers mean, with a function by its name: Stable-Baselines3 saves the
+    space with a model.
+    """
+    named = {key: name_of(value) if callable(value) else value for key, value in meaning.items()}
+    vars(space)[RECORD] = named
+
+
+def recorded_interface(model: Any) -> Mapping[str, Any]:
+    """What a model's numbers mean by its environment, or without one by its observation space; empty if neither says."""
+    env: Any = getattr(model, "get_env", lambda: None)()
+    try:
+        return dict(env.get_attr("vec")[0].meaning)
+    except AttributeError:
+        return getattr(getattr(model, "observation_space", None), RECORD, {})
+
+
+def interface_of(model: Any, **given: Any) -> Mapping[str, Any]:
+    """What a model's numbers mean: actions, action_parameters, observation and stack, as recorded, else as given, else usual.
+
+    Parameters
+    ----------
+    given
+        What somebody says of them; None: nothing.
+
+    Raises
+    ------
+    PolicyError
+        Another thing is given than is recorded, or the user's function that a saved model observes by is not.
+    """
+    recorded = {**recorded_interface(model)}
+    watched = recorded.get("observation", "")
+    function = given.get("observation")
+    declared = name_of(watched) if callable(watched) else watched
+    if is_user_name(declared) and callable(function):
+        warn_of_name(declared, function, f"the {type(model).__name__}")
+        recorded |= {"observation": function}
+    for key, value in given.items():
+        refuse_if(
+            value is not None and recorded.get(key, value) != value,
+            f"{key} {recorded.get(key)!r}, with which the model was trained",
+            repr(value),
+            "leave it out, or name that",
+            PolicyError,
+        )
+    stated = {key: value for key, value in given.items() if value is not None}
+    interface = {**USUAL, **stated, **recorded}
+    refuse_if(
+        interface.get("observation") == declared and is_user_name(declared),
+        f"the function {declared} that the {type(model).__name__} observes by",
+        "none was given, and nothing that a file names is run",
+        f"give it if it is yours: observation={declared.rpartition(':')[2]}",
+        PolicyError,
+    )
+    return interface
 
 
 def _make_predictor(predict: Callable[..., Any], statistics: Any) -> Callable[[Float32], Any]:

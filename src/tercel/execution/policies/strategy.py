@@ -22,8 +22,9 @@ from tercel.execution.observation import (
     name_of,
     observer,
     same_name,
+    warn_of_name,
 )
-from tercel.execution.policies.card import read_card
+from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.folder import CARD, PolicyPort, load_policy
 from tercel.execution.policies.onnx_policy import RecurrentPolicy
 from tercel.execution.policies.packaged_folders import folder_of, packaged_names, resolve_packaged
@@ -207,14 +208,18 @@ def policy_strategy(
     declared = read_card(folder / CARD)
     observation: str | ObservationFunction = declared.observation
     if is_user_name(declared.observation):
-        observation = _match_observation(folder, declared.observation, own_observation)
+        observation = _match_observation(folder, declared, own_observation)
     elif declared.observation not in OBSERVERS:
         raise UnknownNameError(
             f"a policy of one of the observations {', '.join(OBSERVERS)}",
             f"{folder / CARD}: observation {declared.observation!r}",
             "train it again: what it observes is no longer made",
         )
-    policy, card = load_policy(folder, observer(observation, declared.stack).entries)
+    entries = observer(observation, declared.stack).entries
+    is_renamed = not isinstance(observation, str) and not same_name(
+        declared.observation, name_of(observation)
+    )
+    policy, card = load_policy(folder, declared.observes if is_renamed else entries)
     return PolicyStrategy(
         shown_as or card.name,
         policy,
@@ -227,14 +232,35 @@ def policy_strategy(
 
 
 def _match_observation(
-    folder: Path, declared: str, function: ObservationFunction | None
+    folder: Path, card: Card, function: ObservationFunction | None
 ) -> ObservationFunction:
-    """The given observation function, if it has the name that a card declares; PolicyError for None or another."""
-    if function is None or not same_name(declared, name_of(function)):
-        received = "none was given" if function is None else f"{name_of(function)} was given"
-        raise PolicyError(
-            f"the function {declared} that the policy observes with",
-            f"{folder / CARD} names it, {received}, and nothing that a folder names is run",
-            f"give it if it is yours: `observation={declared}` (of `tercel.load_policy`: the function itself)",
+    """The given observation function, under the name that a card declares or, with a warning, under another if it answers
+    the same on made-up views; PolicyError for None or another.
+    """
+    if function is not None and (
+        same_name(card.observation, name_of(function)) or _answers_alike(card, function)
+    ):
+        warn_of_name(card.observation, function, str(folder / CARD))
+        return function
+    received = (
+        "none was given"
+        if function is None
+        else f"{name_of(function)} was given, which answers otherwise"
+    )
+    raise PolicyError(
+        f"the function {card.observation} that the policy observes with",
+        f"{folder / CARD} names it, {received}, and nothing that a folder names is run",
+        f"give it if it is yours: `observation={card.observation}` (of `tercel.load_policy`: the function itself)",
+    )
+
+
+def _answers_alike(card: Card, function: ObservationFunction) -> bool:
+    """Whether a function answers made-up views as a card says, of an older card with as many numbers."""
+    try:
+        observed = observer(function)
+        return len(card.observes) == observed.size and card.observation_answers in (
+            "",
+            observed.answers,
         )
-    return function
+    except Exception:
+        return False

@@ -36,6 +36,7 @@ from tercel.execution.costs import BPS
 from tercel.execution.decoder_kernels import placement_rows
 from tercel.execution.intent import WIDTH
 from tercel.execution.observation import ObservationFunction, observer
+from tercel.execution.policies.model_policy import record_interface
 from tercel.execution.policies.strategy import base_of
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
@@ -173,6 +174,7 @@ class ExecutionVec(SameStepVectorEnv):
         self.actions = action_set(actions, action_parameters, base_of)
         self.observer = observer(observation, stack)
         super().__init__(n, self.observer.size, action_space(self.actions))
+        record_interface(self.single_observation_space, self.meaning)
         self.terms = terms or TrainingTerms()
         self.metadata = {**self.metadata, "autoreset_mode": self.terms.autoreset_mode}
         self.render_mode = render_mode

@@ -10,13 +10,12 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.action_sets import ActionSet, action_set
-from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, Observer, observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.folder import require_free_folder, save_policy
 from tercel.execution.policies.graph import read_network
 from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
-from tercel.execution.policies.model_policy import statistics_of
+from tercel.execution.policies.model_policy import interface_of, statistics_of
 from tercel.execution.policies.onnx_policy import OnnxPolicy, from_onnx
 from tercel.execution.policies.strategy import PolicyStrategy, base_of
 
@@ -27,18 +26,6 @@ Layers = Sequence[tuple[Any, Any]]
 
 # Folder of archives that were converted for an evaluation.
 CONVERTED = "converted"
-
-
-def meaning_of(model: Any) -> dict[str, Any]:
-    """Arguments of a `PolicyStrategy` that say what a model's inputs and outputs mean, from its environment.
-
-    Empty if no environment is attached.
-    """
-    env = getattr(model, "get_env", lambda: None)()
-    try:
-        return {} if env is None else dict(getattr(env.get_attr("vec")[0], "meaning", {}))
-    except AttributeError:
-        return {}
 
 
 def policy_from(
@@ -149,8 +136,8 @@ def save_model(
     trained_on: Mapping[str, Any] = MappingProxyType({}),
     normalize: Any = None,
 ) -> PolicyStrategy:
-    """Save a user's model as a policy folder and return its strategy; `meaning` describes inputs and outputs unless its
-    environment does. Raises if the folder holds other files.
+    """Save a user's model as a policy folder and return its strategy; `meaning` describes inputs and outputs where the model
+    does not (`interface_of`). Raises if the folder holds other files.
 
     Raises
     ------
@@ -162,7 +149,7 @@ def save_model(
         name or require_free_folder(folder).resolve().name,
         activation=activation,
         normalize=normalize,
-        **(meaning_of(model) or dict(meaning)),
+        **interface_of(model, **meaning),
     )
     encoder = observer(strategy.observation, strategy.stack)
     policy = strategy.policy
@@ -173,6 +160,7 @@ def save_model(
         strategy.action_set_name,
         policy.n_actions,
         observation=encoder.name,
+        observation_answers=encoder.answers,
         stack=encoder.stack,
         action_parameters=dict(strategy.action_parameters),
         trained_on=dict(trained_on),
@@ -243,6 +231,6 @@ def convert_archive(archive: str, out_dir: Path) -> str:
         unpickle_model(Path(archive))[0],
         folder,
         Path(archive).stem,
-        {"actions": "placement", "action_parameters": {}, "observation": OBSERVATION, "stack": 1},
+        {},
     )
     return str(folder)

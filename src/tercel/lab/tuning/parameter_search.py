@@ -114,19 +114,23 @@ def _shortfalls(costs: Costs) -> Floats:
     return costs.shortfall_bps + OVERFLOWED_BPS * (costs.overflow > 0)
 
 
-def score_strategies(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[TuningScore]:
-    """Mean shortfall and standard error of each strategy over a plan; the markets warm up once for all.
+def score_costs(costs: Costs, plan: Plan) -> tuple[Floats, TuningScore]:
+    """Shortfall of every episode of a plan, bps, float64 (n,), and their mean with its standard error.
 
     Errors are those of independent markets, both sides of each together; days are the judge's business.
     """
-    results = []
-    for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
-        values = _shortfalls(costs)
-        error = clustered_se(values, np.arange(len(values)) // sides_of(plan))
-        results.append(
-            TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum()))
-        )
-    return results
+    values = _shortfalls(costs)
+    error = clustered_se(values, np.arange(len(values)) // sides_of(plan))
+    lost = int((costs.overflow > 0).sum())
+    return values, TuningScore(float(values.mean()), error, len(values), lost)
+
+
+def score_strategies(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[TuningScore]:
+    """Mean shortfall and standard error of each strategy over a plan; the markets warm up once for all."""
+    return [
+        score_costs(costs, plan)[1]
+        for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False)
+    ]
 
 
 def run_side_by_side(

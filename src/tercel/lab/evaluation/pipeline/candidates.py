@@ -58,6 +58,8 @@ class Candidate:
     user_strategy : str, Strategy or callable, optional
         A user's own strategy: its name (`execution.user_strategy`), an object, or a maker of one from a market's
         estimates.
+    variants : int
+        Of a user's strategy: sets of parameters among which it was selected.
     """
 
     key: str
@@ -67,6 +69,7 @@ class Candidate:
     user_strategy: Any = field(default=None, compare=False, kw_only=True)
     observation: Any = field(default=None, compare=False, kw_only=True)
     """The user's observation that a policy was trained with: a function, or as it was named."""
+    variants: int = field(default=1, compare=False, kw_only=True)
     session: str = field(
         default_factory=lambda: uuid4().hex, compare=False, kw_only=True, repr=False
     )
@@ -240,13 +243,11 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
         if base in WRITTEN:
             raise ConfigError("a policy", f"the rule {text}", "name it with `against=`")
         observation = read_card(folder / CARD).observation
-        user_observation = next(
-            (
-                name
-                for name in observations
-                if is_user_name(observation) and same_name(observation, name)
-            ),
-            None,
+        named = [name for name in observations if same_name(observation, name)]
+        user_observation = (
+            next(iter(named or (observations if len(observations) == 1 else ())), None)
+            if is_user_name(observation)
+            else None
         )
         candidates.append(
             Candidate(text, str(folder.resolve()), wrappers=wrappers, observation=user_observation)
@@ -329,7 +330,7 @@ def variants_of(policy: Candidate) -> int:
     of its run), is the best of as many as lie in the sweep's folder by now.
     """
     if not policy.is_learned:
-        return 1
+        return policy.variants
     card = policy.card
     checks = card.learner.get("looks", 1)
     checks = checks if isinstance(checks, int) else 1

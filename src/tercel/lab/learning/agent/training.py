@@ -282,6 +282,7 @@ class Training:
             head=policy.head,
             action_parameters=action_parameters(config),
             observation=encoder.name,
+            observation_answers=encoder.answers,
             stack=encoder.stack,
             limits=config.task.model_dump() | {"markets": self._names},
             task=dict(self.markets[0].task.to_dict()),

@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from scipy.special import softmax
 
-from tercel.execution.policies.model_policy import BOUND
+from tercel.execution.policies.model_policy import BOUND, RECORD
 from tercel.lab.learning.metrics import ReturnTracker
 from tercel.lab.learning.port import (
     AnyVectorEnv,
@@ -46,6 +46,8 @@ def to_sb3(
     from stable_baselines3.common.vec_env import VecEnv as Base
 
     attributes = {"render_mode": None, "vec": env.unwrapped, "shares": shares}
+    space = vectors(width)
+    vars(space)[RECORD] = vars(env.single_observation_space).get(RECORD, {})
     attributes |= {"action_masks": True} if hasattr(env, "mask") and numbers else {}
 
     class Adapter(Base):
@@ -55,7 +57,7 @@ def to_sb3(
             """Declare spaces and number of slots of `env`."""
             super().__init__(
                 env.num_envs,
-                vectors(width),
+                space,
                 Box(-BOUND, BOUND, (entries,), np.float32) if entries else Discrete(numbers),
             )
 
