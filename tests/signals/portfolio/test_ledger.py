@@ -70,8 +70,8 @@ def test_equity_trades_and_holdings_are_those_of_a_plain_backtest(panels: range)
         agrees(ledger, plain_backtest(market, weights, terms), terms)
         text = " ".join(ledger.notes)
         seen["short"] += ledger.holdings.filter(pl.col("value") < 0).height > 0
-        seen["moved"] += "have no prices" in text
-        seen["settled"] += "settled at their last close" in text
+        seen["moved"] += "without prices, traded" in text
+        seen["settled"] += "settled at the last close" in text
         seen["waited"] += "waited for a price" in text
         left = ledger.trades.filter(pl.col("kind") == "settled").select("name", left="date")
         back = ledger.trades.filter(pl.col("kind") == "order").join(left, on="name")
@@ -162,7 +162,7 @@ def test_a_name_that_returns_is_bought_by_new_weights_alone() -> None:
     left = portfolio.backtest_weights(weights, prices, cost_bps=0, settle_after=3)
     assert left.trades["kind"].to_list() == ["order", "settled", "order"]
     assert left.returns.item(-1, "equity") == pytest.approx(1e6 * 1.1 * 1.25)
-    assert "names that left are settled" in left.notes[0]
+    assert "in names that left, settled" in left.notes[0]
     stood = portfolio.backtest_weights(weights, prices, cost_bps=0, settle_after=4)
     assert stood.returns.item(-1, "equity") == pytest.approx(1.5e6)
     assert stood.returns["equity"].to_list()[1:6] == pytest.approx([1.1e6] * 5)
@@ -182,9 +182,9 @@ def test_dates_move_and_late_ones_are_left_out() -> None:
         date(2024, 1, 8): 0.5,
     }
     assert [note.split(" (")[0] for note in ledger.notes] == [
-        "3 dates of weights have no prices",
-        "1 dates of weights are left out: they are traded after the last price, 2024-01-15",
-        "1 dates of weights are left out: later ones are traded on the same day",
+        "3 dates of weights without prices, traded on the next day that has some",
+        "1 date of weights left out, to be traded after the last price, 2024-01-15",
+        "1 date of weights left out, as later ones are traded on the same day",
     ]
 
 
@@ -238,9 +238,9 @@ def test_a_benchmark_of_other_days_is_aligned() -> None:
     moves = [None, 0.0, 0.0, 0.1, 1.1 * 1.1 - 1, None]
     assert ledger.returns["benchmark"].to_list() == pytest.approx(moves)
     assert ledger.notes == (
-        "1 days have no benchmark: its move falls on the next",
-        "1 days of the benchmark have no prices: they are part of the next day's return",
-        "2 days are outside the benchmark, and outside alpha and beta",
+        "1 day without a benchmark: its move falls on the next",
+        "1 day of the benchmark without prices: part of the next day's return",
+        "2 days outside the benchmark's, left out of alpha and beta",
     )
     levels = returns.select("date", close=100 * (1 + pl.col("return")).cum_prod())
     same = portfolio.backtest_weights(BOUGHT, FLAT.head(6), cost_bps=0, benchmark=levels)
