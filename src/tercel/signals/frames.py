@@ -24,7 +24,7 @@ from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.core.files import atomic_path, write_atomic
 from tercel.core.frames import Frame
 from tercel.core.tables.columns import rename_columns
-from tercel.core.tables.table import ROW, read_table
+from tercel.core.tables.table import ROW, HowToMap, read_table
 from tercel.core.validation import validate_model
 from tercel.signals.models import predict as serving
 from tercel.signals.models.model_folder import RUNS, find_model_folder, load
@@ -56,7 +56,13 @@ PAGE: Final = "report.html"
 CLOCK: Final = {"timezone": NEW_YORK}
 """Of times of own numbers that do not say their zone: prices close by the same clock."""
 USUAL: Final = TrainSection()
-PANEL_KEYS: Final = tuple(PanelSection.model_fields)
+PANEL_KEYS: Final = tuple(
+    key
+    for key in PanelSection.model_fields
+    if key not in ("kind", "path", "instruments", "days", "strength")
+)
+"""Settings of a panel of daily prices."""
+RENAMED: Final = HowToMap(otherwise="name them so in the table")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +149,15 @@ def train(
     ConfigError, DataError
         A setting that is unknown or wrong; a table that cannot be used, with its row.
     """
+    own = {} if sources is None else sources
+    refuse_if(
+        not isinstance(own, Mapping),
+        "own numbers by the name of their source",
+        type(own).__name__,
+        "give `sources={'mine': frame}`",
+    )
     if isinstance(prices, str | Path) and Path(prices).suffix == ".toml":
-        others = sources or only or lag_days or settings or weights != USUAL.weights
+        others = own or only or lag_days or settings or weights != USUAL.weights
         refuse_if(
             bool(others) or tuple(families) != USUAL.families,
             "a CONFIG.toml alone, which says all settings",
@@ -156,14 +169,8 @@ def train(
         trained = runs.train(config, seed, folder)
         return SignalRun(folder, trained, tuple(trained.warnings))
     given = {"weights": weights, "families": families, "sources": tuple(only), **settings}
-    refuse_if(
-        not isinstance(sources or {}, Mapping),
-        "own numbers by the name of their source",
-        type(sources).__name__,
-        "give `sources={'mine': frame}`",
-    )
     folder = Path(out or RUNS / f"signals-{name}-{seed}")
-    return _train_tables(prices, sources or {}, given, lag_days, folder, name, seed)
+    return _train_tables(prices, own, given, lag_days, folder, name, seed)
 
 
 def _train_tables(
@@ -238,19 +245,25 @@ def own_numbers(name: str, table: Any, priced: Sequence[str], lag_days: float) -
         No rows, cells that are no dates or numbers, numbers that never vary, no name with prices.
     """
     path = file_path(table)
-    frame = rename_columns(read_table(table, CLOCK), ("date",), ("symbol",)).frame.drop(ROW)
-    wide = [column for column in frame.columns if column in priced]
-    if "symbol" not in frame.columns and 2 * len(wide) >= len(frame.columns):
-        path = ""
-        frame = frame.unpivot(index="date", variable_name="symbol", value_name="value")
-    options = {"lag_days": lag_days, "changes": False, "columns": CLOCK}
-    numbers: Any = table if path else frame
-    source = source_of("series", numbers, None, (), name=name, **options)
+    called: dict[str, str] = {**CLOCK}
     try:
+        own = table if path else read_table(table).frame.drop(ROW)
+        if "asset" in read_table(own).frame.columns:
+            called["symbol"] = "asset"
+        read = read_table(own, called, RENAMED)
+        frame = rename_columns(read, ("date",), ("symbol",)).frame.drop(ROW)
+        refuse_if(frame.is_empty(), "rows", "none", "give numbers with dates", DataError)
+        wide = [column for column in frame.columns if column in priced]
+        if "symbol" not in frame.columns and 2 * len(wide) >= len(frame.columns):
+            path = ""
+            frame = frame.unpivot(index="date", variable_name="symbol", value_name="value")
+        options = {"lag_days": lag_days, "changes": False, "columns": called if path else CLOCK}
+        numbers: Any = own if path else frame
+        source = source_of("series", numbers, None, (), name=name, **options)
         facts = source.facts()
         refuse_constants(facts, source.columns, "its table")
     except DataError as error:
-        raise error_of_source(source, error) from error
+        raise error_of_source(name, error) from error
     names = set(facts["instrument"]) - {EVERY}
     lacking = sorted(names - set(priced))
     refuse_if(

@@ -155,7 +155,7 @@ def out_of_fold(
     refuse_if(
         np.isnan(forecasts).all(),
         "a source that can be learned from",
-        "none in any block",
+        "none in any block" if forecasts.size else "sources alone that say the same of every name",
         "check the panel",
         DataError,
     )

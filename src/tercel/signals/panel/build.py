@@ -169,13 +169,13 @@ def check_file(path: Path) -> list[str]:
         except SourceAbsentError as error:
             absent[source.name] = _absence_reason(by_name[source.name], error)
         except DataError as error:
-            raise error_of_source(source, error) from error
+            raise error_of_source(source.name, error) from error
     return [f"{name} is absent: {reason}" for name, reason in absent.items()]
 
 
-def error_of_source(source: SignalSource, error: DataError) -> DataError:
+def error_of_source(name: str, error: DataError) -> DataError:
     """A DataError with the name of the source that it comes from."""
-    return DataError(f"in source {source.name}: {error.expected}", error.received, error.remedy)
+    return DataError(f"in source {name}: {error.expected}", error.received, error.remedy)
 
 
 def _absence_reason(section: SourceSection, error: SourceAbsentError) -> str:
@@ -208,7 +208,7 @@ def join_source(
     except SourceAbsentError:
         raise
     except DataError as error:
-        raise error_of_source(source, error) from error
+        raise error_of_source(source.name, error) from error
     wanted = {column: f"{source.name}.{column}" for column in source.columns}
     rows = pl.DataFrame(
         {"instrument": data.instrument, "time": data.time_ns, "row": np.arange(data.n)}
