@@ -54,6 +54,13 @@ class Evaluate(Configured):
     config: Annotated[
         Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")
     ] = None
+    sectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of symbol, sector and, where it changes, date: IC within each.",
+            metavar="FILE",
+        ),
+    ] = None
 
 
 def settings_of(request: Configured, prefix: str = "signals") -> "tuple[SignalsConfig, Path]":
@@ -231,14 +238,18 @@ def leak(request: Leak) -> None:
 
 
 def evaluate(request: Evaluate) -> None:
-    """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
+    """Out-of-sample IC with intervals, calibration, what each source adds, the leak check, a tear sheet of each source."""
     settings, folder = settings_of(request)
     from tercel.signals.models.skill import skill_sentence
     from tercel.signals.runs.evaluation_page import evaluate_page, tables
+    from tercel.signals.runs.source_sheets import write_sheets
     from tercel.signals.runs.train import evaluate as evaluated
+    from tercel.signals.sources.sectors import read_sectors
 
+    sectors = None if request.sectors is None else read_sectors(request.sectors)
     with resumable("evaluate", request, folder):
         evaluation = evaluated(settings, request.seed, folder, demo=request.demo)
+        sheets, without_sheet = write_sheets(settings, request.seed, folder, sectors)
     (folder / "report.html").write_text(evaluate_page(evaluation), encoding="utf-8")
 
     def show() -> None:
@@ -249,10 +260,11 @@ def evaluate(request: Evaluate) -> None:
             say(skill_sentence(evaluation.fused))
         if evaluation.unranked:
             say(f"the same for every name, which ranks none: {', '.join(evaluation.unranked)}")
-        _notes(evaluation.note, *evaluation.warnings)
+        _notes(evaluation.note, *evaluation.warnings, *without_sheet)
         say(f"report    {folder / 'report.html'}")
+        say(f"sheets    {sheets}")
 
-    hand_over(evaluation, request.as_json, show)
+    hand_over(evaluation.json_fields() | {"tear_sheets": sheets}, request.as_json, show)
 
 
 def _notes(*notes: str) -> None:

@@ -15,6 +15,15 @@ def test_a_missing_value_has_no_rank_and_takes_none():
     np.testing.assert_array_equal(found, [[2.0, np.nan, 1.0], [np.nan, 1.5, 1.5]])
 
 
+CELL = st.sampled_from([np.nan, -np.inf, -1.0, 0.0, 0.5, np.inf])
+
+
+@given(st.lists(st.tuples(CELL, CELL, CELL, CELL), max_size=5))
+def test_ranks_are_scipys_where_values_are_missing_or_infinite(rows):
+    values = np.array(rows).reshape(-1, 4)
+    np.testing.assert_array_equal(ranks(values), stats.rankdata(values, axis=-1, nan_policy="omit"))
+
+
 @given(st.lists(st.tuples(st.integers(-5, 5), st.floats(-1e6, 1e6)), min_size=3, max_size=20))
 def test_spearman_is_scipys(pairs):
     first, second = np.array(pairs, np.float64).T

@@ -44,6 +44,8 @@ class HowToMap(NamedTuple):
 
 
 TYPED_OPTIONS: Final = HowToMap()
+RENAMED: Final = HowToMap("", "names of columns", "name them so in its first row")
+"""Of tables whose columns cannot be mapped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,8 +200,8 @@ def _from_frame(source: Any) -> pl.DataFrame:
         "name a file",
         DataError,
     )
-    # an index of dates is a column here; pandas' own types would want pyarrow
-    indexed = source if type(source.index).__name__ == "RangeIndex" else source.reset_index()
+    # pandas' own types would want pyarrow
+    indexed = _index_as_columns(source)
     with_none = {
         name: indexed[name].astype(object).where(indexed[name].notna(), None)
         for name in indexed.columns
@@ -207,6 +209,32 @@ def _from_frame(source: Any) -> pl.DataFrame:
     return pl.DataFrame(
         {str(name): values.to_list() for name, values in with_none.items()}, strict=False
     )
+
+
+def _index_as_columns(source: Any) -> Any:
+    """A pandas frame or series as a frame with its index as columns; of several levels those without a name are called
+    `date` where they hold times, else `symbol`, as is Alphalens' `asset`."""
+    source = source if hasattr(source, "columns") else source.to_frame()
+    if type(source.index).__name__ == "RangeIndex":
+        return source
+    levels = list(source.index.names)
+    if len(levels) > 1:
+        kinds = [source.index.get_level_values(n).dtype.kind for n in range(len(levels))]
+        usual = ["date" if kind == "M" else "symbol" for kind in kinds]
+        levels = [
+            ours if name in (None, "asset") else name
+            for name, ours in zip(levels, usual, strict=True)
+        ]
+        source = source.rename_axis(index=levels)
+    taken = [*levels, *source.columns]
+    refuse_if(
+        repeated := [name for name in levels if taken.count(name) > 1],
+        "an index with names of its own",
+        f"{repeated} more than once among index and columns",
+        "rename it, or reset_index(drop=True)",
+        DataError,
+    )
+    return source.reset_index()
 
 
 def _from_json(text: str, path: Path) -> pl.DataFrame:

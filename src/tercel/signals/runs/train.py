@@ -221,11 +221,15 @@ def walk_of(
     return frame.with_columns(pl.col(list(times)).cast(time_type())).sort("time", "name")
 
 
-def evaluate(config: SignalsConfig, seed: int, folder: Path, demo: bool) -> EvaluatedSignals:
-    """Out-of-sample figures and leak check of a folder that was trained in, also written there; `demo`: planted leaks
-    are checked too.
+def forecasts_in(folder: Path, rows: int) -> tuple[Floats, tuple[str, ...]]:
+    """Forecasts out of fold that a training left in its folder, float64 (rows, K), NaN if missing; and their columns'
+    names, source:family.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or not of a panel with so many rows.
     """
-    data, _ = panel_in(config, seed, folder)
     try:
         with np.load(folder / FORECASTS) as stored:
             forecasts = stored["forecasts"]
@@ -234,10 +238,19 @@ def evaluate(config: SignalsConfig, seed: int, folder: Path, demo: bool) -> Eval
         raise ConfigError(
             "a folder that was trained in", f"{folder}", "run: tercel signals train"
         ) from None
-    if forecasts.shape[0] != data.n:
+    if forecasts.shape[0] != rows:
         raise ConfigError(
-            "forecasts of this panel", f"{forecasts.shape[0]} rows for {data.n}", "train again"
+            "forecasts of this panel", f"{forecasts.shape[0]} rows for {rows}", "train again"
         )
+    return forecasts, columns
+
+
+def evaluate(config: SignalsConfig, seed: int, folder: Path, demo: bool) -> EvaluatedSignals:
+    """Out-of-sample figures and leak check of a folder that was trained in, also written there; `demo`: planted leaks
+    are checked too.
+    """
+    data, _ = panel_in(config, seed, folder)
+    forecasts, columns = forecasts_in(folder, data.n)
     folds = folds_of(data, config.train)
     model = load(folder / MODEL) if (folder / MODEL / CARD).exists() else None
     interval = None if model is None else interval_of(model)

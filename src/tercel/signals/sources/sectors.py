@@ -9,7 +9,7 @@ import polars as pl
 
 from tercel.core.report.formatting import format_count
 from tercel.core.tables.columns import rename_columns
-from tercel.core.tables.table import TYPED_OPTIONS, HowToMap, read_table
+from tercel.core.tables.table import RENAMED, read_table
 from tercel.core.tables.table_map import ColumnNames, TableMap
 from tercel.core.tables.times import parse_days
 from tercel.core.tables.usual_names import USUAL
@@ -58,14 +58,12 @@ class Sectors:
 def read_sectors(
     source: object,
     columns: TableMap | ColumnNames = MappingProxyType({}),
-    *,
-    how: HowToMap = TYPED_OPTIONS,
 ) -> Sectors:
     """Read the sectors of names from a table or a mapping.
 
     Parameters
     ----------
-    source : path, data frame of Polars or pandas, or mapping of name to sector
+    source : path, data frame of Polars or pandas, mapping of name to sector, or Sectors
         A symbol and a sector, and perhaps a date: from then on the sector holds. Without dates it holds for all time.
     columns : mapping
         Ours (`symbol`, `sector`, `date`) to theirs, where they are not called as usual.
@@ -83,10 +81,12 @@ def read_sectors(
     ... ).to_list()
     ['unknown', 'tech', 'media']
     """
+    if isinstance(source, Sectors):
+        return source
     if isinstance(source, Mapping):
         source = pl.DataFrame({"symbol": list(source), "sector": list(source.values())})
     table = rename_columns(
-        read_table(source, columns, how), ("symbol", "sector"), ("date",), usual=_USUAL
+        read_table(source, columns, RENAMED), ("symbol", "sector"), ("date",), usual=_USUAL
     )
     cells = {
         name: table.frame[name].cast(pl.String).str.strip_chars() for name in ("symbol", "sector")
