@@ -38,6 +38,7 @@ from tercel.signals.panel.dataset import Dataset as Dataset
 from tercel.signals.panel.panel import Panel as Panel
 from tercel.signals.panel.labels import forward_returns as forward_returns
 from tercel.signals.portfolio.book import Backtest as Backtest
+from tercel.signals.portfolio.book import BookRule as BookRule
 from tercel.signals.portfolio.rebalance import RULES as REBALANCE_RULES
 from tercel.signals.portfolio.rebalance import BookTargets as BookTargets
 from tercel.signals.portfolio.rebalance import CostBelief as CostBelief
@@ -84,6 +85,7 @@ __all__ = [
     "AlphaScale",
     "Backtest",
     "BaseModel",
+    "BookRule",
     "BookTargets",
     "BoostedTrees",
     "BoundedLinear",

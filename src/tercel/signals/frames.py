@@ -32,7 +32,7 @@ from tercel.signals.models.predict import ServedForecasts, config_of
 from tercel.signals.models.signal_model import MODEL, SignalModel
 from tercel.signals.panel.build import MANIFEST, error_of_source
 from tercel.signals.portfolio.backtest import BacktestReport, backtest_model
-from tercel.signals.portfolio.book import SHARE, BookRule
+from tercel.signals.portfolio.book import BookRule
 from tercel.signals.portfolio.cost_laws import Charge
 from tercel.signals.runs import train as runs
 from tercel.signals.runs.config import (
@@ -340,10 +340,7 @@ def backtest(
     cost_bps: float | None = None,
     cost_law: float | None = None,
     capital: float = 1e7,
-    book: Literal["deciles", "scores"] = "deciles",
-    hold: float = 0.0,
-    leave: float = SHARE,
-    long_only: bool = False,
+    book: BookRule | Literal["deciles", "scores"] = "deciles",
     min_commission: float = 0.0,
     borrow_bps: float = 0.0,
     sectors: object = None,
@@ -359,8 +356,8 @@ def backtest(
         One of them: one-way cost in bps, or Y of the square-root law, about 1.
     capital : float
         Of the book, in money.
-    book, hold, leave, long_only
-        As :class:`tercel.signals.portfolio.book.BookRule`; `leave` is a fraction.
+    book : BookRule or "deciles" or "scores"
+        Rule from forecasts to weights, such as ``tc.signals.BookRule(hold=0.5, leave=0.3)``.
     min_commission, borrow_bps
         As :class:`tercel.signals.portfolio.cost_laws.Charge`.
     sectors, benchmark : path or data frame, optional
@@ -380,7 +377,7 @@ def backtest(
     )
     law = 1.0 if cost_law is None else cost_law
     charge = Charge(cost_bps, law, capital, "", min_commission, borrow_bps)
-    rule = BookRule(book, hold, leave, long_only)
+    rule = book if isinstance(book, BookRule) else BookRule(book)
     return backtest_model(model_of(run), rule, charge, seed, sectors=sectors, benchmark=benchmark)
 
 

@@ -16,7 +16,7 @@ from tercel.core.report.tables import plain_table
 from tercel.signals.models.skill import IC_OVER
 from tercel.signals.portfolio.backtest import BacktestReport, HeldName, head_and_tail
 from tercel.signals.portfolio.book import DEFINITION, Backtest
-from tercel.signals.portfolio.ledger import Ledger
+from tercel.signals.portfolio.ledger import BookLedger
 
 SHOWN: Final = 5
 """Names of each leg in the first screen."""
@@ -129,7 +129,7 @@ def backtest_page(report: BacktestReport) -> str:
     )
 
 
-def daily_sections(ledger: Ledger) -> list[Section]:
+def daily_sections(ledger: BookLedger) -> list[Section]:
     """Sections of the book day by day: its exposures, and money by name."""
     money = ("gross", "cost", "borrow", "net")
     rows = [
@@ -149,7 +149,7 @@ def daily_sections(ledger: Ledger) -> list[Section]:
     ]
 
 
-def exposure(ledger: Ledger, key: str, columns: Sequence[str]) -> Figure:
+def exposure(ledger: BookLedger, key: str, columns: Sequence[str]) -> Figure:
     """Some exposures through time, at most `LINES`, the largest on average."""
     frame = ledger.exposures.select(pl.col(*columns) * 100)
     sizes = frame.select(pl.all().abs().mean()).row(0)

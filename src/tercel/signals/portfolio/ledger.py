@@ -49,7 +49,7 @@ TABLES: Final = ("returns", "weekly", "trades", "holdings", "pnl", "exposures", 
 
 
 @dataclass(frozen=True, eq=False)
-class Ledger:
+class BookLedger:
     """A book day by day, in money and as fractions of equity.
 
     Parameters
@@ -225,12 +225,11 @@ def trade_weights(
     *,
     lag: int = 0,
     settle_after: int = SETTLE_AFTER,
-    adjusted: bool = False,
     sectors: Sectors | None = None,
     benchmark: pl.DataFrame | None = None,
     factors: Mapping[str, pl.DataFrame] | None = None,
     seed: int = 1,
-) -> Ledger:
+) -> BookLedger:
     """Trade weights by date at daily closes, from the first day of weights to the last day of prices.
 
     Parameters
@@ -246,8 +245,6 @@ def trade_weights(
         Days from weights to their trade.
     settle_after : int
         Days without a price after which a name has left.
-    adjusted : bool
-        Whether closes are adjusted though the file calls none so: large moves are true.
     sectors : Sectors, optional
         As of each day.
     benchmark : DataFrame, optional
@@ -263,11 +260,10 @@ def trade_weights(
         A name without prices, weights long before or all after the prices, a move of a held name that looks like a
         split, a book that loses all, with the day.
     """
-    refuse_if(lag < 0, "a lag of 0 days or more", f"{lag}", "give `lag=1`")
-    refuse_if(settle_after < 0, "0 days or more", f"{settle_after}", "give `settle_after=20`")
+    refuse_if(lag < 0, "a lag of 0 days or more", f"{lag}", "give a lag of 1")
     is_flat = pl.col("weight").abs().sum().over("date") == 0
     weights = weights.filter((pl.col("weight") != 0) | is_flat)
-    market = _market_of(weights, prices, charge, settle_after, adjusted)
+    market = _market_of(weights, prices, charge, settle_after)
     dated, notes = _place(weights, market.days, lag)
     entries = _trade(market, charge, dated)
     first = dated.select(pl.col("traded").min()).item()
@@ -286,7 +282,7 @@ def trade_weights(
     settled = trades.filter(pl.col("kind") == "settled")
     notes += _note_rows(entries.filter("waits"), "order", "waited for a price")
     notes += _note_rows(settled, "position", "in names that left, settled at the last close")
-    return Ledger(
+    return BookLedger(
         Frame(returns),
         Frame(_weekly(returns, charge.capital)),
         Frame(trades),
@@ -308,7 +304,7 @@ def _periods(days: Sequence[date]) -> float:
 
 
 def _market_of(
-    weights: pl.DataFrame, prices: pl.DataFrame, charge: Charge, settle_after: int, adjusted: bool
+    weights: pl.DataFrame, prices: pl.DataFrame, charge: Charge, settle_after: int
 ) -> _Market:
     """Closes of the names with weights on all days of the prices; raises DataError for a name without prices."""
     names = weights.get_column("name").unique().sort().to_list()
@@ -334,7 +330,7 @@ def _market_of(
         # a name without a measure costs as the date's median
         frame = frame.with_columns(pl.col("scale").fill_null(pl.col("scale").median().over("date")))
     silent = pl.col("at").shift(-1).over("name").fill_null(len(days)) - pl.col("at") - 1
-    suspect = is_unadjusted(pl.col("growth") - 1) & ~(pl.col("adjusted") | adjusted)
+    suspect = is_unadjusted(pl.col("growth") - 1) & ~pl.col("adjusted")
     columns = ("close", silent > settle_after, suspect.alias("suspect"), "scale")
     wide = np.full((4, len(days), len(names)), np.nan)
     column = pl.Series(names).search_sorted(frame.get_column("name")).to_numpy()
@@ -458,7 +454,7 @@ def _refuse_split(market: _Market, t: int, suspect: Bools) -> None:
         raise DataError(
             "closes adjusted for splits, or none that moves by 60 % in a day",
             f"{market.names[n]}, which is held, moves by {move:+.0%} on {market.days[t]}{split}",
-            "add an adjusted close; or say `adjusted=True` where this one is, or the move is true",
+            "give adjusted closes, and call their column adj_close, also where the move is true",
         )
 
 
