@@ -260,7 +260,12 @@ def trade_weights(
         A name without prices, weights long before or all after the prices, a move of a held name that looks like a
         split, a book that loses all, with the day.
     """
-    refuse_if(lag < 0, "a lag of 0 days or more", f"{lag}", "give a lag of 1")
+    refuse_if(
+        not isinstance(lag, int) or lag < 0,
+        "a whole number of days, 0 or more",
+        f"{lag}",
+        "give a lag of 1",
+    )
     is_flat = pl.col("weight").abs().sum().over("date") == 0
     weights = weights.filter((pl.col("weight") != 0) | is_flat)
     market = _market_of(weights, prices, charge, settle_after)
