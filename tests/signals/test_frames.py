@@ -92,9 +92,9 @@ def test_python_and_the_commands_have_the_same_figures(tmp_path: Path) -> None:
     assert (folder / "report.html").is_file()
     served = done("predict", folder)
     assert to_jsonable(tc.signals.predict(run).rows()) == served["rows"]
-    assert tc.signals.predict(folder, served["at"][:10]).table()["score"].to_list() == [
-        row["score"] for row in served["rows"]
-    ]
+    assert tc.signals.predict(folder, date.fromisoformat(served["at"][:10])).table()[
+        "score"
+    ].to_list() == [row["score"] for row in served["rows"]]
     traded = done("backtest", folder, "--cost-bps", 5, "--hold", 0.3, "--seed", 2)
     book = tc.signals.backtest(folder, cost_bps=5.0, book=tc.signals.BookRule(hold=0.3), seed=2)
     del traded["out"], traded["targets"]
@@ -321,7 +321,7 @@ def test_a_split_of_unadjusted_closes_is_no_return(tmp_path: Path) -> None:
 
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no frame": ({"prices": 3}, ["a data frame of Polars or pandas", "received int"]),
-    "a frame for sources": ({"sources": material()[1]}, ["by the name of their source", "sources={'mine': frame}"]),
+    "a frame for sources": ({"sources": material()[1]}, ["by the name of their source", "{'mine': frame}"]),
     "a source of no type": ({"sources": {"mine": 3}}, ["a data frame of Polars or pandas", "received int"]),
     "no prices": ({"prices": material()[0].clear()}, ["close"]),
     "no rows": ({"sources": {"mine": material()[1].clear()}}, ["in source mine: rows", "received none"]),
@@ -342,10 +342,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["names that have prices in source mine, such as N0", "received n0, n1", "call names as the prices do"],
     ),
     "no weights": ({"weights": "foo"}, ["train.weights", "'fused', 'equal' or 'ic'", "'foo'"]),
+    "a family as text": ({"families": "linear"}, ["train.families", "a list", "'linear'"]),
     "no setting": ({"horizn": 3}, ["settings among", "'horizn'", "horizon"]),
     "no source": ({"only": ("min",)}, ["sources among daily, mine", "'min'", "mine"]),
     "no family": ({"families": ("as_gven",)}, ["as_gven", "as_given"]),
-    "a lag of another": ({"lag_days": {"min": 2}}, ["sources of `lag_days=` among mine", "'min'"]),
+    "a lag of another": ({"lag_days": {"min": 2}}, ["sources of lag_days among mine", "'min'"]),
     "a lag of text": ({"lag_days": {"mine": "two"}}, ["lag_days", "'two'"]),
     "a wrong name": ({"sources": {"a/b": material()[1]}}, ["a/b"]),
 }  # fmt: skip
@@ -357,7 +358,7 @@ def test_wrong_tables_and_settings_are_refused_and_nothing_is_written(
 ) -> None:
     wrong, words = BAD[case]
     prices, factor = material()
-    given = (
+    given: dict[str, Any] = (
         {"prices": prices, "sources": {"mine": factor}, "out": tmp_path / "o"}
         | MINE
         | SMALL
@@ -389,6 +390,8 @@ def test_names_without_prices_and_rows_that_differ_are_said(tmp_path: Path) -> N
 def test_a_configuration_says_all_settings_and_a_cost_is_one(tmp_path: Path) -> None:
     with pytest.raises(TercelError, match=r"CONFIG\.toml alone"):
         tc.signals.train(tmp_path / "c.toml", weights="equal")
-    for costs in ({}, {"cost_bps": 1.0, "cost_law": 1.0}):
+    with pytest.raises(TercelError, match=r"datetime\.date"):
+        tc.signals.predict(tmp_path, "2024-01-31")  # type: ignore[arg-type]
+    for law in (None, 1.0):
         with pytest.raises(TercelError, match="one of `cost_bps=` and `cost_law=`"):
-            tc.signals.backtest(tmp_path, **costs)
+            tc.signals.backtest(tmp_path, cost_bps=law, cost_law=law)

@@ -48,6 +48,7 @@ from tercel.signals.portfolio.rebalance import on_paper as on_paper
 from tercel.signals.portfolio.rebalance import trade as trade_rebalanced
 from tercel.signals.runs.config import EXPERTS as EXPERTS
 from tercel.signals.runs.config import OnlineRule as OnlineRule
+from tercel.signals.runs.config import Weighing as Weighing
 from tercel.signals.runs.evaluation_page import interval_figure as interval_figure
 from tercel.signals.sources.daily import DailyFactors as DailyFactors
 from tercel.signals.sources.daily import universe as universe
@@ -108,6 +109,7 @@ __all__ = [
     "SourceAbsentError",
     "TableSource",
     "Traded",
+    "Weighing",
     "at_new_york",
     "backtest",
     "check_facts",

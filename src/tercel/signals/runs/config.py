@@ -27,7 +27,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from tercel.core.errors import ConfigError, check_known, refuse_if
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.toml import read_toml
 from tercel.core.validation import WORD, TomlTable, validate_model
 from tercel.signals.sources.port import LONGEST_DAYS
@@ -258,7 +258,7 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
 
     config = validate_model(SignalsConfig, _panel_from_daily_source(raw), name, "`tercel signals`")
     try:
-        own = panel_named(config.panel.kind)
+        panel_named(config.panel.kind)
     except ConfigError as error:
         raise type(error)(
             error.expected, f"{name}: panel.kind {error.received}", error.remedy
@@ -269,11 +269,6 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
         f"{name}: none",
         "say where they are",
     )
-    if own is not None:
-        known = (own.name, *(source.label for source in config.source))
-        for source in config.train.sources:
-            received = f"{name}: {source!r} in train.sources"
-            check_known(source, known, "sources among", received, ConfigError)
     return config
 
 
