@@ -49,6 +49,7 @@ from tercel.signals.portfolio.rebalance import on_paper as on_paper
 from tercel.signals.portfolio.rebalance import trade as trade_rebalanced
 from tercel.signals.runs.config import EXPERTS as EXPERTS
 from tercel.signals.runs.config import OnlineRule as OnlineRule
+from tercel.signals.runs.config import Weighing as Weighing
 from tercel.signals.runs.evaluation_page import interval_figure as interval_figure
 from tercel.signals.runs.source_sheets import tear_sheets as tear_sheets
 from tercel.signals.sources.daily import DailyFactors as DailyFactors
@@ -111,6 +112,7 @@ __all__ = [
     "TableSource",
     "TearSheet",
     "Traded",
+    "Weighing",
     "at_new_york",
     "backtest",
     "check_facts",
