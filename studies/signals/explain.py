@@ -30,6 +30,7 @@ from tercel.signals import (
     Dataset,
     Fusion,
     SignalModel,
+    Weighing,
     interval_figure,
     rank_ic_by_date,
 )
@@ -219,6 +220,7 @@ def importance(
     rng: np.random.Generator,
     *,
     shrink: float,
+    weights: Weighing = "fused",
     groups: Sequence[Sequence[str]] = (),
     tick: Callable[[str], None] = lambda _: None,
     **how: Any,
@@ -227,7 +229,7 @@ def importance(
 
     Parameters
     ----------
-    data, families, folds, shrink, how
+    data, families, folds, shrink, weights, how
         As :func:`tercel.signals.models.walk_forward.fit_folds` and :func:`~tercel.signals.models.walk_forward.fusions` take them.
     rng : numpy Generator
         Shuffles; the seed of the fits is one of `how`.
@@ -250,7 +252,7 @@ def importance(
     for (_, test), fit in zip(folds, models, strict=True):
         forecasts[test] = forecast_by(data, fit, test)
     ic, fold, lost = [], [], dict[str, list[Floats]]((name, []) for name in things)
-    combined = fusions(data, forecasts, names, folds, shrink=shrink)
+    combined = fusions(data, forecasts, names, folds, shrink=shrink, weights=weights)
     for number, ((_, test), fit, fusion) in enumerate(zip(folds, models, combined, strict=True)):
         part = data.rows(test)
         value[test] = _fused(fusion, forecasts[test])
@@ -491,6 +493,7 @@ def explained(model: SignalModel, seed: int) -> ForecastExplanation:
             folds,
             rng,
             shrink=config.train.shrink,
+            weights=config.train.weights,
             seed=model.facts.seed,
             most_rows=config.train.most_rows,
             settings=config.train.settings,

@@ -19,7 +19,7 @@ from tercel.signals.portfolio.dated_values import (
     read_dated_values,
     read_weights,
 )
-from tercel.signals.portfolio.ledger import SETTLE_AFTER, Ledger, trade_weights
+from tercel.signals.portfolio.ledger import BookLedger, trade_weights
 from tercel.signals.sources.prices import price_table
 from tercel.signals.sources.sectors import read_sectors
 
@@ -86,13 +86,11 @@ def backtest_weights(
     min_commission: float = 0.0,
     borrow_bps: float = 0.0,
     lag: int = 0,
-    settle_after: int = SETTLE_AFTER,
-    adjusted: bool = False,
     sectors: object = None,
     benchmark: object = None,
     factors: Mapping[str, object] | None = None,
     seed: int = 1,
-) -> Ledger:
+) -> BookLedger:
     """Trade weights by date at daily closes: returns, trades, holdings, P&L by name, exposures.
 
     The definitions are those of :mod:`tercel.signals.portfolio.ledger`.
@@ -114,10 +112,6 @@ def backtest_weights(
         A year, of what is short.
     lag : int
         Trading days from a date of weights to its trade.
-    settle_after : int
-        Trading days without a price after which a name has left.
-    adjusted : bool
-        Whether closes are adjusted though the file calls none so.
     sectors : path, data frame or mapping, optional
         See :func:`tercel.signals.sources.sectors.read_sectors`.
     benchmark : path or data frame, optional
@@ -154,8 +148,6 @@ def backtest_weights(
         table.frame,
         charge,
         lag=lag,
-        settle_after=settle_after,
-        adjusted=adjusted,
         sectors=None if sectors is None else read_sectors(sectors),
         benchmark=None if benchmark is None else read_benchmark(benchmark),
         factors={

@@ -37,7 +37,10 @@ from tercel.signals.panel.leak_report import CEILING as LEAK_CEILING
 from tercel.signals.panel.dataset import Dataset as Dataset
 from tercel.signals.panel.panel import Panel as Panel
 from tercel.signals.panel.labels import forward_returns as forward_returns
+from tercel.signals.panel.tear_sheet import TearSheet as TearSheet
+from tercel.signals.panel.tear_sheet import tear_sheet as tear_sheet
 from tercel.signals.portfolio.book import Backtest as Backtest
+from tercel.signals.portfolio.book import BookRule as BookRule
 from tercel.signals.portfolio.rebalance import RULES as REBALANCE_RULES
 from tercel.signals.portfolio.rebalance import BookTargets as BookTargets
 from tercel.signals.portfolio.rebalance import CostBelief as CostBelief
@@ -47,7 +50,9 @@ from tercel.signals.portfolio.rebalance import on_paper as on_paper
 from tercel.signals.portfolio.rebalance import trade as trade_rebalanced
 from tercel.signals.runs.config import EXPERTS as EXPERTS
 from tercel.signals.runs.config import OnlineRule as OnlineRule
+from tercel.signals.runs.config import Weighing as Weighing
 from tercel.signals.runs.evaluation_page import interval_figure as interval_figure
+from tercel.signals.runs.source_sheets import tear_sheets as tear_sheets
 from tercel.signals.sources.daily import DailyFactors as DailyFactors
 from tercel.signals.sources.daily import universe as universe
 from tercel.signals.sources.news import mask_numbers as mask_numbers
@@ -63,6 +68,7 @@ from tercel.signals.sources.port import at_new_york as at_new_york
 from tercel.signals.sources.port import check_facts as check_facts
 from tercel.signals.sources.port import publication_lag as publication_lag
 from tercel.signals.sources.port import time_type as time_type
+from tercel.signals.sources.sectors import read_sectors as read_sectors
 from tercel.signals.sources.tables import TableSource as TableSource
 from tercel.signals.sources.tables import differing_records as differing_records
 from tercel.signals.sources.tables import moments as known_moments
@@ -84,6 +90,7 @@ __all__ = [
     "AlphaScale",
     "Backtest",
     "BaseModel",
+    "BookRule",
     "BookTargets",
     "BoostedTrees",
     "BoundedLinear",
@@ -105,7 +112,9 @@ __all__ = [
     "Skill",
     "SourceAbsentError",
     "TableSource",
+    "TearSheet",
     "Traded",
+    "Weighing",
     "at_new_york",
     "backtest",
     "check_facts",
@@ -125,12 +134,15 @@ __all__ = [
     "predict",
     "publication_lag",
     "rank_ic_by_date",
+    "read_sectors",
     "save_model",
     "scale_of",
     "signal_decay",
     "skill",
     "split_words",
     "stack",
+    "tear_sheet",
+    "tear_sheets",
     "time_type",
     "trade_rebalanced",
     "train",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import polars as pl
@@ -24,7 +25,7 @@ from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.core.files import atomic_path, write_atomic
 from tercel.core.frames import Frame
 from tercel.core.tables.columns import rename_columns
-from tercel.core.tables.table import ROW, read_table
+from tercel.core.tables.table import ROW, HowToMap, read_table
 from tercel.core.validation import validate_model
 from tercel.signals.models import predict as serving
 from tercel.signals.models.model_folder import RUNS, find_model_folder, load
@@ -32,7 +33,7 @@ from tercel.signals.models.predict import ServedForecasts, config_of
 from tercel.signals.models.signal_model import MODEL, SignalModel
 from tercel.signals.panel.build import MANIFEST, error_of_source
 from tercel.signals.portfolio.backtest import BacktestReport, backtest_model
-from tercel.signals.portfolio.book import SHARE, BookRule
+from tercel.signals.portfolio.book import BookRule
 from tercel.signals.portfolio.cost_laws import Charge
 from tercel.signals.runs import train as runs
 from tercel.signals.runs.config import (
@@ -45,18 +46,15 @@ from tercel.signals.runs.config import (
     read_config,
 )
 from tercel.signals.runs.evaluation import EvaluatedSignals
+from tercel.signals.runs.evaluation_page import evaluate_page
 from tercel.signals.runs.train import TrainedSignals
 from tercel.signals.sources.port import EVERY, NEW_YORK, refuse_constants
 from tercel.signals.sources.prices import list_names, price_table
 from tercel.signals.sources.registry import source_of
 
-DAY: Final = timedelta(days=1)
 CONFIG: Final = "config.toml"
-PAGE: Final = "report.html"
 CLOCK: Final = {"timezone": NEW_YORK}
 """Of times of own numbers that do not say their zone: prices close by the same clock."""
-USUAL: Final = TrainSection()
-PANEL_KEYS: Final = tuple(PanelSection.model_fields)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +97,10 @@ def train(
     prices: object,
     sources: Mapping[str, object] | None = None,
     *,
-    weights: Weighing = USUAL.weights,
-    families: Sequence[str] = USUAL.families,
+    weights: Weighing = "fused",
+    families: Sequence[str] = ("linear", "boosting"),
     only: Sequence[str] = (),
-    lag_days: float | Mapping[str, float] = 0.0,
+    lag_days: Mapping[str, float] = MappingProxyType({}),
     name: str = "signals",
     out: str | Path | None = None,
     seed: int = 1,
@@ -128,8 +126,8 @@ def train(
         Models of each source: `linear`, `boosting`, `forest`; `as_given`, the numbers themselves.
     only : sequence of str
         Sources that get models, `daily` (factors of the prices) among them; empty: all.
-    lag_days : float or mapping of str to float
-        Days from a number's date until it is known, of all sources or by name.
+    lag_days : mapping of str to float
+        Days from a number's date until it is known, by name of the source; 0 where none is said.
     name : str
         Of the run.
     out : path, optional
@@ -142,64 +140,82 @@ def train(
     ------
     ConfigError, DataError
         A setting that is unknown or wrong; a table that cannot be used, with its row.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> days = pl.date_range(date(2024, 1, 1), date(2024, 7, 18), eager=True).alias("date")
+    >>> walk = np.exp(np.random.default_rng(1).normal(0, 0.01, (200, 6)).cumsum(axis=0))
+    >>> prices = pl.DataFrame(walk, list("ABCDEF")).insert_column(0, days)
+    >>> factor = prices.with_columns(-pl.exclude("date").pct_change(5))
+    >>> how = {"families": ["as_given"], "only": ["fall"], "history": 20}
+    >>> run = train(prices, {"fall": factor}, weights="equal", out=tempfile.mkdtemp(), **how)
+    >>> run.table().row(0)[:3]
+    ('fall', 'as_given', 1.0)
     """
+    own = {} if sources is None else sources
+    refuse_if(
+        not isinstance(own, Mapping),
+        "own numbers by the name of their source",
+        type(own).__name__,
+        "give {'mine': frame}",
+    )
+    given = {"weights": weights, "families": families, "sources": only, **settings}
+    folder = Path(out or RUNS / f"signals-{name}-{seed}")
+    notes = list[str]()
     if isinstance(prices, str | Path) and Path(prices).suffix == ".toml":
-        others = sources or only or lag_days or settings or weights != USUAL.weights
         refuse_if(
-            bool(others) or tuple(families) != USUAL.families,
+            bool(own or lag_days or only or settings)
+            or (weights, *families) != ("fused", "linear", "boosting"),
             "a CONFIG.toml alone, which says all settings",
             f"{prices} and others",
             "write them into the file",
         )
         config = read_config(Path(prices))
         folder = Path(out or RUNS / f"signals-{config.name}-{seed}")
-        trained = runs.train(config, seed, folder)
-        return SignalRun(folder, trained, tuple(trained.warnings))
-    given = {"weights": weights, "families": families, "sources": tuple(only), **settings}
-    refuse_if(
-        not isinstance(sources or {}, Mapping),
-        "own numbers by the name of their source",
-        type(sources).__name__,
-        "give `sources={'mine': frame}`",
-    )
-    folder = Path(out or RUNS / f"signals-{name}-{seed}")
-    return _train_tables(prices, sources or {}, given, lag_days, folder, name, seed)
+    else:
+        notes = write_tables(prices, own, given, lag_days, folder, name)
+        config = read_config(folder / CONFIG)
+    trained = runs.train(config, seed, folder)
+    return SignalRun(folder, trained, (*trained.warnings, *notes))
 
 
-def _train_tables(
+def write_tables(
     prices: object,
     sources: Mapping[str, object],
     given: Mapping[str, Any],
-    lag_days: float | Mapping[str, float],
+    lag_days: Mapping[str, float],
     folder: Path,
     name: str,
-    seed: int,
-) -> SignalRun:
-    """Train by settings `given` of [panel] and [train] on tables; those that are no files are written into the folder."""
+) -> list[str]:
+    """Check tables and settings, and write them into a folder as `config.toml`, with tables that are no files; notes.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`train`; nothing is written then.
+    """
     for key in given:
-        check_known(key, (*PANEL_KEYS, *TrainSection.model_fields), "settings among")
-    for source in lag_days if isinstance(lag_days, Mapping) else ():
-        check_known(source, sources, "sources of `lag_days=` among", error=ConfigError)
-    panel = {key: value for key, value in given.items() if key in PANEL_KEYS}
+        known = (*PanelSection.model_fields, *TrainSection.model_fields)
+        check_known(key, known, "settings among", error=ConfigError)
+    for source in lag_days:
+        check_known(source, sources, "sources of lag_days among", error=ConfigError)
+    panel = {key: value for key, value in given.items() if key in PanelSection.model_fields}
     columns = panel.get("columns", {})
     names = price_table(prices, columns).frame["instrument"].unique().sort().to_list()
-    own = [
-        own_numbers(
-            source,
-            table,
-            names,
-            lag_days.get(source, 0.0) if isinstance(lag_days, Mapping) else lag_days,
-        )
-        for source, table in sources.items()
-    ]
-    files = {numbers.section.path: numbers.frame for numbers in own if numbers.frame is not None}
     path = file_path(prices) or "prices.parquet"
+    files = dict[str, pl.DataFrame]()
     if not file_path(prices):
         files[path] = read_table(prices, columns).frame.drop(ROW)
+    notes = list[str]()
+    sections = list[SourceSection]()
+    for source, table in sources.items():
+        section, frame = own_numbers(source, table, names, lag_days.get(source, 0.0), notes)
+        sections.append(section)
+        files |= {} if frame is None else {section.path: frame}
     raw = {
         "name": name,
         "panel": {"kind": "daily", **panel, "path": path},
-        "source": [numbers.section for numbers in own],
+        "source": sections,
         "train": {key: value for key, value in given.items() if key not in panel},
     }
     text = toml_text(parse(raw, "the settings"))
@@ -210,9 +226,7 @@ def _train_tables(
     write_atomic(folder / CONFIG, text)
     # the panel is built again, whatever settings the folder's was built by
     (folder / MANIFEST).unlink(missing_ok=True)
-    trained = runs.train(read_config(folder / CONFIG), seed, folder)
-    notes = (note for numbers in own for note in numbers.notes)
-    return SignalRun(folder, trained, (*trained.warnings, *notes))
+    return notes
 
 
 def file_path(table: object) -> str:
@@ -220,67 +234,73 @@ def file_path(table: object) -> str:
     return str(Path(table).resolve()) if isinstance(table, str | Path) else ""
 
 
-@dataclass(frozen=True, eq=False)
-class OwnNumbers:
-    """Own numbers as a source: its table of a configuration, the frame to be written (None: a file), and notes."""
-
-    section: SourceSection
-    frame: pl.DataFrame | None
-    notes: tuple[str, ...]
-
-
-def own_numbers(name: str, table: Any, priced: Sequence[str], lag_days: float) -> OwnNumbers:
-    """Check own numbers, and that some of their names are among those that have prices.
+def own_numbers(
+    name: str, table: Any, priced: Sequence[str], lag_days: float, notes: list[str]
+) -> tuple[SourceSection, pl.DataFrame | None]:
+    """Own numbers as a source: its table of a configuration, and the frame to be written (None: a file is read).
 
     Raises
     ------
     DataError
-        No rows, cells that are no dates or numbers, numbers that never vary, no name with prices.
+        No rows, cells that are no dates or numbers, numbers that never vary, no name among those that have prices.
     """
     path = file_path(table)
-    frame = rename_columns(read_table(table, CLOCK), ("date",), ("symbol",)).frame.drop(ROW)
-    wide = [column for column in frame.columns if column in priced]
-    if "symbol" not in frame.columns and 2 * len(wide) >= len(frame.columns):
-        path = ""
-        frame = frame.unpivot(index="date", variable_name="symbol", value_name="value")
-    options = {"lag_days": lag_days, "changes": False, "columns": CLOCK}
-    numbers: Any = table if path else frame
-    source = source_of("series", numbers, None, (), name=name, **options)
+    called: dict[str, str] = {**CLOCK}
     try:
+        own: Any = table if path else read_table(table).frame.drop(ROW)
+        if "asset" in read_table(own).frame.columns:
+            called["symbol"] = "asset"
+        read = read_table(own, called, HowToMap(otherwise="name them so in the table"))
+        frame = rename_columns(read, ("date",), ("symbol",)).frame.drop(ROW)
+        refuse_if(frame.is_empty(), "rows", "none", "give numbers with dates", DataError)
+        wide = len(set(priced).intersection(frame.columns))
+        if "symbol" not in frame.columns and 2 * wide >= len(frame.columns):
+            path = ""
+            frame = frame.unpivot(index="date", variable_name="symbol", value_name="value")
+        options = {"lag_days": lag_days, "changes": False, "columns": called if path else CLOCK}
+        own = own if path else frame
+        source = source_of("series", own, None, (), name=name, **options)
         facts = source.facts()
         refuse_constants(facts, source.columns, "its table")
     except DataError as error:
-        raise error_of_source(source, error) from error
+        raise error_of_source(name, error) from error
     names = set(facts["instrument"]) - {EVERY}
-    lacking = sorted(names - set(priced))
-    refuse_if(
-        len(lacking) == len(names) > 0,
-        f"names that have prices in source {name}, such as {list_names(priced)}",
-        list_names(lacking),
-        "call names as the prices do",
-        DataError,
-    )
+    if lacking := sorted(names - set(priced)):
+        refuse_if(
+            len(lacking) == len(names),
+            f"names that have prices in source {name}, such as {list_names(priced)}",
+            list_names(lacking),
+            "call names as the prices do",
+            DataError,
+        )
+        share = f"{len(lacking)} of {len(names)}"
+        notes.append(f"source {name}: {share} names have no prices: {list_names(lacking)}")
     gap = facts["event_time"].unique().sort().diff().max()
-    life = {"max_age_days": 2 * gap / DAY + lag_days} if isinstance(gap, timedelta) else {}
-    raw = {"kind": "series", "path": path or f"source-{name}.parquet", "name": name}
-    section = validate_model(
-        SourceSection, raw | options | life | {"required": True}, f"source {name!r}", "a source"
+    life = (
+        {"max_age_days": 2 * gap / timedelta(days=1) + lag_days}
+        if isinstance(gap, timedelta)
+        else {}
     )
-    note = (
-        f"source {name}: {len(lacking)} of {len(names)} names have no prices: {list_names(lacking)}"
-    )
-    return OwnNumbers(section, None if path else frame, (note,) * bool(lacking))
+    written = {"kind": "series", "path": path or f"source-{name}.parquet", "name": name}
+    raw = written | options | life | {"required": True}
+    section = validate_model(SourceSection, raw, f"source {name!r}", "a source")
+    return section, None if path else frame
 
 
 def toml_text(config: SignalsConfig) -> str:
     """The settings of a configuration that were given, as the text of its file."""
     tables: list[tuple[str, BaseModel]] = [("[panel]", config.panel)]
     tables += [("[[source]]", section) for section in config.source]
-    lines = [f"name = {toml_value(config.name)}"]
-    for heading, table in (*tables, ("[train]", config.train)):
-        written = table.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-        lines += ["", heading, *(f"{key} = {toml_value(value)}" for key, value in written.items())]
-    return "\n".join(lines) + "\n"
+    texts = [
+        f"\n{heading}\n{toml_lines(table.model_dump(mode='json', exclude_unset=True))}"
+        for heading, table in (*tables, ("[train]", config.train))
+    ]
+    return toml_lines({"name": config.name}) + "".join(texts)
+
+
+def toml_lines(table: Mapping[str, object]) -> str:
+    """Keys of a table with their values, one a line."""
+    return "".join(f"{key} = {toml_value(value)}\n" for key, value in table.items())
 
 
 def toml_value(value: object) -> str:
@@ -289,13 +309,13 @@ def toml_value(value: object) -> str:
     >>> toml_value({"linear": {"alpha": 0.5}, "on": [True, "a"]})
     '{"linear" = {"alpha" = 0.5}, "on" = [true, "a"]}'
     """
-    if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(key)} = {toml_value(inner)}" for key, inner in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    return json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False)
+    pairs = (f"{json.dumps(key)} = {toml_value(inner)}" for key, inner in value.items())
+    return f"{{{', '.join(pairs)}}}"
 
 
-def predict(run: Run, day: date | str | None = None) -> ServedForecasts:
+def predict(run: Run, day: date | None = None) -> ServedForecasts:
     """Forecasts of every name on one date, by default the last; as `tercel signals predict`.
 
     Raises
@@ -303,7 +323,10 @@ def predict(run: Run, day: date | str | None = None) -> ServedForecasts:
     ConfigError, DataError
         As :func:`tercel.signals.models.predict.predict`.
     """
-    return serving.predict(model_of(run), date.fromisoformat(day) if isinstance(day, str) else day)
+    refuse_if(
+        not isinstance(day, date | None), "a day, datetime.date(2024, 1, 31)", repr(day), "give one"
+    )
+    return serving.predict(model_of(run), day)
 
 
 def evaluate(run: Run) -> EvaluatedSignals:
@@ -317,7 +340,7 @@ def evaluate(run: Run) -> EvaluatedSignals:
     model = model_of(run)
     folder = model.folder.parent
     result = runs.evaluate(config_of(model), model.facts.seed, folder, demo=False)
-    result.save(folder / PAGE)
+    write_atomic(folder / "report.html", evaluate_page(result))
     return result
 
 
@@ -327,10 +350,7 @@ def backtest(
     cost_bps: float | None = None,
     cost_law: float | None = None,
     capital: float = 1e7,
-    book: Literal["deciles", "scores"] = "deciles",
-    hold: float = 0.0,
-    leave: float = SHARE,
-    long_only: bool = False,
+    book: BookRule | Literal["deciles", "scores"] = "deciles",
     min_commission: float = 0.0,
     borrow_bps: float = 0.0,
     sectors: object = None,
@@ -346,8 +366,8 @@ def backtest(
         One of them: one-way cost in bps, or Y of the square-root law, about 1.
     capital : float
         Of the book, in money.
-    book, hold, leave, long_only
-        As :class:`tercel.signals.portfolio.book.BookRule`; `leave` is a fraction.
+    book : BookRule or "deciles" or "scores"
+        Rule from forecasts to weights, such as ``tc.signals.BookRule(hold=0.5, leave=0.3)``.
     min_commission, borrow_bps
         As :class:`tercel.signals.portfolio.cost_laws.Charge`.
     sectors, benchmark : path or data frame, optional
@@ -367,7 +387,7 @@ def backtest(
     )
     law = 1.0 if cost_law is None else cost_law
     charge = Charge(cost_bps, law, capital, "", min_commission, borrow_bps)
-    rule = BookRule(book, hold, leave, long_only)
+    rule = book if isinstance(book, BookRule) else BookRule(book)
     return backtest_model(model_of(run), rule, charge, seed, sectors=sectors, benchmark=benchmark)
 
 

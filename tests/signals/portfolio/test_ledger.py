@@ -13,10 +13,11 @@ from tests.signals.portfolio.ledger_oracle import Books, Market, Terms, draw_mar
 from tercel import portfolio
 from tercel.core.errors import ConfigError, TercelError
 from tercel.signals.portfolio.cost_laws import Charge
-from tercel.signals.portfolio.ledger import TABLES, Ledger, trade_weights
+from tercel.signals.portfolio.ledger import TABLES, BookLedger, trade_weights
+from tercel.signals.sources.prices import read_prices
 
 
-def ledger_of(market: Market, weights: dict[date, dict[str, float]], terms: Terms) -> Ledger:
+def ledger_of(market: Market, weights: dict[date, dict[str, float]], terms: Terms) -> BookLedger:
     """The ledger of a drawn market."""
     prices = pl.DataFrame(market.adjusted(), ["instrument", "date", "close"], orient="row")
     rows = [(day, name, w) for day, book in weights.items() for name, w in book.items()]
@@ -40,7 +41,7 @@ def cents_apart(mine: dict[Any, float], theirs: dict[Any, float]) -> float:
     return max((100 * abs(mine[key] - theirs[key]) for key in mine), default=0.0)
 
 
-def agrees(ledger: Ledger, books: Books, terms: Terms) -> None:
+def agrees(ledger: BookLedger, books: Books, terms: Terms) -> None:
     """Assert that equity, trades, holdings and money by name are the same to the cent, and add up."""
     orders = ledger.trades.filter(pl.col("kind") == "order").select("date", "name", "value", "cost")
     keys = [(day, name) for day, name, _, _ in books.trades]
@@ -70,8 +71,8 @@ def test_equity_trades_and_holdings_are_those_of_a_plain_backtest(panels: range)
         agrees(ledger, plain_backtest(market, weights, terms), terms)
         text = " ".join(ledger.notes)
         seen["short"] += ledger.holdings.filter(pl.col("value") < 0).height > 0
-        seen["moved"] += "have no prices" in text
-        seen["settled"] += "settled at their last close" in text
+        seen["moved"] += "without prices, traded" in text
+        seen["settled"] += "settled at the last close" in text
         seen["waited"] += "waited for a price" in text
         left = ledger.trades.filter(pl.col("kind") == "settled").select("name", left="date")
         back = ledger.trades.filter(pl.col("kind") == "order").join(left, on="name")
@@ -87,6 +88,11 @@ def frame_of(**closes: list[float | None]) -> pl.DataFrame:
     """Wide closes on the first days of the calendar."""
     rows = len(next(iter(closes.values())))
     return pl.DataFrame({"date": CALENDAR[:rows], **closes})
+
+
+def adjusted(**closes: list[float]) -> pl.DataFrame:
+    """Long adjusted closes, whose large moves are true."""
+    return frame_of(**closes).unpivot(index="date", variable_name="name", value_name="adj close")
 
 
 FLAT = frame_of(A=[10.0] * 15, B=[20.0] * 15)
@@ -128,11 +134,12 @@ def refusal(weights: object, prices: object = FLAT, **more: Any) -> str:
         (BOUGHT, {"min_commission": float("nan")}, "min_commission"),
         (BOUGHT, {"borrow_bps": -1.0}, "borrow_bps"),
         (BOUGHT, {"capital": 0.0}, "capital"),
-        (BOUGHT, {"lag": -1}, "a lag of 0 days or more"),
+        (BOUGHT, {"lag": -1}, "a whole number of days"),
+        (BOUGHT, {"lag": 0.5}, "a whole number of days"),
         (BOUGHT, {"lag": 99}, "traded 99 days later"),
         (BOUGHT, {"cost_bps": None, "cost_law": 1.0}, "volumes"),
         (BOUGHT, {"prices": frame_of(A=[10.0, 5.0], B=[20.0, 20.0])}, "a split of 2:1"),
-        (BOUGHT, {"prices": frame_of(A=[10.0, 1.0], B=[20.0, 60.0]), "adjusted": True}, "2024-01-03"),
+        (BOUGHT, {"prices": adjusted(A=[10.0, 1.0], B=[20.0, 60.0])}, "2024-01-03"),
         (BOUGHT, {"min_commission": 1e6}, "2024-01-02"),
         (BOUGHT, {"benchmark": FLAT}, "a benchmark of one name"),
         (BOUGHT, {"benchmark": FLAT.select("date", r=pl.lit(1.5))}, "fractions"),
@@ -146,24 +153,24 @@ def test_bad_input_is_refused(weights: pl.DataFrame, more: dict[str, Any], words
 
 
 def test_a_short_may_fall_to_nothing() -> None:
-    prices = frame_of(A=[10.0, 4.0, 0.0], B=[20.0, 20.0, 20.0])
+    prices = adjusted(A=[10.0, 4.0, 0.0], B=[20.0, 20.0, 20.0])
     ledger = portfolio.backtest_weights(
-        weights_of((CALENDAR[0], "A", -0.5)), prices, capital=100.0, cost_bps=0, adjusted=True
+        weights_of((CALENDAR[0], "A", -0.5)), prices, capital=100.0, cost_bps=0
     )
     assert ledger.returns["equity"].to_list() == [100.0, 130.0, 150.0]
     long = weights_of((CALENDAR[0], "A", 1.0))
-    assert "2024-01-04" in refusal(long, prices, adjusted=True)
+    assert "2024-01-04" in refusal(long, prices)
 
 
 def test_a_name_that_returns_is_bought_by_new_weights_alone() -> None:
     gone = [None] * 4
-    prices = frame_of(A=[10.0, 11.0, *gone, 12.0, 12.0, 15.0], B=[1.0] * 9)
+    prices = read_prices(frame_of(A=[10.0, 11.0, *gone, 12.0, 12.0, 15.0], B=[1.0] * 9))
     weights = weights_of((CALENDAR[0], "A", 1.0), (CALENDAR[7], "A", 1.0))
-    left = portfolio.backtest_weights(weights, prices, cost_bps=0, settle_after=3)
+    left = trade_weights(weights, prices, Charge(0.0, capital=1e6), settle_after=3)
     assert left.trades["kind"].to_list() == ["order", "settled", "order"]
     assert left.returns.item(-1, "equity") == pytest.approx(1e6 * 1.1 * 1.25)
-    assert "names that left are settled" in left.notes[0]
-    stood = portfolio.backtest_weights(weights, prices, cost_bps=0, settle_after=4)
+    assert "in names that left, settled" in left.notes[0]
+    stood = trade_weights(weights, prices, Charge(0.0, capital=1e6), settle_after=4)
     assert stood.returns.item(-1, "equity") == pytest.approx(1.5e6)
     assert stood.returns["equity"].to_list()[1:6] == pytest.approx([1.1e6] * 5)
 
@@ -182,9 +189,9 @@ def test_dates_move_and_late_ones_are_left_out() -> None:
         date(2024, 1, 8): 0.5,
     }
     assert [note.split(" (")[0] for note in ledger.notes] == [
-        "3 dates of weights have no prices",
-        "1 dates of weights are left out: they are traded after the last price, 2024-01-15",
-        "1 dates of weights are left out: later ones are traded on the same day",
+        "3 dates of weights without prices, traded on the next day that has some",
+        "1 date of weights left out, to be traded after the last price, 2024-01-15",
+        "1 date of weights left out, as later ones are traded on the same day",
     ]
 
 
@@ -238,9 +245,9 @@ def test_a_benchmark_of_other_days_is_aligned() -> None:
     moves = [None, 0.0, 0.0, 0.1, 1.1 * 1.1 - 1, None]
     assert ledger.returns["benchmark"].to_list() == pytest.approx(moves)
     assert ledger.notes == (
-        "1 days have no benchmark: its move falls on the next",
-        "1 days of the benchmark have no prices: they are part of the next day's return",
-        "2 days are outside the benchmark, and outside alpha and beta",
+        "1 day without a benchmark: its move falls on the next",
+        "1 day of the benchmark without prices: part of the next day's return",
+        "2 days outside the benchmark's, left out of alpha and beta",
     )
     levels = returns.select("date", close=100 * (1 + pl.col("return")).cum_prod())
     same = portfolio.backtest_weights(BOUGHT, FLAT.head(6), cost_bps=0, benchmark=levels)

@@ -25,7 +25,7 @@ import polars as pl
 import pytest
 
 from tercel import portfolio
-from tercel.api.portfolio import Ledger
+from tercel.signals.portfolio.ledger import BookLedger
 
 NEAR = 1e-9
 
@@ -53,7 +53,7 @@ def walk_of_names(
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Ledger:
+def ledger() -> BookLedger:
     """Six names, two years, weights of every week."""
     weights, prices, benchmark = walk_of_names(4, 6, 500)
     return portfolio.backtest_weights(
@@ -63,7 +63,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture(scope="module")
 def peers(
-    ledger: Ledger, quant_peers: Path, tmp_path_factory: pytest.TempPathFactory
+    ledger: BookLedger, quant_peers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """What the peers say of the CSV files."""
     folder = ledger.write(tmp_path_factory.mktemp("ledger"))
@@ -80,7 +80,7 @@ def peers(
 
 
 def test_figures_are_those_of_quantstats_and_empyrical(
-    ledger: Ledger, peers: dict[str, Any]
+    ledger: BookLedger, peers: dict[str, Any]
 ) -> None:
     assert ledger.alpha_and_beta is not None
     alpha, beta = ledger.alpha_and_beta
@@ -103,7 +103,7 @@ def test_figures_are_those_of_quantstats_and_empyrical(
 
 
 def test_turnover_is_that_of_pyfolio_over_another_equity(
-    ledger: Ledger, peers: dict[str, Any]
+    ledger: BookLedger, peers: dict[str, Any]
 ) -> None:
     before = pl.col("equity").shift(1, fill_value=ledger.capital)
     opening = before * (1 + pl.col("gross") - pl.col("borrow"))

@@ -219,8 +219,8 @@ class Fusion:
             for name in ("centre", "slope", "weights", "gram", "common")
         }
         numbers = {"base": self.base, "spread": self.spread, "tail": self.tail}
-        given = {"given": True} if self.given else {}
-        return {"sources": list(self.sources), **arrays, **numbers, **given}
+        numbers |= {"given": True} if self.given else {}
+        return {"sources": list(self.sources), **arrays, **numbers}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Fusion":
@@ -312,11 +312,10 @@ def stack(
     scaled = np.where(present, slope * (by_source - centre), 0.0)
     gram = (scaled * rows[:, None]).T @ scaled
     common = scaled.T @ (rows * (target - base))
-    if shares is None:
-        weights = _nonnegative(gram, common, shrink)
-    else:
-        weights = np.asarray(shares, np.float64) * (slope > 0)
-        weights = weights / (weights.sum() or 1.0)
+    weights = _nonnegative(gram, common, shrink)
+    if shares is not None:
+        said = np.asarray(shares, np.float64) * (slope > 0)
+        weights = said / (said.sum() or 1.0)
     error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
     tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))

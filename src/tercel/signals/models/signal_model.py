@@ -36,8 +36,6 @@ UPDATES: Final = "updates.jsonl"
 SERVED: Final = "served.jsonl"
 BASE: Final = "base"
 """Key of a card: the folder that its configuration's paths are taken from, seen from the card; no part of any hash."""
-UNJUDGED: Final = "unjudged"
-"""Key of a card: what to say of weights that were not learned; there for such weights alone."""
 MODEL: Final = "model"
 """Name of the model folder in a run's folder."""
 FORMAT: Final = 4

@@ -155,7 +155,7 @@ def out_of_fold(
     refuse_if(
         np.isnan(forecasts).all(),
         "a source that can be learned from",
-        "none in any block",
+        "none in any block" if forecasts.size else "sources alone that say the same of every name",
         "check the panel",
         DataError,
     )
@@ -279,15 +279,16 @@ def fuse(
     By `fused` weights, sources whose slope is not significantly above 0 get 0. Others are shares of standardised
     forecasts, whatever their slopes: `equal` ones, or `ic`, each source's mean rank IC over these rows, 0 below 0.
     """
-    told, labels = forecasts[rows], data.y[rows]
+    told = forecasts[rows]
+    labels = data.y[rows]
     if weights == "fused":
         eligible = significant_sources(data, forecasts, rows)
         return stack(told, labels, names, shrink=shrink, eligible=eligible)
     shares = np.ones(len(names))
     if weights == "ic":
-        outcome, dates = data.outcome[rows], data.dates[rows]
-        by_date = [rank_ic_by_date(column, outcome, dates) for column in told.T]
-        means = [ic[np.isfinite(ic)].mean() if np.isfinite(ic).any() else 0.0 for ic in by_date]
+        past = data.rows(rows)
+        by_date = [rank_ic_by_date(column, past.outcome, past.dates) for column in told.T]
+        means = [np.nansum(ic) / max(int(np.isfinite(ic).sum()), 1) for ic in by_date]
         shares = np.maximum(means, 0.0)
     return stack(told, labels, names, shares=shares)
 

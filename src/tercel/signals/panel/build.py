@@ -169,13 +169,13 @@ def check_file(path: Path) -> list[str]:
         except SourceAbsentError as error:
             absent[source.name] = _absence_reason(by_name[source.name], error)
         except DataError as error:
-            raise error_of_source(source, error) from error
+            raise error_of_source(source.name, error) from error
     return [f"{name} is absent: {reason}" for name, reason in absent.items()]
 
 
-def error_of_source(source: SignalSource, error: DataError) -> DataError:
+def error_of_source(name: str, error: DataError) -> DataError:
     """A DataError with the name of the source that it comes from."""
-    return DataError(f"in source {source.name}: {error.expected}", error.received, error.remedy)
+    return DataError(f"in source {name}: {error.expected}", error.received, error.remedy)
 
 
 def _absence_reason(section: SourceSection, error: SourceAbsentError) -> str:
@@ -208,7 +208,7 @@ def join_source(
     except SourceAbsentError:
         raise
     except DataError as error:
-        raise error_of_source(source, error) from error
+        raise error_of_source(source.name, error) from error
     wanted = {column: f"{source.name}.{column}" for column in source.columns}
     rows = pl.DataFrame(
         {"instrument": data.instrument, "time": data.time_ns, "row": np.arange(data.n)}
@@ -228,13 +228,15 @@ def join_source(
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
-    """The labelled rows that a configuration describes: the panel's own source, every `[[source]]`.
+    """The labelled rows that a configuration describes: the panel's own source, every `[[source]]`; of those that get
+    models.
 
     Raises
     ------
     ConfigError, DataError
         As :func:`tercel.signals.panel.build.join_all` and the readers of prices.
     """
+    wanted = config.train.sources
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
         data = market.data
@@ -244,7 +246,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
         source = prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
         notes = source.notes
-        if not has_factors(config):
+        if wanted and source.name not in wanted:
             source = replace(source, wanted=ANY_FACTOR)
         last_whole_day, late_note = last_complete_day(prices)
         if late_note and panel.last != (newest := str(prices["date"].max())):
@@ -262,17 +264,8 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
             prices=prices,
         )
         data = replace(data, warnings=(*notes, *[late_note] * bool(late_note), *data.warnings))
-        if not has_factors(config):
-            data = replace(data, x=data.x[:, :0], names=())
         closes = prices.select("instrument", "time", "close")
-    return join_all(data, config, closes)[0]
-
-
-def has_factors(config: SignalsConfig) -> bool:
-    """Whether a panel of prices has the columns of its own source: not if [train] names other sources alone."""
-    names = config.train.sources
-    source = panel_named(config.panel.kind)
-    return not names or source is None or source.name in names
+    return join_all(data, config, closes)[0].of_sources(wanted)
 
 
 def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
@@ -357,8 +350,12 @@ def build(config: SignalsConfig, seed: int, folder: Path) -> PanelManifest:
 def row_settings(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values: the same wherever its files lie."""
     relative, _ = portable(config)
-    settings = {"panel": to_jsonable(relative.panel), "source": to_jsonable(relative.source)}
-    return settings | ({} if has_factors(config) else {"factors": False})
+    chosen = {"sources": list(config.train.sources)} if config.train.sources else {}
+    return {
+        "panel": to_jsonable(relative.panel),
+        "source": to_jsonable(relative.source),
+        **chosen,
+    }
 
 
 def data_hashes(config: SignalsConfig) -> dict[str, str]:

@@ -41,6 +41,7 @@ from tercel.core.report.formatting import (
 )
 from tercel.core.report.interval_text import verdict
 from tercel.core.serialization import to_jsonable
+from tercel.core.stats.clusters import LEAST_CLUSTERS
 from tercel.core.stats.ranks import ranks
 from tercel.signals.models.skill import (
     BLOCK,
@@ -321,7 +322,7 @@ class _Measure:
     rng: np.random.Generator
 
     def mean(self, by_date: Floats, horizon: int) -> Skill:
-        """Mean of values by date; without interval on no more dates than a block has.
+        """Mean of values by date; without an interval where dates are fewer than four blocks.
 
         Labels of neighbouring dates overlap, and what a block shares with the next one is lost to its variance: a block
         is three times as long.
@@ -329,7 +330,7 @@ class _Measure:
         bars = self.panel.bars
         block = max(BLOCK, 3 * stride(bars, bars + horizon))
         dates = int(np.isfinite(by_date).sum())
-        if dates > block:
+        if dates > (LEAST_CLUSTERS - 1) * block:
             return skill(by_date, self.rng, block=block)
         return replace(NO_SKILL, mean=_mean(by_date), dates=dates)
 

@@ -47,16 +47,15 @@ def tear_sheets_page(sheets: Mapping[str, TearSheet], notes: Sequence[str] = ())
         tables = [_decay_table(sheet), _sector_table(sheet), cuts.html]
         texts = [*sheet.sentences(), *sheet.notes, BEYOND]
         sections.append(Section(name, texts, "".join(tables), cuts.figures, folded=True))
-    heads = [f"over {format_count(h, 'bar')}" for h in next(iter(sheets.values())).horizons]
+    horizons = next((sheet.horizons for sheet in sheets.values()), ())
+    heads = [f"over {format_count(h, 'bar')}" for h in horizons]
     rows = [
         (name, *(format_interval(sheet.skills[h], digits=4) for h in sheet.horizons))
         for name, sheet in sheets.items()
     ]
-    longest = {name: sheet.skills[sheet.horizons[-1]] for name, sheet in sheets.items()}
-    figure = interval_figure("all", f"rank IC {heads[-1]}", longest)
-    overview = Section(
-        "All scores", [IC_IS, *notes], plain_table(("score", *heads), rows), [figure]
-    )
+    shortest = {name: sheet.skills[horizons[0]] for name, sheet in sheets.items()}
+    figures = [interval_figure("all", f"rank IC {head}", shortest) for head in heads[:1]]
+    overview = Section("All scores", [IC_IS, *notes], plain_table(("score", *heads), rows), figures)
     lead = "Each source by itself, whatever its weight in the fusion."
     return render_page("Tear sheets", lead, [overview, *sections], {}, BLOCKS)
 

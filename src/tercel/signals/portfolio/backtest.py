@@ -23,7 +23,7 @@ from tercel.signals.portfolio.book import Backtest, BookRule, Walk, YearFigures,
 from tercel.signals.portfolio.cost_laws import Charge, CostLaw
 from tercel.signals.portfolio.daily_returns import closes_of, deviation_and_value_traded
 from tercel.signals.portfolio.dated_values import read_benchmark
-from tercel.signals.portfolio.ledger import Ledger, trade_weights
+from tercel.signals.portfolio.ledger import BookLedger, trade_weights
 from tercel.signals.portfolio.targets import names_in
 from tercel.signals.sources.sectors import read_sectors
 
@@ -65,7 +65,7 @@ class BacktestReport:
         Of the newest date, largest first.
     warnings : list of str
     seed : int
-    ledger : Ledger, optional
+    ledger : BookLedger, optional
         The book day by day: each date's weights, traded at the close at which its labels start, up to the end of the last
         one. None where the panel's prices are gone, which `warnings` say.
     """
@@ -83,7 +83,7 @@ class BacktestReport:
     weights: tuple[HeldName, ...]
     warnings: list[str]
     seed: int
-    ledger: Ledger | None = None
+    ledger: BookLedger | None = None
 
     @cached_property
     def years(self) -> list[YearFigures]:
@@ -213,7 +213,7 @@ def forecasts(
             walk_of(table),
             {},
             None,
-            [*model.warnings, f"No newer forecast than the walk-forward's: {error.received}"],
+            [f"No newer forecast than the walk-forward's: {error.received}", *model.warnings],
         )
     if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
         return (
@@ -221,8 +221,8 @@ def forecasts(
             {},
             None,
             [
-                *model.warnings,
                 f"No newer forecast than the walk-forward's: its files end at {served.at}",
+                *model.warnings,
             ],
         )
     rows = {row.name: row for row in served.rows()}
@@ -251,7 +251,7 @@ def ledger_of(
     seed: int,
     sectors: object = None,
     benchmark: object = None,
-) -> Ledger:
+) -> BookLedger:
     """The ledger of a book of a model's forecasts, by the prices of its panel.
 
     Raises
@@ -311,7 +311,7 @@ def backtest_model(
         warnings += [
             f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."
         ]
-    ledger: Ledger | None = None
+    ledger: BookLedger | None = None
     try:
         ledger = ledger_of(model, result, charge, seed, sectors, benchmark)
     except TercelError as error:

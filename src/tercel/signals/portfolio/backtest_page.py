@@ -16,7 +16,7 @@ from tercel.core.report.tables import plain_table
 from tercel.signals.models.skill import IC_OVER
 from tercel.signals.portfolio.backtest import BacktestReport, HeldName, head_and_tail
 from tercel.signals.portfolio.book import DEFINITION, Backtest
-from tercel.signals.portfolio.ledger import Ledger
+from tercel.signals.portfolio.ledger import BookLedger
 
 SHOWN: Final = 5
 """Names of each leg in the first screen."""
@@ -129,27 +129,33 @@ def backtest_page(report: BacktestReport) -> str:
     )
 
 
-def daily_sections(ledger: Ledger) -> list[Section]:
+def daily_sections(ledger: BookLedger) -> list[Section]:
     """Sections of the book day by day: its exposures, and money by name."""
-    money = ("gross", "cost", "borrow", "net")
+    money = ("net", "gross", "cost", "borrow")
     rows = [
-        (name, *(format_number(part, 0, signed=True, thousands=True) for part in parts), days)
+        (name, *(format_number(part, 0, thousands=True) for part in parts), days)
         for name, *parts, days in ledger.pnl.select("name", *money, "days").rows()
     ]
     shown = head_and_tail(rows, NAMES)
-    caption = f"{len(shown)} of {len(rows)} names, of a capital of {ledger.capital:,.0f}"
+    caption = (
+        f"The best and the worst, {len(shown)} of {len(rows)} names; capital {ledger.capital:,.0f}"
+    )
     table = plain_table(("name", *money, "days held"), shown, caption)
     columns = ledger.exposures.columns[1:]
     sectors = [column for column in columns if column.startswith("sector:")]
     lines = {"exposure": columns[:4], "sectors": sectors}
     figures = [exposure(ledger, key, drawn) for key, drawn in lines.items() if drawn]
     return [
-        Section("Day by day", [*ledger.sentences(), *ledger.notes], figures=figures),
+        Section(
+            "Day by day",
+            [*ledger.sentences(), *(f"{note}." for note in ledger.notes)],
+            figures=figures,
+        ),
         Section("Profit and loss by name", html=table),
     ]
 
 
-def exposure(ledger: Ledger, key: str, columns: Sequence[str]) -> Figure:
+def exposure(ledger: BookLedger, key: str, columns: Sequence[str]) -> Figure:
     """Some exposures through time, at most `LINES`, the largest on average."""
     frame = ledger.exposures.select(pl.col(*columns) * 100)
     sizes = frame.select(pl.all().abs().mean()).row(0)
@@ -168,7 +174,10 @@ def exposure(ledger: Ledger, key: str, columns: Sequence[str]) -> Figure:
     texts = (f"{name.removeprefix('sector:')} {mean:+.0f} %" for name, mean in means.items())
     caption = "Net exposure by sector" if key == "sectors" else "Exposure"
     return finish_figure(
-        drawing, key, f"{caption}, on average: {', '.join(texts)}.", "At each close, after trades."
+        drawing,
+        key,
+        f"{caption}, on average: {', '.join(texts)}.",
+        f"{caption} at each close, after trades.",
     )
 
 

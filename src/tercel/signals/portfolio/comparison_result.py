@@ -276,14 +276,15 @@ class PortfolioComparison:
 
     def table(self) -> Frame:
         """A row per rule: `rule`, numbers as in JSON, and the ends of the net Sharpe ratio's 95 % interval."""
-        rows = []
-        for name, result in self.rules.items():
-            net = result.net.estimate()
-            ends = {"sharpe_net_low": net.ci_low, "sharpe_net_high": net.ci_high}
-            numbers = result.to_json().items()
-            written = {key: value for key, value in numbers if isinstance(value, float | int)}
-            rows.append({"rule": name, **written, **ends})
-        return Frame(rows)
+        return Frame(
+            {
+                "rule": name,
+                **{k: v for k, v in result.to_json().items() if isinstance(v, float | int)},
+                "sharpe_net_low": result.net.estimate().ci_low,
+                "sharpe_net_high": result.net.estimate().ci_high,
+            }
+            for name, result in self.rules.items()
+        )
 
     def curve(self) -> list[dict[str, Any]]:
         """One row per date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""

@@ -6,7 +6,6 @@ column a name.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -72,9 +71,11 @@ def read_dated_values(
         table.refuse(empty, "symbol", "a name in every row", "write it, or take the row out")
         frame = pl.DataFrame([*rows, symbol.alias("name"), *numbers])
     else:
+        # a ticker may be called as a column of ours
         frame = pl.DataFrame([*rows, *numbers]).unpivot(
-            names, index=[ROW, "date"], variable_name="name", value_name=column
+            names, index=[ROW, "date"], variable_name="a name", value_name="a number"
         )
+        frame = frame.rename({"a name": "name", "a number": column})
     duplicated = ~pl.struct("date", "name").is_first_distinct()
     for row, day, name in frame.filter(duplicated).select(ROW, "date", "name").head(1).rows():
         raise DataError(
@@ -135,27 +136,30 @@ def read_benchmark(source: object) -> pl.DataFrame:
     >>> read_benchmark(pl.DataFrame({"date": ["2024-01-30", "2024-01-31"], "return": [0.0, 0.1]}))["level"].to_list()
     [1.0, 1.1]
     """
-    table = read_table(source)
-    if not {plain_name(name) for name in table.frame.columns} & set(*RETURN.values()):
-        prices = read_prices(source)
-        names = prices.get_column("instrument").unique().sort().to_list()
-        refuse_if(
-            len(names) > 1,
-            "a benchmark of one name",
-            f"{len(names)}, such as {', '.join(names[:3])}",
-            "give its rows alone",
-            DataError,
-        )
-        return prices.select("date", level="close").filter(pl.col("level") > 0)
-    table = rename_columns(table, ("date", "return"), (), {**USUAL, **RETURN})
-    returns = _numbers(table, "return", "return")
-    table = replace(table, frame=table.frame.with_columns(parse_days(table, "date"), returns))
-    remedy = "divide percent by 100, or correct the row"
-    typical = returns.abs().quantile(0.5) or 0.0
-    table.refuse(
-        (returns < -1) | (typical > 0.1), "return", "returns as fractions, such as 0.01", remedy
+    plain = {plain_name(name) for name in read_table(source).frame.columns}
+    is_return = bool(plain & set(*RETURN.values()))
+    rows = (
+        read_dated_values(source, RETURN)
+        if is_return
+        else read_prices(source).rename({"instrument": "name"})
     )
-    dates = table.frame.get_column("date")
-    table.refuse(~dates.is_first_distinct(), "date", "one return a date", "take one of them out")
-    frame = table.frame.sort("date")
-    return frame.select("date", level=(1.0 + pl.col("return")).cum_prod())
+    names = rows.get_column("name").unique().sort().to_list()
+    refuse_if(
+        len(names) > 1,
+        "a benchmark of one name",
+        f"{len(names)}, such as {', '.join(names[:3])}",
+        "give its rows alone",
+        DataError,
+    )
+    if not is_return:
+        return rows.select("date", level="close").filter(pl.col("level") > 0)
+    move = pl.col("return")
+    for day, value in (
+        rows.filter((move < -1) | (move.abs().median() > 0.1)).select("date", move).rows()[:1]
+    ):
+        raise DataError(
+            "returns of a benchmark as fractions, such as 0.01",
+            f"{value:g} on {day}",
+            "divide percent by 100, or correct the row",
+        )
+    return rows.select("date", level=(1.0 + move).cum_prod())

@@ -30,7 +30,7 @@ from tercel.core.errors import DataError, file_error, refuse_if, suggest_name
 from tercel.core.estimate import Estimate
 from tercel.core.files import atomic_path
 from tercel.core.frames import Frame
-from tercel.core.report.formatting import format_interval, format_percent
+from tercel.core.report.formatting import format_count, format_interval, format_percent
 from tercel.core.stats import intervals, moments_of_mean
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.cost_laws import LEAST_ORDER, Charge
@@ -49,7 +49,7 @@ TABLES: Final = ("returns", "weekly", "trades", "holdings", "pnl", "exposures", 
 
 
 @dataclass(frozen=True, eq=False)
-class Ledger:
+class BookLedger:
     """A book day by day, in money and as fractions of equity.
 
     Parameters
@@ -205,9 +205,9 @@ class Ledger:
 
 
 @dataclass(frozen=True, eq=False)
-class _Days:
-    """Closes and orders on T days of N names: `close` (T, N) NaN without one, `leaves` the last closes of names that left,
-    `suspect` moves that look like splits, `nights` calendar days since the day before (T,), `scale` of the cost (T, N).
+class _Market:
+    """T days of N names: `close` (T, N), NaN without one; `leaves`, the last closes of names that left; `suspect`, moves
+    that look like splits; `scale` of the cost of an order.
     """
 
     days: list[date]
@@ -215,7 +215,6 @@ class _Days:
     close: Floats
     leaves: Bools
     suspect: Bools
-    nights: Floats
     scale: Floats
 
 
@@ -226,12 +225,11 @@ def trade_weights(
     *,
     lag: int = 0,
     settle_after: int = SETTLE_AFTER,
-    adjusted: bool = False,
     sectors: Sectors | None = None,
     benchmark: pl.DataFrame | None = None,
     factors: Mapping[str, pl.DataFrame] | None = None,
     seed: int = 1,
-) -> Ledger:
+) -> BookLedger:
     """Trade weights by date at daily closes, from the first day of weights to the last day of prices.
 
     Parameters
@@ -247,8 +245,6 @@ def trade_weights(
         Days from weights to their trade.
     settle_after : int
         Days without a price after which a name has left.
-    adjusted : bool
-        Whether closes are adjusted though the file calls none so: large moves are true.
     sectors : Sectors, optional
         As of each day.
     benchmark : DataFrame, optional
@@ -264,33 +260,40 @@ def trade_weights(
         A name without prices, weights long before or all after the prices, a move of a held name that looks like a
         split, a book that loses all, with the day.
     """
-    refuse_if(lag < 0, "a lag of 0 days or more", f"{lag}", "give `lag=1`")
-    refuse_if(settle_after < 0, "0 days or more", f"{settle_after}", "give `settle_after=20`")
+    refuse_if(
+        not isinstance(lag, int) or lag < 0,
+        "a whole number of days, 0 or more",
+        f"{lag}",
+        "give a lag of 1",
+    )
     is_flat = pl.col("weight").abs().sum().over("date") == 0
     weights = weights.filter((pl.col("weight") != 0) | is_flat)
-    market = _days_of(weights, prices, charge, settle_after, adjusted)
+    market = _market_of(weights, prices, charge, settle_after)
     dated, notes = _place(weights, market.days, lag)
-    accounts = _Accounts(market, charge)
-    first = int(dated.select(pl.col("at").min()).item())
-    accounts.run(first, _targets(dated, market.names))
-    returns = accounts.returns(first)
-    notes += accounts.notes()
+    entries = _trade(market, charge, dated)
+    first = dated.select(pl.col("traded").min()).item()
+    returns = _returns(entries, [day for day in market.days if day >= first], charge.capital)
     if benchmark is not None:
         aligned, said = _align(benchmark, returns.get_column("date"))
         returns = returns.with_columns(aligned)
         notes += said
-    holdings = accounts.holdings()
-    weekly = _weekly(returns, charge.capital)
-    exposures = _exposures(returns, holdings, sectors, factors or {})
+    after = pl.col("after")
+    holdings = entries.filter(after != 0).select(
+        "date", "name", weight=after / pl.col("equity"), value=after
+    )
     if sectors is not None:
         notes += sectors.notes(holdings.get_column("name"), holdings.get_column("date"))
-    return Ledger(
+    trades = _trades(entries)
+    settled = trades.filter(pl.col("kind") == "settled")
+    notes += _note_rows(entries.filter("waits"), "order", "waited for a price")
+    notes += _note_rows(settled, "position", "in names that left, settled at the last close")
+    return BookLedger(
         Frame(returns),
-        Frame(weekly),
-        Frame(accounts.trades()),
+        Frame(_weekly(returns, charge.capital)),
+        Frame(trades),
         Frame(holdings),
-        Frame(accounts.pnl()),
-        Frame(exposures),
+        Frame(_pnl(entries)),
+        Frame(_exposures(returns, holdings, sectors, factors or {})),
         Frame(dated.select("date", "traded", "name", "weight")),
         charge.capital,
         _periods(market.days),
@@ -305,9 +308,9 @@ def _periods(days: Sequence[date]) -> float:
     return 365.0 if len(days) * 365.25 > 300 * span and len(days) > 7 else 252.0
 
 
-def _days_of(
-    weights: pl.DataFrame, prices: pl.DataFrame, charge: Charge, settle_after: int, adjusted: bool
-) -> _Days:
+def _market_of(
+    weights: pl.DataFrame, prices: pl.DataFrame, charge: Charge, settle_after: int
+) -> _Market:
     """Closes of the names with weights on all days of the prices; raises DataError for a name without prices."""
     names = weights.get_column("name").unique().sort().to_list()
     known = set(prices.get_column("instrument").unique())
@@ -317,45 +320,28 @@ def _days_of(
             f"one of {name!r}",
             suggest_name(name, known, "take it out, or give its prices"),
         )
-    days: list[date] = prices.get_column("date").unique().sort().to_list()
-    of_name = "instrument"
-    frame = prices.filter(pl.col(of_name).is_in(names)).sort(of_name, "date")
-    growth = (pl.col("close") / pl.col("close").shift(1)).over(of_name)
-    scale = pl.lit(1e-4 * (charge.bps or 0.0))
-    if charge.bps is None:
-        sd = growth.log().rolling_std(20, min_samples=10)
-        value = (pl.col("close") * pl.col("volume")).rolling_median(60, min_samples=20)
-        scale = charge.law * sd / pl.when(value > 0).then(value).sqrt()
-        scale = scale.shift(1).over(of_name)
-    suspect = is_unadjusted(growth - 1) & ~(pl.col("adjusted") | adjusted)
-    frame = frame.with_columns(suspect=suspect.fill_null(False), scale=scale)
-    # a name without a measure costs as the date's median
-    usual = pl.col("scale").median().over("date")
-    frame = frame.with_columns(pl.col("scale").fill_null(usual).fill_null(float("nan")))
-    row = pl.Series(days).search_sorted(frame.get_column("date")).to_numpy()
-    column = pl.Series(names).search_sorted(frame.get_column(of_name)).to_numpy()
-
-    def spread(values: pl.Series, empty: float) -> Floats:
-        """Values of the rows as days by names."""
-        wide = np.full((len(days), len(names)), empty)
-        wide[row, column] = values.to_numpy()
-        return wide
-
-    close = spread(frame.get_column("close"), np.nan)
-    row_of = np.arange(len(days))[:, None]
-    priced = np.where(np.isfinite(close), row_of, len(days))
-    following = np.minimum.accumulate(priced[::-1], axis=0)[::-1]
-    silent = np.vstack([following[1:], np.full((1, len(names)), len(days))]) - row_of - 1
-    ordinals = np.array([day.toordinal() for day in days])
-    return _Days(
-        days,
-        names,
-        close,
-        np.isfinite(close) & (silent > settle_after),
-        spread(frame.get_column("suspect"), 0.0) > 0,
-        np.diff(ordinals, prepend=ordinals[0]).astype(np.float64),
-        spread(frame.get_column("scale"), np.nan),
+    days = prices.get_column("date").unique().sort()
+    frame = prices.rename({"instrument": "name"}).filter(pl.col("name").is_in(names))
+    frame = frame.sort("name", "date").with_columns(
+        at=days.search_sorted(frame.sort("name", "date").get_column("date")).cast(pl.Int64),
+        growth=(pl.col("close") / pl.col("close").shift(1)).over("name"),
+        scale=1e-4 * (charge.bps or 0.0),
     )
+    if charge.bps is None:
+        sd = pl.col("growth").log().rolling_std(20, min_samples=10)
+        value = (pl.col("close") * pl.col("volume")).rolling_median(60, min_samples=20)
+        law = charge.law * sd / pl.when(value > 0).then(value).sqrt()
+        frame = frame.with_columns(scale=law.shift(1).over("name"))
+        # a name without a measure costs as the date's median
+        frame = frame.with_columns(pl.col("scale").fill_null(pl.col("scale").median().over("date")))
+    silent = pl.col("at").shift(-1).over("name").fill_null(len(days)) - pl.col("at") - 1
+    suspect = is_unadjusted(pl.col("growth") - 1) & ~pl.col("adjusted")
+    columns = ("close", silent > settle_after, suspect.alias("suspect"), "scale")
+    wide = np.full((4, len(days), len(names)), np.nan)
+    column = pl.Series(names).search_sorted(frame.get_column("name")).to_numpy()
+    values = frame.select(columns).cast(pl.Float64).to_numpy()
+    wide[:, frame.get_column("at").to_numpy(), column] = values.T
+    return _Market(days.to_list(), names, wide[0], wide[1] == 1, wide[2] == 1, wide[3])
 
 
 def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.DataFrame, list[str]]:
@@ -384,184 +370,166 @@ def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.Da
         DataError,
     )
     counted = placed.filter(pl.col("date") == pl.col("date").max().over("at"))
+    first_moved = moved.select(pl.col("date").min()).item()
     texts = {
-        f"have no prices (first: {moved.select(pl.col('date').min()).item()!s}): traded on the next day that has": moved.height,
-        f"are left out: they are traded after the last price, {days[-1]}": given.height
-        - placed.height,
-        "are left out: later ones are traded on the same day": placed.height - counted.height,
+        f"without prices, traded on the next day that has some (first: {first_moved})": moved.height,
+        f"left out, to be traded after the last price, {days[-1]}": given.height - placed.height,
+        "left out, as later ones are traded on the same day": placed.height - counted.height,
     }
-    notes = [f"{count} dates of weights {text}" for text, count in texts.items() if count]
+    notes = [f"{format_count(n, 'date')} of weights {text}" for text, n in texts.items() if n]
     return weights.join(counted, on="date", how="inner").sort("date", "name"), notes
 
 
-class _Accounts:
-    """Positions and money of a book from day to day, and what became of them.
+def _trade(market: _Market, charge: Charge, dated: pl.DataFrame) -> pl.DataFrame:
+    """Money of each name on each day on which it is held, traded or waited for.
 
-    `by_day` (T, 5) has gross P&L, costs and borrow in money, turnover, and the equity at the close; `by_name` (5, N) the
-    first three, days held and orders; `traded` and `held` rows of numbers, indices of day and name first.
+    Returns
+    -------
+    DataFrame
+        `date`, `name`; `before` and `value` (of the position, by the last close and this one), `order`, `price`, `cost`,
+        `borrow`, `after` (value at the end of the day), `opening` and `equity` (of the book, before and after costs),
+        `left` (value that is settled), `waits` (whether weights of the day wait for a price).
     """
-
-    def __init__(self, market: _Days, charge: Charge) -> None:
-        self.market = market
-        self.charge = charge
-        self.by_day = np.zeros((len(market.days), 5))
-        self.by_name = np.zeros((5, len(market.names)))
-        self.traded: list[Floats] = []
-        self.held: list[Floats] = []
-        self.late: list[str] = []
-
-    def run(self, first: int, targets: Mapping[int, Floats]) -> None:
-        """Trade the targets (N,) of their days, from the first day on."""
-        market = self.market
-        row = np.where(np.isfinite(market.close), np.arange(len(market.days))[:, None], 0)
-        last_priced = np.maximum.accumulate(row, axis=0)
-        prices = np.nan_to_num(np.take_along_axis(market.close, last_priced, axis=0))
-        units = np.zeros(len(market.names))
-        wanted = units
-        equity = self.charge.capital
-        for t in range(first, len(market.days)):
-            self._refuse_split(t, (units != 0) & market.suspect[t])
-            before = units * prices[max(t - 1, 0)]
-            value = units * prices[t]
-            years = market.nights[t] / 365 if t > first else 0.0
-            borrow = 1e-4 * self.charge.borrow_bps * years * np.maximum(-before, 0.0)
-            opening = equity + float((value - before - borrow).sum())
-            self._refuse_ruin(t, opening)
-            wanted = targets.get(t, wanted)
-            differs = np.abs(np.nan_to_num(wanted) * opening - value) > LEAST_ORDER * opening
-            can_trade = np.isfinite(market.close[t]) & (prices[t] > 0) & np.isfinite(wanted)
-            if t in targets:
-                late = np.flatnonzero(differs & ~can_trade)
-                self.late += [f"{market.names[n]} on {market.days[t]}" for n in late]
-            is_ordered = can_trade & differs
-            order = np.where(is_ordered, wanted * opening - value, 0.0)
-            cost = self._cost(t, order)
-            equity = opening - float(cost.sum())
-            self._refuse_ruin(t, equity)
-            share = value / opening
-            _append(self.traded, t, is_ordered, share, order, prices[t], cost, opening, 0.0)
-            units = np.divide(value + order, prices[t], out=units.copy(), where=is_ordered)
-            wanted = np.where(can_trade, np.nan, wanted)
-            leaves = market.leaves[t] & (units != 0)
-            left = units * prices[t]
-            _append(self.traded, t, leaves, left / opening, -left, prices[t], 0.0, opening, 1.0)
-            units[leaves] = 0.0
-            _append(self.held, t, units != 0, units * prices[t] / equity, units * prices[t])
-            gross = value - before
-            traded = np.abs(order).sum() / opening
-            self.by_day[t] = gross.sum(), cost.sum(), borrow.sum(), traded, equity
-            self.by_name += np.stack([gross, cost, borrow, units != 0, is_ordered])
-
-    def _cost(self, t: int, order: Floats) -> Floats:
-        """Cost of each order in money (N,), at least the commission."""
-        power = 1.0 if self.charge.bps is not None else 1.5
-        cost = self.market.scale[t] * np.abs(order) ** power
-        refuse_if(
-            not np.isfinite(cost[order != 0]).all(),
-            "volumes, and at least 20 days of prices, before the first trade",
-            f"none of any name on {self.market.days[t]}",
-            "give a cost in bps instead",
-            DataError,
-        )
-        return np.where(order != 0, np.maximum(cost, self.charge.min_commission), 0.0)
-
-    def _refuse_split(self, t: int, suspect: Bools) -> None:
-        """Raise DataError for a held name's move that looks like a split."""
-        for n in np.flatnonzero(suspect)[:1]:
-            prior = self.market.close[:t, n]
-            move = self.market.close[t, n] / prior[np.isfinite(prior)][-1] - 1
-            split = f", as in a split of {split_of(move)}" if split_of(move) else ""
-            raise DataError(
-                "closes adjusted for splits, or none that moves by 60 % in a day",
-                f"{self.market.names[n]}, which is held, moves by {move:+.0%} on {self.market.days[t]}{split}",
-                "add an adjusted close; or say `adjusted=True` where this one is, or the move is true",
-            )
-
-    def _refuse_ruin(self, t: int, equity: float) -> None:
-        """Raise DataError for a book without equity."""
-        refuse_if(
-            not equity > 0,
-            "a book that outlives its losses",
-            f"an equity of {equity:,.2f} on {self.market.days[t]}",
-            "lower the weights, or look at that day's prices and costs",
-            DataError,
-        )
-
-    def returns(self, first: int) -> pl.DataFrame:
-        """Returns by day, from the first on."""
-        columns = ("gross", "cost", "borrow", "turnover", "equity")
-        frame = pl.DataFrame(self.by_day[first:], columns, orient="row")
-        before = pl.col("equity").shift(1, fill_value=self.charge.capital)
-        return _with_net(
-            frame.select(
-                pl.Series("date", self.market.days[first:]),
-                *(pl.col(name) / before for name in columns[:3]),
-                *columns[3:],
-            ),
-            self.charge.capital,
-        )
-
-    def trades(self) -> pl.DataFrame:
-        """Orders and settlements."""
-        columns = ("weight_before", "value", "price", "cost", "equity", "left")
-        table = self._table(self.traded, columns).sort("date", "name", "left")
-        after = pl.col("weight_before") + pl.col("value") / pl.col("equity")
-        kind = pl.when(pl.col("left") > 0).then(pl.lit("settled")).otherwise(pl.lit("order"))
-        placed = table.with_columns(weight_after=after, kind=kind)
-        return placed.select("date", "name", "weight_before", "weight_after", *columns[1:4], "kind")
-
-    def holdings(self) -> pl.DataFrame:
-        """What is held at each close."""
-        return self._table(self.held, ("weight", "value"))
-
-    def pnl(self) -> pl.DataFrame:
-        """Money by name, the best first; names that were never traded are left out."""
-        columns = ("gross", "cost", "borrow", "days", "trades")
-        frame = pl.DataFrame(self.by_name.T, columns, orient="row").with_columns(
-            pl.Series("name", self.market.names), pl.col("days", "trades").cast(pl.Int64)
-        )
-        net = pl.col("gross") - pl.col("cost") - pl.col("borrow")
-        ordered = frame.with_columns(net=net).filter(pl.col("trades") > 0)
-        return ordered.sort("net", "name", descending=[True, False]).select(
-            "name", *columns[:3], "net", *columns[3:]
-        )
-
-    def notes(self) -> list[str]:
-        """Sentences on orders that waited and names that left."""
-        left = self.trades().filter(pl.col("kind") == "settled").select("name", "date")
-        settled = [f"{name} on {day}" for name, day in left.rows()]
-        return [f"{len(self.late)} orders waited for a price: {list_names(self.late, 3)}"] * bool(
-            self.late
-        ) + [
-            f"{len(settled)} positions in names that left are settled at their last close: {list_names(settled, 3)}"
-        ] * bool(settled)
-
-    def _table(self, rows: Sequence[Floats], columns: Sequence[str]) -> pl.DataFrame:
-        """Rows of indices of day and name and of numbers, as a frame of `date`, `name` and the columns."""
-        table = np.concatenate(rows) if rows else np.zeros((0, 2 + len(columns)))
-        index = table[:, :2].astype(np.int64)
-        keys = {
-            "date": pl.Series(self.market.days, dtype=pl.Date).gather(index[:, 0]),
-            "name": pl.Series(self.market.names, dtype=pl.String).gather(index[:, 1]),
-        }
-        return pl.DataFrame({**keys, **{c: table[:, 2 + k] for k, c in enumerate(columns)}})
-
-
-def _append(rows: list[Floats], t: int, where: Bools, *columns: Floats | float) -> None:
-    """Append rows of day, name and columns for the names where a mask is true."""
-    if where.any():
-        index = np.flatnonzero(where)
-        wide = np.broadcast_arrays(np.float64(t), np.arange(len(where)), *columns)
-        rows.append(np.stack(wide, axis=1)[index])
-
-
-def _targets(dated: pl.DataFrame, names: Sequence[str]) -> dict[int, Floats]:
-    """Weights of the names (N,) by the index of the day on which they are traded; 0 of a name that is not listed."""
-    rows = dated.with_columns(n=pl.Series(names).search_sorted(dated.get_column("name")))
+    column = pl.Series(market.names).search_sorted(dated.get_column("name")).to_list()
     targets: dict[int, Floats] = {}
-    for t, n, weight in rows.select("at", "n", "weight").rows():
-        targets.setdefault(t, np.zeros(len(names)))[n] = weight
-    return targets
+    for at, n, weight in zip(
+        dated.get_column("at"), column, dated.get_column("weight"), strict=True
+    ):
+        targets.setdefault(at, np.zeros(len(market.names)))[n] = weight
+    row = np.where(np.isfinite(market.close), np.arange(len(market.days))[:, None], 0)
+    last_priced = np.maximum.accumulate(row, axis=0)
+    prices = np.nan_to_num(np.take_along_axis(market.close, last_priced, axis=0))
+    power = 1.0 if charge.bps is not None else 1.5
+    units = np.zeros(len(market.names))
+    wanted = units
+    equity = charge.capital
+    rows: list[Floats] = []
+    for t in range(min(targets), len(market.days)):
+        day = market.days[t]
+        _refuse_split(market, t, (units != 0) & market.suspect[t])
+        before = units * prices[max(t - 1, 0)]
+        value = units * prices[t]
+        nights = (day - market.days[max(t - 1, 0)]).days
+        borrow = 1e-4 * charge.borrow_bps / 365 * nights * np.maximum(-before, 0.0)
+        opening = equity + float((value - before - borrow).sum())
+        _refuse_ruin(day, opening)
+        wanted = targets.get(t, wanted)
+        can_trade = np.isfinite(market.close[t]) & (prices[t] > 0) & np.isfinite(wanted)
+        order = np.nan_to_num(wanted * opening - value)
+        order[np.isnan(wanted) | (np.abs(order) <= LEAST_ORDER * opening)] = 0.0
+        waits = (order != 0) & ~can_trade & (t in targets)
+        order[~can_trade] = 0.0
+        cost = market.scale[t] * np.abs(order) ** power
+        cost = np.where(order != 0, np.maximum(cost, charge.min_commission), 0.0)
+        equity = opening - float(cost.sum())
+        _refuse_ruin(day, equity)
+        units = np.divide(value + order, prices[t], out=units.copy(), where=order != 0)
+        wanted = np.where(can_trade, np.nan, wanted)
+        left = np.where(market.leaves[t], units * prices[t], 0.0)
+        units = np.where(market.leaves[t], 0.0, units)
+        after = units * prices[t]
+        money = (before, value, order, prices[t], cost, borrow, after, opening, equity, left, waits)
+        entries = np.stack(np.broadcast_arrays(t, np.arange(len(units)), *money), axis=1)
+        rows.append(entries[(before != 0) | (order != 0) | waits])
+    columns = ("before", "value", "order", "price", "cost", "borrow", "after", "opening", "equity")
+    table = pl.DataFrame(np.concatenate(rows), ["t", "n", *columns, "left", "waits"], orient="row")
+    index = pl.col("t", "n").cast(pl.Int64)
+    keys = table.select(index)
+    return table.select(
+        pl.Series("date", market.days).gather(keys.get_column("t")),
+        pl.Series("name", market.names).gather(keys.get_column("n")),
+        *columns,
+        "left",
+        pl.col("waits") > 0,
+    )
+
+
+def _note_rows(rows: pl.DataFrame, noun: str, text: str) -> list[str]:
+    """Sentence on the number of rows, and the first of them by name and date; none without rows."""
+    named = [f"{name} on {day}" for name, day in rows.select("name", "date").rows()]
+    return [f"{format_count(len(named), noun)} {text}: {list_names(named, 3)}"] * bool(named)
+
+
+def _refuse_split(market: _Market, t: int, suspect: Bools) -> None:
+    """Raise DataError for a held name's move that looks like a split."""
+    for n in np.flatnonzero(suspect)[:1]:
+        prior = market.close[:t, n]
+        move = float(market.close[t, n] / prior[np.isfinite(prior)][-1] - 1)
+        split = f", as in a split of {split_of(move)}" if split_of(move) else ""
+        raise DataError(
+            "closes adjusted for splits, or none that moves by 60 % in a day",
+            f"{market.names[n]}, which is held, moves by {move:+.0%} on {market.days[t]}{split}",
+            "give adjusted closes, and call their column adj_close, also where the move is true",
+        )
+
+
+def _refuse_ruin(day: date, equity: float) -> None:
+    """Raise DataError for a book without equity, or with a cost that is not known."""
+    refuse_if(
+        np.isnan(equity),
+        "volumes, and at least 20 days of prices, before the first trade",
+        f"none of any name on {day}",
+        "give a cost in bps instead",
+        DataError,
+    )
+    refuse_if(
+        equity <= 0,
+        "a book that outlives its losses",
+        f"an equity of {equity:,.2f} on {day}",
+        "lower the weights, or look at that day's prices and costs",
+        DataError,
+    )
+
+
+def _returns(entries: pl.DataFrame, days: Sequence[date], capital: float) -> pl.DataFrame:
+    """Returns by day, of days without an entry too."""
+    traded = pl.col("order").abs().sum() / pl.col("opening").first()
+    by_day = entries.group_by("date").agg(
+        (pl.col("value") - pl.col("before")).sum().alias("gross"),
+        pl.col("cost", "borrow").sum(),
+        traded.alias("turnover"),
+        pl.col("equity").first(),
+    )
+    table = pl.DataFrame({"date": days}).join(by_day, on="date", how="left").sort("date")
+    table = table.with_columns(pl.col("equity").forward_fill().fill_null(capital)).fill_null(0.0)
+    before = pl.col("equity").shift(1, fill_value=capital)
+    return _with_net(table.with_columns(pl.col("gross", "cost", "borrow") / before), capital)
+
+
+def _trades(entries: pl.DataFrame) -> pl.DataFrame:
+    """Orders, and settlements of names that left."""
+    settled = entries.filter(pl.col("left") != 0).with_columns(
+        value="left", order=-pl.col("left"), cost=0.0, kind=pl.lit("settled")
+    )
+    orders = entries.filter(pl.col("order") != 0).with_columns(kind=pl.lit("order"))
+    after = pl.col("value") + pl.col("order")
+    return (
+        pl.concat([orders, settled])
+        .select(
+            "date",
+            "name",
+            weight_before=pl.col("value") / pl.col("opening"),
+            weight_after=after / pl.col("opening"),
+            value="order",
+            price="price",
+            cost="cost",
+            kind="kind",
+        )
+        .sort("date", "name", "kind")
+    )
+
+
+def _pnl(entries: pl.DataFrame) -> pl.DataFrame:
+    """Money by name, the best first."""
+    gross = (pl.col("value") - pl.col("before")).sum()
+    money = entries.group_by("name").agg(
+        gross.alias("gross"),
+        pl.col("cost", "borrow").sum(),
+        (gross - pl.col("cost").sum() - pl.col("borrow").sum()).alias("net"),
+        (pl.col("after") != 0).sum().alias("days"),
+        (pl.col("order") != 0).sum().alias("trades"),
+    )
+    return money.filter(pl.col("trades") > 0).sort("net", "name", descending=[True, False])
 
 
 def _with_net(frame: pl.DataFrame, capital: float) -> pl.DataFrame:
@@ -617,13 +585,12 @@ def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[st
     extra = levels.filter(
         pl.col("date").is_between(days[0], days[-1]), ~pl.col("date").is_in(days.implode())
     ).height
-    outside = asked.height - inside.height
     texts = {
-        "days have no benchmark: its move falls on the next": lacking,
-        "days of the benchmark have no prices: they are part of the next day's return": extra,
-        "days are outside the benchmark, and outside alpha and beta": outside,
+        "without a benchmark: its move falls on the next": lacking,
+        "of the benchmark without prices: part of the next day's return": extra,
+        "outside the benchmark's, left out of alpha and beta": asked.height - inside.height,
     }
-    notes = [f"{count} {text}" for text, count in texts.items() if count]
+    notes = [f"{format_count(n, 'day')} {text}" for text, n in texts.items() if n]
     return asked.select(move.alias("benchmark")).to_series(), notes
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
@@ -98,26 +99,19 @@ class RiskForecast:
 
     def table(self) -> Frame:
         """Rows of names and, last, of "the book": `name`, `weight`, `sd` a day, `sd_year`, `var`, `es` (null of names)."""
-        book = self.book
-        rows: list[tuple[str, float, float, float, float | None]] = [
-            (name, *figures, None)
-            for name, *figures in zip(
-                book.names,
-                book.weights.tolist(),
-                self.sd.tolist(),
-                self.var_by_name.tolist(),
-                strict=True,
-            )
+        figures = (self.book.names, self.book.weights, self.sd, self.var_by_name)
+        rows = [
+            *zip(*figures, [None] * len(self.sd), strict=True),
+            ("the book", self.book.weights.sum(), self.book_sd, self.var, self.es),
         ]
-        rows.append(("the book", float(book.weights.sum()), self.book_sd, self.var, self.es))
-        frame = Frame(rows, ["name", "weight", "sd", "var", "es"], orient="row")
-        year = (frame["sd"] * math.sqrt(YEAR)).alias("sd_year")
-        return Frame(frame.insert_column(3, year))
+        frame = pl.DataFrame(rows, ["name", "weight", "sd", "var", "es"], orient="row")
+        return Frame(frame.insert_column(3, (frame["sd"] * math.sqrt(YEAR)).alias("sd_year")))
 
     def covariance_table(self) -> Frame:
         """The covariance matrix: `name`, and a column for each name."""
-        columns = dict(zip(self.book.names, self.covariance.tolist(), strict=True))
-        return Frame({"name": self.book.names, **columns})
+        return Frame(
+            {"name": self.book.names, **dict(zip(self.book.names, self.covariance, strict=True))}
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values for JSON; `var_99` and `es_99` are of the level 0.99."""

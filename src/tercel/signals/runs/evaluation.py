@@ -10,7 +10,6 @@ import polars as pl
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.estimate import Estimate
-from tercel.core.files import write_atomic
 from tercel.core.frames import Frame
 from tercel.core.records import Record
 from tercel.core.stats import mean_interval
@@ -90,13 +89,6 @@ class EvaluatedSignals(Record):
         ]
         numbers = dict.fromkeys(("ic", "low", "high", "t"), pl.Float64)
         return Frame(rows, {"name": pl.String, **numbers, "dates": pl.Int64}, orient="row")
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page; returns its path."""
-        from tercel.signals.runs.evaluation_page import evaluate_page
-
-        write_atomic(Path(path), evaluate_page(self))
-        return Path(path)
 
     def json_fields(self) -> dict[str, object]:
         """Fields by name for JSON; a skill that was not measured is an empty object, None is kept; `interval` only if

@@ -24,7 +24,6 @@ from tercel.signals.models.signal_model import (
     BASE,
     CARD,
     MODEL,
-    UNJUDGED,
     ParameterMove,
     SignalModel,
 )
@@ -75,8 +74,8 @@ class TrainedSignals:
 def panel_in(
     config: SignalsConfig, seed: int, folder: Path
 ) -> tuple[Dataset, panels.PanelManifest]:
-    """Load the panel in a folder, of the sources that get models; build it if missing or if its input files changed;
-    raise ConfigError for another configuration's.
+    """Load the panel in a folder; build it if missing or if its input files changed; raise ConfigError for another
+    configuration's.
     """
     if not (folder / panels.MANIFEST).exists():
         say(f"building the panel in {folder}")
@@ -93,7 +92,7 @@ def panel_in(
         (folder / FORECASTS).unlink(missing_ok=True)
         panels.build(config, seed, folder)
         data, manifest = panels.load(folder)
-    return data.of_sources(config.train.sources), manifest
+    return data, manifest
 
 
 def installed_families(config: SignalsConfig) -> tuple[str, ...]:
@@ -172,8 +171,8 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
     }
     if fusion.given:
         significant = sum((slope.ci_low or 0.0) > 0.0 for slope in slopes)
-        about[UNJUDGED] = (
-            f"Weights {WHOSE[how]}; {significant} of {len(slopes)} are statistically significant"
+        about["unjudged"] = (
+            f"Weights {WHOSE[how]}; {significant} of {len(slopes)} sources are statistically significant"
         )
     blocks = list(fusions(data, forecasts, columns, folds, shrink=shrink, weights=how))
     walk = walk_of(data, value, sd, folds, blocks)
@@ -254,14 +253,13 @@ def evaluate(config: SignalsConfig, seed: int, folder: Path, demo: bool) -> Eval
     folds = folds_of(data, config.train)
     model = load(folder / MODEL) if (folder / MODEL / CARD).exists() else None
     interval = None if model is None else interval_of(model)
-    train_section = config.train
     figures = out_of_sample(
         data,
         forecasts,
         columns,
         folds,
-        shrink=train_section.shrink,
-        weights=train_section.weights,
+        shrink=config.train.shrink,
+        weights=config.train.weights,
         seed=seed,
     )
     unjudged = [] if model is None or not model.facts.unjudged else [model.facts.unjudged]

@@ -1,8 +1,8 @@
 """Base class of sources that read a table of one's own, and its columns as numbers and moments."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time
 from typing import Any, ClassVar
 
 import polars as pl
@@ -126,7 +126,10 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
 
 
 def instants(table: Table, name: str) -> pl.Series:
-    """A column as times by a clock of UTC; a date without a clock is its first midnight."""
+    """A column as times by a clock of UTC; a date, or a midnight by its own clock, is the first midnight of the date."""
+    cells = table.frame[name]
+    if isinstance(cells.dtype, pl.Datetime) and (cells.dt.time() == time()).all():
+        table = replace(table, frame=table.frame.with_columns(cells.dt.date()))
     if has_dates_alone(table, name):
         return parse_days(table, name).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
     return times.parse_moments(table, name, "UTC")
