@@ -84,7 +84,7 @@ def test_tensorboard_reads_what_the_csv_files_have(tensorboard: Path, tmp_path: 
 
 
 def test_without_tensorboard_or_a_run_it_is_told_before_anything_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(tc.TercelError, match="metrics.csv"):
+    with pytest.raises(tc.TercelError, match=r"metrics\.csv"):
         tc.write_tensorboard(tmp_path, tmp_path / "curves")
     if "tensorboard" not in sys.modules:
         with pytest.raises(tc.TercelError, match=r"tercel\[tensorboard\]"):

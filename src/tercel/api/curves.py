@@ -50,7 +50,7 @@ def write_tensorboard(run: str | Path, folder: str | Path) -> None:
     run : str or Path
         Run folder of :func:`tercel.train` (`out`) or ``tercel agent train``; it has the curves as CSV.
     folder : str or Path
-        Made if need be; ``tensorboard --logdir FOLDER`` shows it.
+        Made if need be; the `logdir` of TensorBoard.
 
     Raises
     ------

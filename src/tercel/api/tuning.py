@@ -1,8 +1,9 @@
 """`tercel.tune`: tuning of parameters, of a rule or of a user's own strategy."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tercel.api.display import trim_traceback
@@ -23,7 +24,6 @@ from tercel.execution.user_strategy import (
 )
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.tuning.own_search import (
-    EPISODES,
     Bounds,
     Parameters,
     Trial,
@@ -33,7 +33,6 @@ from tercel.lab.tuning.own_search import (
     search_bounds,
     value_between,
 )
-from tercel.lab.tuning.parameter_search import TuningScore, score_strategies
 from tercel.lab.tuning.tune import TuningOutcome, TuningSettings, arena_of, tune as searched
 
 if TYPE_CHECKING:
@@ -69,8 +68,8 @@ class Tuned:
 
     def __str__(self) -> str:
         """Parameters, and what the cheapest trial gains on the start."""
-        gain = f", cheapest trial against the start: {format_interval(self.gain, signed=True)} bps"
-        return label_of(self.rule, self.parameters) + gain * bool(self.trials)
+        told = f", cheapest trial against the start {format_interval(self.gain, signed=True)} bps"
+        return label_of(self.rule, self.parameters) + told * bool(self.trials)
 
     @property
     def name(self) -> str:
@@ -84,28 +83,29 @@ class Tuned:
 
     def strategy(self, estimates: MarketEstimates | None = None) -> Strategy:
         """The tuned strategy for a market; a rule needs estimates of it (ConfigError)."""
-        if self._maker is None:
-            return build(self.rule, estimates, self.parameters)
-        return _make(self._maker, self.rule, self.parameters)
+        return (
+            build(self.rule, estimates, self.parameters)
+            if self._maker is None
+            else _make(self._maker, self.rule, self.parameters)
+        )
 
     def table(self) -> "pl.DataFrame":
         """Every trial: its parameters, cost_bps and se on the tuning episodes; without trials parameter and value."""
         import polars as pl
 
-        rows = [
-            {**trial.parameters, "cost_bps": trial.score.bps, "se": trial.score.se}
-            for trial in self.trials
-        ]
         return pl.DataFrame(
-            rows
+            [
+                {**trial.parameters, "cost_bps": trial.score.bps, "se": trial.score.se}
+                for trial in self.trials
+            ]
             or [{"parameter": name, "value": value} for name, value in self.parameters.items()],
             strict=False,
         )
 
     def to_json(self) -> dict[str, Any]:
         """The tuned strategy as plain values."""
-        trials = {"gain": self.gain, "trials": self.trials} if self.trials else {}
-        return {"rule": self.rule, **to_jsonable(self.outcome), **to_jsonable(trials)}
+        of_trials = {"gain": self.gain, "trials": self.trials} if self.trials else {}
+        return {"rule": self.rule, **to_jsonable(self.outcome), **to_jsonable(of_trials)}
 
 
 @trim_traceback
@@ -166,6 +166,12 @@ def tune(
         f"{trials!r}, {episodes!r} and {seed!r}",
         "such as trials=40, episodes=256, seed=1",
     )
+    refuse_if(
+        not isinstance(market, Market),
+        "a tercel.Market",
+        f"{type(market).__name__} {market!r}",
+        "such as tercel.load_market('sh600961')",
+    )
     settings = TuningSettings(Scenario(market, task or Task()), episodes, seed=seed)
     rule = strategy if isinstance(strategy, str) and ":" not in strategy else ""
     known: Parameters = {}
@@ -176,8 +182,8 @@ def tune(
         check_known(rule.partition("+")[0], TUNABLE, "a strategy to tune:")
         if params is None:
             return Tuned(rule, searched(arena_of(settings), rule, episodes or None, seed))
-        layout = TUNABLE[rule.partition("+")[0]].layout
-        known = layout.generic | tuned_values(rule, market.name)
+        generic = TUNABLE[rule.partition("+")[0]].layout.generic
+        known = generic | tuned_values(rule, market.name)
 
         def maker(**values: float) -> Strategy:
             """The rule with parameters, in the market."""
@@ -187,17 +193,12 @@ def tune(
     name = rule or getattr(maker, "__name__", type(maker).__name__).strip("<>")
     start = _start_of(maker, name, bounds, known)
     arena = arena_of(settings)
-    plan = arena.sample(0, episodes or EPISODES)
-
-    def score(sets: Sequence[Parameters]) -> list[TuningScore]:
-        """Costs of sets of parameters on the tuning episodes."""
-        return score_strategies(arena, plan, [_make(maker, name, values) for values in sets])
-
+    make = partial(_make, maker, name)
     tried = list[Trial]()
     with bars(counted=True, transient=True) as display:
         bar = display.add_task(f"tune {name}", total=trials)
         try:
-            for found in search_bounds(score, bounds, start, trials, seed):
+            for found in search_bounds(arena, make, bounds, start, trials, episodes, seed):
                 tried += found
                 display.advance(bar, len(found))
         except KeyboardInterrupt:
@@ -205,15 +206,13 @@ def tune(
                 raise
             say(f"tune {name}: stopped after {len(tried)} of {trials} trials")
     best = min(tried, key=lambda trial: trial.score.bps)
-    own, begun_from, gain = gain_on_start(
-        arena, *(_make(maker, name, values) for values in (best.parameters, start))
-    )
+    own, begun_from, gain = gain_on_start(arena, make(best.parameters), make(start))
     if gain.ci_low is None or gain.ci_low <= 0:
         say(f"tune {name}: by its interval no trial is cheaper than the start on other episodes")
     outcome = TuningOutcome(
         dict(best.parameters if own.bps <= begun_from.bps else start),
         best.score.bps,
-        len(tried) * len(plan),
+        sum(trial.score.episodes for trial in tried),
         validation=min(own, begun_from, key=lambda score: score.bps),
         begun_from=begun_from,
     )
@@ -240,8 +239,10 @@ def _start_of(maker: Any, name: str, bounds: Bounds, known: Parameters) -> Param
     defaults = {
         key: one.default for key, one in signature.parameters.items() if is_number(one.default)
     }
-    middle = {key: value_between(pair, sum(pair) / 2) for key, pair in bounds.items()}
-    return {key: {**middle, **defaults, **known}[key] for key in bounds}
+    return {
+        key: known.get(key, defaults.get(key, value_between(pair, sum(pair) / 2)))
+        for key, pair in bounds.items()
+    }
 
 
 def _make(maker: Any, name: str, values: Parameters) -> Strategy:

@@ -7,20 +7,38 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import ConfigError
+from tercel.lab.tuning import own_search
 from tercel.lab.tuning.own_search import check_bounds, search_bounds
 from tercel.lab.tuning.parameter_search import TuningScore
+
+
+@pytest.fixture(autouse=True)
+def _costs_of_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy here is a number: its cost."""
+    monkeypatch.setattr(
+        own_search,
+        "score_strategies",
+        lambda arena, plan, costs: [TuningScore(cost, 0.0, 1) for cost in costs],
+    )
+
+
+class NoArena:
+    """An arena without markets."""
+
+    def sample(self, first, n):
+        assert (first, n) == (0, 256)
 
 
 def found_by(function, params, start, trials, seed=1):
     """Trials of a search for the minimum of a function of parameters."""
     asked = []
 
-    def score(sets):
-        asked.extend(sets)
-        return [TuningScore(function(**values), 0.0, 1) for values in sets]
+    def make(values):
+        asked.append(values)
+        return function(**values)
 
-    bounds = check_bounds(params)
-    rows = [one for found in search_bounds(score, bounds, start, trials, seed) for one in found]
+    generations = search_bounds(NoArena(), make, check_bounds(params), start, trials, 0, seed)
+    rows = [one for found in generations for one in found]
     assert asked == [row.parameters for row in rows]
     return rows
 

@@ -189,8 +189,9 @@ def record_interface(space: Any, meaning: Mapping[str, Any]) -> None:
     """Write into an observation space what a policy's numbers mean, with a function by its name: Stable-Baselines3 saves the
     space with a model.
     """
-    named = {key: name_of(value) if callable(value) else value for key, value in meaning.items()}
-    vars(space)[RECORD] = named
+    vars(space)[RECORD] = {
+        key: name_of(value) if callable(value) else value for key, value in meaning.items()
+    }
 
 
 def recorded_interface(model: Any) -> Mapping[str, Any]:

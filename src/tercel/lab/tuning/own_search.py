@@ -19,7 +19,12 @@ from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.tuning.cma import CmaEs
-from tercel.lab.tuning.parameter_search import Arena, TuningScore, score_costs
+from tercel.lab.tuning.parameter_search import (
+    Arena,
+    TuningScore,
+    score_costs,
+    score_strategies,
+)
 
 # Tuning episodes of every trial: one batch of markets.
 EPISODES = 256
@@ -65,30 +70,36 @@ def is_number(value: object) -> bool:
 
 
 def search_bounds(
-    score: Callable[[Sequence[Parameters]], list[TuningScore]],
+    arena: Arena,
+    make: Callable[[Parameters], Strategy],
     bounds: Bounds,
     start: Parameters,
     trials: int,
+    episodes: int,
     seed: int,
 ) -> Iterator[list[Trial]]:
     """Try sets of parameters within bounds; yields the trials of each generation.
 
     Parameters
     ----------
-    score : callable
-        Sets of parameters -> their costs on the tuning episodes.
+    arena : Arena
+    make : callable
+        Parameters -> a strategy.
     bounds : mapping of name to (low, high)
         Of a parameter with whole bounds whole numbers are tried, of others floats of six digits.
     start : mapping of name to value
         The first set, which may lie outside.
     trials : int
         Number of sets, 2 or more.
+    episodes : int
+        Number of tuning episodes; 0: `EPISODES`.
     seed : int
     """
+    plan = arena.sample(0, episodes or EPISODES)
     low, high = np.array(list(bounds.values()), np.float64).T
 
     def try_points(points: Floats, first: Sequence[Parameters] = ()) -> list[Trial]:
-        """Trials at points, float64 (n, d), after those of `first`."""
+        """Trials of the sets `first`, then of those at points, float64 (n, d)."""
         sets = [
             *first,
             *(
@@ -99,30 +110,29 @@ def search_bounds(
                 for row in points.tolist()
             ),
         ]
-        return [Trial(*pair) for pair in zip(sets, score(sets), strict=True)]
+        scores = score_strategies(arena, plan, [make(parameters) for parameters in sets])
+        return [Trial(*pair) for pair in zip(sets, scores, strict=True)]
 
     rng = np.random.default_rng((seed, len(bounds)))
     count = min(max(trials // SPREAD, 1), trials - 1)
     strata = rng.permuted(np.tile(np.arange(count), (len(bounds), 1)), axis=1).T
-    spread = low + (high - low) * (strata + rng.random(strata.shape)) / count
-    found = try_points(spread, [start])
+    found = try_points(low + (high - low) * (strata + rng.random(strata.shape)) / count, [start])
     yield found
     best = min(found, key=lambda trial: trial.score.bps).parameters
     tuner = CmaEs(np.clip([*best.values()], low, high), STEP * (high - low), rng)
-    left = trials - len(found)
-    while left > 0:
-        candidates = np.clip(tuner.ask(), low, high)[:left]
-        found = try_points(candidates)
+    for tried in range(len(found), trials, tuner.population):
+        candidates = np.clip(tuner.ask(), low, high)
+        found = try_points(candidates[: trials - tried])
         yield found
-        left -= len(found)
-        if left > 0:
+        if len(found) == tuner.population:
             tuner.tell(candidates, [trial.score.bps for trial in found])
 
 
 def value_between(pair: tuple[float, float], at: float) -> float:
     """Value to try at a point between bounds: the nearest whole number between whole ones, else six digits."""
-    is_whole = isinstance(pair[0], int) and isinstance(pair[1], int)
-    return round(at) if is_whole else min(max(float(f"{at:.6g}"), pair[0]), pair[1])
+    if isinstance(pair[0], int) and isinstance(pair[1], int):
+        return round(at)
+    return min(max(float(f"{at:.6g}"), pair[0]), pair[1])
 
 
 def gain_on_start(
@@ -132,5 +142,5 @@ def gain_on_start(
     plan = arena.validation
     costs = run_strategies(arena.source, arena.task, plan, [found, start], run_out=False)
     own, others = (score_costs(strategy_costs, plan) for strategy_costs in costs)
-    saved = others[0] - own[0]
-    return own[1], others[1], mean_interval(saved, plan.cluster, np.random.default_rng(len(plan)))
+    rng = np.random.default_rng(len(plan))
+    return own[1], others[1], mean_interval(others[0] - own[0], plan.cluster, rng)
