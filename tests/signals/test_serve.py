@@ -62,7 +62,17 @@ def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel
     assert [row["name"] for row in found["rows"]] == list(NAMES)
     walk = model.walk()
     assert walk["time"].max() < datetime.fromisoformat(found["at"])
-    told = {"at", "name", "horizon_s", "expected_bps", "sd_bps", "half_life_s", "sources", "model", "score"}
+    told = {
+        "at",
+        "name",
+        "horizon_s",
+        "expected_bps",
+        "sd_bps",
+        "half_life_s",
+        "sources",
+        "model",
+        "score",
+    }
     assert all(
         row.keys() == told | {"low_bps", "high_bps"} and row["sources"] == ["daily"]
         for row in found["rows"]
