@@ -92,9 +92,9 @@ def test_python_and_the_commands_have_the_same_figures(tmp_path: Path) -> None:
     assert (folder / "report.html").is_file()
     served = done("predict", folder)
     assert to_jsonable(tc.signals.predict(run).rows()) == served["rows"]
-    assert tc.signals.predict(folder, served["at"][:10]).table()["score"].to_list() == [
-        row["score"] for row in served["rows"]
-    ]
+    assert tc.signals.predict(folder, date.fromisoformat(served["at"][:10])).table()[
+        "score"
+    ].to_list() == [row["score"] for row in served["rows"]]
     traded = done("backtest", folder, "--cost-bps", 5, "--hold", 0.3, "--seed", 2)
     book = tc.signals.backtest(folder, cost_bps=5.0, hold=0.3, seed=2)
     del traded["out"], traded["targets"]
@@ -342,6 +342,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["names that have prices in source mine, such as N0", "received n0, n1", "call names as the prices do"],
     ),
     "no weights": ({"weights": "foo"}, ["train.weights", "'fused', 'equal' or 'ic'", "'foo'"]),
+    "a family as text": ({"families": "linear"}, ["train.families", "a list", "'linear'"]),
     "no setting": ({"horizn": 3}, ["settings among", "'horizn'", "horizon"]),
     "no source": ({"only": ("min",)}, ["sources among daily, mine", "'min'", "mine"]),
     "no family": ({"families": ("as_gven",)}, ["as_gven", "as_given"]),
@@ -389,6 +390,8 @@ def test_names_without_prices_and_rows_that_differ_are_said(tmp_path: Path) -> N
 def test_a_configuration_says_all_settings_and_a_cost_is_one(tmp_path: Path) -> None:
     with pytest.raises(TercelError, match=r"CONFIG\.toml alone"):
         tc.signals.train(tmp_path / "c.toml", weights="equal")
+    with pytest.raises(TercelError, match=r"datetime\.date"):
+        tc.signals.predict(tmp_path, "2024-01-31")  # type: ignore[arg-type]
     for law in (None, 1.0):
         with pytest.raises(TercelError, match="one of `cost_bps=` and `cost_law=`"):
             tc.signals.backtest(tmp_path, cost_bps=law, cost_law=law)

@@ -139,6 +139,17 @@ def train(
     ------
     ConfigError, DataError
         A setting that is unknown or wrong; a table that cannot be used, with its row.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> days = pl.date_range(date(2024, 1, 1), date(2024, 7, 18), eager=True).alias("date")
+    >>> walk = np.exp(np.random.default_rng(1).normal(0, 0.01, (200, 6)).cumsum(axis=0))
+    >>> prices = pl.DataFrame(walk, list("ABCDEF")).insert_column(0, days)
+    >>> factor = prices.with_columns(-pl.exclude("date").pct_change(5))
+    >>> how = {"families": ["as_given"], "only": ["fall"], "history": 20}
+    >>> run = train(prices, {"fall": factor}, weights="equal", out=tempfile.mkdtemp(), **how)
+    >>> run.table().row(0)[:3]
+    ('fall', 'as_given', 1.0)
     """
     own = {} if sources is None else sources
     refuse_if(
@@ -147,7 +158,7 @@ def train(
         type(own).__name__,
         "give {'mine': frame}",
     )
-    given = {"weights": weights, "families": tuple(families), "sources": tuple(only), **settings}
+    given = {"weights": weights, "families": families, "sources": only, **settings}
     folder = Path(out or RUNS / f"signals-{name}-{seed}")
     notes = list[str]()
     if isinstance(prices, str | Path) and Path(prices).suffix == ".toml":
@@ -303,7 +314,7 @@ def toml_value(value: object) -> str:
     return f"{{{', '.join(pairs)}}}"
 
 
-def predict(run: Run, day: date | str | None = None) -> ServedForecasts:
+def predict(run: Run, day: date | None = None) -> ServedForecasts:
     """Forecasts of every name on one date, by default the last; as `tercel signals predict`.
 
     Raises
@@ -311,7 +322,10 @@ def predict(run: Run, day: date | str | None = None) -> ServedForecasts:
     ConfigError, DataError
         As :func:`tercel.signals.models.predict.predict`.
     """
-    return serving.predict(model_of(run), date.fromisoformat(day) if isinstance(day, str) else day)
+    refuse_if(
+        not isinstance(day, date | None), "a day, datetime.date(2024, 1, 31)", repr(day), "give one"
+    )
+    return serving.predict(model_of(run), day)
 
 
 def evaluate(run: Run) -> EvaluatedSignals:

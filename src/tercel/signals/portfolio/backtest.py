@@ -242,7 +242,7 @@ def forecasts(
             walk_of(table),
             {},
             None,
-            [*model.warnings, f"No newer forecast than the walk-forward's: {error.received}"],
+            [f"No newer forecast than the walk-forward's: {error.received}", *model.warnings],
         )
     if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
         return (
@@ -250,8 +250,8 @@ def forecasts(
             {},
             None,
             [
-                *model.warnings,
                 f"No newer forecast than the walk-forward's: its files end at {served.at}",
+                *model.warnings,
             ],
         )
     rows = {row.name: row for row in served.rows()}

@@ -263,7 +263,8 @@ def open_portfolio(
     targets = book_targets(
         walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold
     )
-    note = "" if model is None else model.note
+    notes = () if model is None else (model.note, model.facts.unjudged)
+    note = "; ".join(filter(None, notes))
     return PortfolioInputs(replace(targets, optimum=optimum), model, note, sentences)
 
 
