@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.signals.command.material import SERIES, configured, daily_model, done, refused, signals, trend
+from tests.signals.command.material import (
+    SERIES,
+    configured,
+    daily_model,
+    done,
+    refused,
+    signals,
+    trend,
+)
 
 from tercel.signals.models.skill import rank_ic_by_date
 from tercel.signals.panel.build import load
@@ -31,7 +39,7 @@ def test_sheets_of_a_daily_run_measure_its_forecasts_by_its_outcomes(tmp_path: P
 @pytest.mark.usefixtures("quick_pictures")
 def test_evaluate_writes_a_sheet_of_every_source_also_without_weight(tmp_path: Path) -> None:
     trend(tmp_path)
-    config = configured(tmp_path, SERIES)
+    config = configured(tmp_path, SERIES, "changes = false\n")
     out = tmp_path / "o"
     weights = done("train", config, "--out", out)["weights"]
     assert weights["noise:linear"] == 0
