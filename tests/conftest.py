@@ -147,10 +147,10 @@ def exchange_clients() -> Path:
 @pytest.fixture(scope="session")
 def tensorboard() -> Path:
     """The Python that has TensorBoard, among the foreign engines."""
-    python = FOREIGN / "tensorboard" / "bin" / "python"
+    python = FOREIGN / "quant" / "bin" / "python"
     if any(python.parent.parent.glob("lib/python3*/site-packages/tensorboard")):
         return python
-    return no_engine(f"no tensorboard in {FOREIGN / 'tensorboard'}; run make peers")
+    return no_engine(f"no tensorboard in {FOREIGN / 'quant'}; run make peers")
 
 
 @pytest.fixture(scope="session")
