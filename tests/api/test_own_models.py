@@ -20,6 +20,7 @@ from tercel.cli import app
 from tercel.execution.observation import observer
 from tercel.execution.policies.folder import load_policy
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.lab.evaluation.pipeline.candidates import policies_of
 from tercel.lab.learning.agent.run_folder import read_run
 from tercel.lab.learning.checkpoint import load_checkpoint
 
@@ -103,6 +104,18 @@ def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
     )
     with pytest.raises(tc.TercelError, match="nothing that a folder names is run"):
         tc.load_policy(saved.folder)
+
+
+def test_a_function_of_a_renamed_file_is_taken_if_it_is_the_only_one(tmp_path: Path) -> None:
+    saved = tc.save_policy([(np.zeros((2, 8)), np.zeros(8))], tmp_path / "mine", observation=eyes)
+    name = f"{Path(__file__).stem}:eyes"
+    for given, wanted in (
+        (["other.py:sight"], "other.py:sight"),
+        (["other.py:sight", f"moved.{name}"], f"moved.{name}"),
+        (["other.py:sight", "third:sight"], None),
+        ([], None),
+    ):
+        assert policies_of([str(saved.folder)], given)[0].observation == wanted
 
 
 def test_vectors_and_shares(tmp_path: Path) -> None:

@@ -207,9 +207,14 @@ def test_a_large_mean_with_a_small_deviation_is_not_rounded_away(tmp_path: Path)
     assert_own(model, rows, wanted, tmp_path, at_most=2)
 
 
+def gym_env_of(**more: Any) -> Any:
+    """The Gymnasium environment of one market, of other observations or actions."""
+    return vec_env.DummyVecEnv([lambda: gymnasium.make("tercel/Execution-v1", **OF, **more)])
+
+
 INTERFACES: list[dict[str, Any]] = [
     {"observation": "v2", "actions": "level"},
-    {"actions": "levers", "action_parameters": {"base": "score_rule", "levers": {"pace": 0.5}}},
+    {"actions": "override", "action_parameters": {"base": "guarded"}},
     {"observation": ratios},
 ]
 
@@ -221,12 +226,10 @@ def test_a_model_knows_what_it_was_trained_with(trained: dict[str, Any], tmp_pat
     saved = loaded(model, tmp_path)
     again = {key: value for key, value in trained.items() if callable(value)}
     normalized = learned(vec_env.VecNormalize(env_of(**trained)))
-    gym = learned(
-        vec_env.DummyVecEnv([lambda: gymnasium.make("tercel/Execution-v1", **OF, **trained)])
-    )
+    alone = learned(gym_env_of(**trained))
     rows = np.random.default_rng(0).normal(size=(100, *model.observation_space.shape))
     rows = rows.astype(np.float32)
-    for one in (model, normalized, gym):
+    for one in (model, normalized, alone):
         strategy = tc.model_strategy(one, "mine")
         assert strategy.action_set_name == trained.get("actions", "placement")
         assert strategy.observation == trained.get("observation", "v3")

@@ -1,5 +1,7 @@
 """`tercel.tune` of a user's own strategy: what it finds, what a parameter without effect gains, what it refuses."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,6 @@ import pytest
 
 import tercel as tc
 
-MARKET = "csco-santa-fe"
 TASK = tc.Task(horizon="2min", decisions=4, warmup_s=30)
 RULE_BOUNDS = {"pace": (0.5, 2.0), "trigger": (0.0, 1.0)}
 
@@ -23,11 +24,6 @@ class Paced(tc.Strategy):
         lots = np.where(behind > self.slack, np.ceil(self.take * behind * view.qty0), 0)
         taken = np.clip(lots, 0, view.left).astype(int)
         return tc.Intent(take=taken, rest=view.left - taken)
-
-
-@pytest.fixture(scope="module")
-def market() -> tc.Market:
-    return tc.load_market(MARKET)
 
 
 def tuned_in(market: tc.Market, strategy: Any = Paced, **more: Any) -> tc.Tuned:
@@ -126,6 +122,21 @@ def test_what_was_tried_before_an_interrupt_counts(market: tc.Market) -> None:
         tuned_in(market, at_once)
 
 
+@pytest.mark.long  # days are read
+def test_recorded_days_tune_and_others_tell_the_gain(
+    lake: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two days tune and one validates: a gain without an interval, which is told."""
+    logging.getLogger("tercel.progress").addHandler(caplog.handler)
+    caplog.set_level("INFO", logger="tercel.progress")
+    tuned = tuned_in(tc.replay(lake, "SIM"))
+    logging.getLogger("tercel.progress").removeHandler(caplog.handler)
+    assert tuned.gain is not None
+    assert tuned.gain.ci_low is None
+    assert "no interval from one day of validation" in caplog.text
+    assert "[" not in str(tuned)
+
+
 def fails(slack: float) -> Paced:
     raise ValueError(f"no {slack}")
 
@@ -151,6 +162,7 @@ class Nonsense(Paced):
         (Paced, {"episodes": 1}, "2 episodes"),
         (Paced, {"seed": -1}, "a seed from 0"),
         (Paced(), {}, "a callable that takes slack"),
+        (tc.strategy(lambda view: tc.Intent()), {}, "a callable that takes slack"),
         (lambda slack, other: Paced(slack), {}, "other"),
         (lambda view, slack: None, {}, "view"),
         (fails, {}, r"fails\(slack=0.4\).*no 0.4"),
@@ -167,3 +179,8 @@ def test_what_cannot_be_tuned_is_refused(
     with pytest.raises(tc.TercelError, match=match) as told:
         tuned_in(market, strategy, **more)
     assert all((told.value.expected, told.value.received, told.value.remedy))
+
+
+def test_a_market_by_name_is_told_how_to_load_it() -> None:
+    with pytest.raises(tc.TercelError, match=r"tercel\.load_market"):
+        tc.tune(Paced, "csco-santa-fe", params={"slack": (0, 1)})  # type: ignore[arg-type]

@@ -208,7 +208,12 @@ def tune(
     best = min(tried, key=lambda trial: trial.score.bps)
     own, begun_from, gain = gain_on_start(arena, make(best.parameters), make(start))
     if gain.ci_low is None or gain.ci_low <= 0:
-        say(f"tune {name}: by its interval no trial is cheaper than the start on other episodes")
+        reason = (
+            "no interval from one day of validation" if gain.ci_low is None else "by its interval"
+        )
+        say(
+            f"tune {name}: {reason}, no trial is shown to be cheaper than the start on other episodes"
+        )
     outcome = TuningOutcome(
         dict(best.parameters if own.bps <= begun_from.bps else start),
         best.score.bps,
