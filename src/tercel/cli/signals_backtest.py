@@ -86,7 +86,7 @@ class BacktestSignals(OfModel):
 def backtest(request: BacktestSignals) -> None:
     """Trade a model's forecasts out of sample as a book, after costs; the newest weights and a page."""
     check_folder(request.out)
-    from tercel.signals.portfolio.backtest import backtest_model, write_targets
+    from tercel.signals.portfolio.backtest import backtest_model
     from tercel.signals.portfolio.backtest_page import backtest_page
     from tercel.signals.portfolio.book import BookRule
 
@@ -101,8 +101,7 @@ def backtest(request: BacktestSignals) -> None:
     report = backtest_model(
         model, book, charge, request.seed, sectors=request.sectors, benchmark=request.benchmark
     )
-    ledger = None if report.ledger is None else report.ledger.write(folder / "ledger")
-    targets = write_targets(report, folder)
+    targets, ledger = report.save(folder)
     hand_over(
         {**report.to_json(), "out": folder, "targets": targets, "ledger": ledger},
         request.as_json,

@@ -130,6 +130,24 @@ class BacktestReport:
         """Beginning of the first label and end of the last."""
         return format_utc(self.book.walk.start_ns[0]), format_utc(self.book.walk.end_ns[-1])
 
+    def save(self, folder: str | Path) -> tuple[Path | None, Path | None]:
+        """Write the newest weights (`targets.csv`, for a desk) and the ledger's tables to a folder; paths of both, None of
+        what there is not.
+
+        The weights are rows of date, name, weight; 0 for names of the previous file. Without a newer forecast a previous
+        file is removed, and `warnings` says so.
+        """
+        file = Path(folder) / TARGETS
+        ledger = None if self.ledger is None else self.ledger.write(Path(folder) / "ledger")
+        if self.held is None:
+            removed = f", and the previous {file} is removed" * file.is_file()
+            file.unlink(missing_ok=True)
+            self.warnings.append(f"No forecast is given, so no targets are written{removed}.")
+            return None, ledger
+        weights = {holding.name: holding.weight for holding in self.weights}
+        names = names_in(file, {"weight_unit": "fraction"}) if file.is_file() else ()
+        return write_weights(file, self.at[:10], weights, names), ledger
+
     def to_json(self) -> dict[str, Any]:
         """All figures by name, with the curve and the sentences."""
         book = self.book
@@ -392,25 +410,6 @@ def curve(book: Backtest) -> list[dict[str, Any]]:
 def head_and_tail(rows: Sequence[Row], most: int = 5) -> list[Row]:
     """The first and the last rows of a table, at most `most` of each."""
     return [*rows] if len(rows) <= 2 * most else [*rows[:most], *rows[-most:]]
-
-
-def write_targets(report: BacktestReport, folder: Path) -> Path | None:
-    """Write the newest weights as a CSV of date, name, weight; 0 for names of the previous file. Without a newer
-    forecast: None, a previous file is removed, and `report.warnings` says so.
-    """
-    file = folder / TARGETS
-    if report.held is None:
-        removed = f", and the previous {file} is removed" * file.is_file()
-        file.unlink(missing_ok=True)
-        report.warnings.append(f"No forecast is given, so no targets are written{removed}.")
-        return None
-    weights = {holding.name: holding.weight for holding in report.weights}
-    return write_weights(
-        file,
-        report.at[:10],
-        weights,
-        names_in(file, {"weight_unit": "fraction"}) if file.is_file() else (),
-    )
 
 
 def write_weights(
