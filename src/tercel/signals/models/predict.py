@@ -179,8 +179,10 @@ class ServedForecasts:
         }
 
     def sentences(self) -> list[str]:
-        """Whether training had seen what came, and what was learned since."""
+        """Whether training had seen what came, what was learned since, and that weights were not judged."""
         sentences = [] if self.since is None else self.since.sentences()
+        if self.since is not None and self.since.model.facts.unjudged:
+            sentences.append(f"{self.since.model.facts.unjudged}.")
         if self.since is not None and self.seen_until is not None:
             which = "all but its lines" if self.since.model.online else "the model"
             seen = f"Training saw outcomes until {self.seen_until[:10]}: {which} knew more than was known then."
@@ -277,7 +279,7 @@ def section(
         except DataError as error:
             note = f"what came since training cannot be read: {error.received}"
     since = since or SinceTraining(as_of(model, at_ns) if model.online else model, note=note)
-    note = "; ".join(filter(None, (rows.note, since.note, since.save(), *model.warnings)))
+    note = "; ".join(filter(None, (rows.note, since.note, since.save(), model.silent)))
     return replace(rows, note=note), missing, prices, since
 
 
