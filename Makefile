@@ -60,19 +60,22 @@ BINANCE_PEER     := binance-fix-connector==1.2.0
 EXCHANGE_PEERS   := ccxt==4.5.90 schemathesis==4.32.5
 FREQTRADE_PEERS  := freqtrade==2026.9 ccxt==4.5.90
 NAUTILUS_PEERS   := nautilus_trader==1.221.0
+QUANT_PEERS      := alphalens-reloaded==0.5.1 pyfolio-reloaded==0.10.1 empyrical-reloaded==0.7.1 quantstats==0.0.86 tensorboard==2.21.0
 key = $(PEERS)/$(subst $(eval) ,-,$(PY_TAG) $(1))
 NPM       = $(call key,$(NPM_PEERS))
 BINANCE   = $(call key,$(BINANCE_PEER))
 EXCHANGE  = $(call key,$(EXCHANGE_PEERS))
 FREQTRADE = $(call key,$(FREQTRADE_PEERS))
 NAUTILUS  = $(call key,$(NAUTILUS_PEERS))
+QUANT     = $(call key,$(QUANT_PEERS))
 python_of = $(1)/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install
 
-peers: $(NPM)/.made $(BINANCE)/.made $(EXCHANGE)/.made web/node_modules/.made ## install FIX engines and exchange clients of others, and what builds and checks the console's page, for tests (needs npm)
+peers: $(NPM)/.made $(BINANCE)/.made $(EXCHANGE)/.made $(QUANT)/.made web/node_modules/.made ## install FIX engines, exchange clients and tear sheets of others, and what builds and checks the console's page, for tests (needs npm)
 	@mkdir -p build/peers
 	@ln -sfn $(NPM)/node_modules build/peers/node_modules
 	@ln -sfn $(BINANCE) build/peers/binance
 	@ln -sfn $(EXCHANGE) build/peers/exchange
+	@ln -sfn $(QUANT) build/peers/quant
 
 bots: $(FREQTRADE)/.made $(NAUTILUS)/.made ## install freqtrade and nautilus_trader into build/peers, for tests that have them trade (1.5 GB)
 	@mkdir -p build/peers
@@ -82,7 +85,8 @@ bots: $(FREQTRADE)/.made $(NAUTILUS)/.made ## install freqtrade and nautilus_tra
 $(FREQTRADE)/.made: TAKES = $(FREQTRADE_PEERS)
 $(NAUTILUS)/.made: TAKES = $(NAUTILUS_PEERS)
 $(EXCHANGE)/.made: TAKES = $(EXCHANGE_PEERS)
-$(FREQTRADE)/.made $(NAUTILUS)/.made $(EXCHANGE)/.made:
+$(QUANT)/.made: TAKES = $(QUANT_PEERS)
+$(FREQTRADE)/.made $(NAUTILUS)/.made $(EXCHANGE)/.made $(QUANT)/.made:
 	@echo "[set-up] installing $(TAKES) (up to two minutes)" >&2
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(call python_of,$(@D)) $(TAKES)
