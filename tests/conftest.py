@@ -145,6 +145,15 @@ def exchange_clients() -> Path:
 
 
 @pytest.fixture(scope="session")
+def quant_peers() -> Path:
+    """The Python that has QuantStats, pyfolio, empyrical and alphalens, among the foreign engines."""
+    python = FOREIGN / "quant" / "bin" / "python"
+    if any(python.parent.parent.glob("lib/python3*/site-packages/quantstats")):
+        return python
+    return no_engine(f"no quantstats in {FOREIGN / 'quant'}; run make peers")
+
+
+@pytest.fixture(scope="session")
 def bots() -> Callable[[str], Path]:
     """Finds the Python of a bot: freqtrade, nautilus, which `make bots` installs and no other target asks for."""
 

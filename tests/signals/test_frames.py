@@ -96,7 +96,7 @@ def test_python_and_the_commands_have_the_same_figures(tmp_path: Path) -> None:
         "score"
     ].to_list() == [row["score"] for row in served["rows"]]
     traded = done("backtest", folder, "--cost-bps", 5, "--hold", 0.3, "--seed", 2)
-    book = tc.signals.backtest(folder, cost_bps=5.0, hold=0.3, seed=2)
+    book = tc.signals.backtest(folder, cost_bps=5.0, book=tc.signals.BookRule(hold=0.3), seed=2)
     del traded["out"], traded["targets"]
     assert to_jsonable(book.to_json()) == traded
     assert load_model(folder / "model").id == run.model.id

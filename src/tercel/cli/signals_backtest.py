@@ -1,6 +1,6 @@
 """`tercel signals backtest`: what a model's forecasts would have earned as a book of stocks, after costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,8 @@ from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.signals.models.signal_model import SignalModel
-    from tercel.signals.portfolio.backtest import BacktestReport, Charge
+    from tercel.signals.portfolio.backtest import BacktestReport
+    from tercel.signals.portfolio.cost_laws import Charge
 
 Model = Annotated[
     Path,
@@ -56,8 +57,20 @@ class BacktestSignals(OfModel):
         Path | None, typer.Option(help="Or the mean of a desk's parents.", metavar="DESK")
     ] = None
     capital: Annotated[
-        float, typer.Option(help="Of the book, for --cost-law.", metavar="MONEY")
+        float, typer.Option(help="Of the book at its beginning.", metavar="MONEY")
     ] = 1e7
+    min_commission: Annotated[
+        float, typer.Option(help="Least cost of an order.", metavar="MONEY")
+    ] = 0.0
+    borrow_bps: Annotated[
+        float, typer.Option(help="Cost of what is short, bps a year.", metavar="X")
+    ] = 0.0
+    sectors: Annotated[
+        Path | None, typer.Option(help="A table of symbol and sector.", metavar="FILE")
+    ] = None
+    benchmark: Annotated[
+        Path | None, typer.Option(help="A table of date and close or return.", metavar="FILE")
+    ] = None
     book: Annotated[
         str, typer.Option(help="deciles (equal weights) or scores.", metavar="BOOK")
     ] = "deciles"
@@ -77,15 +90,23 @@ def backtest(request: BacktestSignals) -> None:
     from tercel.signals.portfolio.backtest_page import backtest_page
     from tercel.signals.portfolio.book import BookRule
 
-    charge = charge_of(request)
+    charge = replace(
+        charge_of(request),
+        capital=request.capital,
+        min_commission=request.min_commission,
+        borrow_bps=request.borrow_bps,
+    )
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
     model, folder = request.open_model()
-    report = backtest_model(model, book, charge, request.seed)
+    report = backtest_model(
+        model, book, charge, request.seed, sectors=request.sectors, benchmark=request.benchmark
+    )
+    ledger = None if report.ledger is None else report.ledger.write(folder / "ledger")
     targets = write_targets(report, folder)
     hand_over(
-        {**report.to_json(), "out": folder, "targets": targets},
+        {**report.to_json(), "out": folder, "targets": targets, "ledger": ledger},
         request.as_json,
-        lambda: _show_backtest(report, targets),
+        lambda: _show_backtest(report, targets, ledger),
         folder,
         "backtest",
         lambda: backtest_page(report),
@@ -107,7 +128,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
         " and ".join(named_options) or "none of them",
         "say --cost-bps 5; 0 is a cost too",
     )
-    from tercel.signals.portfolio.backtest import Charge
+    from tercel.signals.portfolio.cost_laws import Charge
 
     if request.cost_law is not None:
         return Charge(law=request.cost_law, capital=request.capital)
@@ -126,7 +147,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
     )
 
 
-def _show_backtest(report: "BacktestReport", targets: Path | None) -> None:
+def _show_backtest(report: "BacktestReport", targets: Path | None, ledger: Path | None) -> None:
     """Print figures, extreme weights and warnings of a backtest."""
     from tercel.signals.portfolio.backtest import head_and_tail
     from tercel.signals.portfolio.backtest_page import figures_of, until_text, weights_table
@@ -142,8 +163,10 @@ def _show_backtest(report: "BacktestReport", targets: Path | None) -> None:
     print_rows(
         f"weights of {report.at[:10]}{until_text(report)}{count_text}", *weights_table(extremes)
     )
-    _print_summary(report.sentences(), report.warnings)
+    daily_notes = report.ledger.notes if report.ledger else ()
+    _print_summary(report.sentences(), [*report.warnings, *daily_notes])
     say(f"targets {targets or 'none'}")
+    say(f"ledger  {ledger or 'none'}")
 
 
 def _print_summary(sentences: list[str], warnings: list[str]) -> None:

@@ -23,4 +23,5 @@ class Frame(pl.DataFrame):
             make_frame = resolve_name("pandas:DataFrame")  # not among our dependencies
         except ModuleNotFoundError as error:
             raise ConfigError("pandas", "no module pandas", "pip install pandas") from error
-        return make_frame(self.to_dict(as_series=False), columns=self.columns)
+        with_times = self.cast({pl.Date: pl.Datetime})  # dates too are times there
+        return make_frame(with_times.to_dict(as_series=False), columns=self.columns)

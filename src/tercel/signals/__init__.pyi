@@ -40,6 +40,7 @@ from tercel.signals.panel.labels import forward_returns as forward_returns
 from tercel.signals.panel.tear_sheet import TearSheet as TearSheet
 from tercel.signals.panel.tear_sheet import tear_sheet as tear_sheet
 from tercel.signals.portfolio.book import Backtest as Backtest
+from tercel.signals.portfolio.book import BookRule as BookRule
 from tercel.signals.portfolio.rebalance import RULES as REBALANCE_RULES
 from tercel.signals.portfolio.rebalance import BookTargets as BookTargets
 from tercel.signals.portfolio.rebalance import CostBelief as CostBelief
@@ -89,6 +90,7 @@ __all__ = [
     "AlphaScale",
     "Backtest",
     "BaseModel",
+    "BookRule",
     "BookTargets",
     "BoostedTrees",
     "BoundedLinear",

@@ -32,8 +32,9 @@ from tercel.signals.models.model_folder import RUNS, find_model_folder, load
 from tercel.signals.models.predict import ServedForecasts, config_of
 from tercel.signals.models.signal_model import MODEL, SignalModel
 from tercel.signals.panel.build import MANIFEST, error_of_source
-from tercel.signals.portfolio.backtest import BacktestReport, Charge, backtest_model
-from tercel.signals.portfolio.book import SHARE, BookRule
+from tercel.signals.portfolio.backtest import BacktestReport, backtest_model
+from tercel.signals.portfolio.book import BookRule
+from tercel.signals.portfolio.cost_laws import Charge
 from tercel.signals.runs import train as runs
 from tercel.signals.runs.config import (
     PanelSection,
@@ -349,10 +350,11 @@ def backtest(
     cost_bps: float | None = None,
     cost_law: float | None = None,
     capital: float = 1e7,
-    book: Literal["deciles", "scores"] = "deciles",
-    hold: float = 0.0,
-    leave: float = SHARE,
-    long_only: bool = False,
+    book: BookRule | Literal["deciles", "scores"] = "deciles",
+    min_commission: float = 0.0,
+    borrow_bps: float = 0.0,
+    sectors: object = None,
+    benchmark: object = None,
     seed: int = 1,
 ) -> BacktestReport:
     """What the forecasts out of sample would have earned as a book, after costs; as `tercel signals backtest`.
@@ -363,9 +365,13 @@ def backtest(
     cost_bps, cost_law : float, optional
         One of them: one-way cost in bps, or Y of the square-root law, about 1.
     capital : float
-        Of the book, for the law.
-    book, hold, leave, long_only
-        As :class:`tercel.signals.portfolio.book.BookRule`; `leave` is a fraction.
+        Of the book, in money.
+    book : BookRule or "deciles" or "scores"
+        Rule from forecasts to weights, such as ``tc.signals.BookRule(hold=0.5, leave=0.3)``.
+    min_commission, borrow_bps
+        As :class:`tercel.signals.portfolio.cost_laws.Charge`.
+    sectors, benchmark : path or data frame, optional
+        As `tc.portfolio.backtest_weights`, for the exposures and the alpha of the report's `ledger`.
     seed : int
 
     Raises
@@ -379,8 +385,10 @@ def backtest(
         "neither" if cost_bps is None else "both",
         "give `cost_bps=5.0`; 0 is a cost too",
     )
-    charge = Charge(cost_bps, cost_law or 1.0, capital)
-    return backtest_model(model_of(run), BookRule(book, hold, leave, long_only), charge, seed)
+    law = 1.0 if cost_law is None else cost_law
+    charge = Charge(cost_bps, law, capital, "", min_commission, borrow_bps)
+    rule = book if isinstance(book, BookRule) else BookRule(book)
+    return backtest_model(model_of(run), rule, charge, seed, sectors=sectors, benchmark=benchmark)
 
 
 def model_of(run: Run) -> SignalModel:

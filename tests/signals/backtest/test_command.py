@@ -70,7 +70,7 @@ def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
             "GONE"
         ], "closed"
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
-    assert page.count("<figure id") == 3
+    assert page.count("<figure id") == 4
     assert (
         page.index(f"Forecast of {found['at'][:10]}")
         < page.index("Equity after costs")
@@ -280,3 +280,80 @@ def test_costs_of_the_law_by_hand(daily: Path) -> None:
     assert dollars[0, 0] == pytest.approx(
         np.median((prices["close"] * prices["volume"]).to_numpy()[-60:])
     )
+
+
+@pytest.mark.usefixtures("quick_pictures")
+@pytest.mark.parametrize("panel", ["out", "daily"])
+def test_the_ledger_compounds_to_the_books_dates(
+    panel: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Daily net returns between two dates of weights are the date's net return, where all prices exist."""
+    model = request.getfixturevalue(panel)
+    found = done("backtest", model, "--cost-bps", "5", "--out", tmp_path)
+    returns = pl.read_csv(tmp_path / "ledger" / "returns.csv", try_parse_dates=True)
+    before = pl.col("equity").shift(1, fill_value=1e7) / 1e7
+    opening = returns.select("date", opening=before * (1 + pl.col("gross")))
+    dates = pl.read_csv(tmp_path / "ledger" / "weights.csv", try_parse_dates=True)[
+        "traded"
+    ].unique()
+    equity = opening.filter(pl.col("date").is_in(dates.implode()))["opening"].to_list()
+    curve = [1.0] + [row["equity"] for row in found["curve"]]
+    assert equity == pytest.approx(curve[:-1], rel=1e-9)
+    assert opening["opening"].to_list()[-1] == pytest.approx(curve[-1], rel=1e-9)
+    net = sum(row["net"] for row in found["pnl"])
+    assert net == pytest.approx(1e7 * (returns["equity"].to_list()[-1] / 1e7 - 1))
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_commissions_borrowing_sectors_and_a_benchmark(daily: Path, tmp_path: Path) -> None:
+    prices = pl.read_parquet(daily.parent / "prices.parquet")
+    names = prices["ticker"].unique().sort()
+    sectors = pl.DataFrame({"symbol": names, "sector": ["tech", "banks"] * 6})
+    sectors.write_csv(tmp_path / "sectors.csv")
+    market = prices.group_by("date").agg(pl.col("close").mean()).sort("date")
+    market.write_csv(tmp_path / "market.csv")
+    five = ("--cost-bps", "5", "--out", tmp_path / "o")
+    files = ("--sectors", tmp_path / "sectors.csv", "--benchmark", tmp_path / "market.csv")
+    plain, dear = (
+        done("backtest", daily, *five, *files, *more)
+        for more in ((), ("--borrow-bps", "100", "--min-commission", "10000"))
+    )
+    assert dear["cost"] == "5 bps one-way, at least 10000 an order, 100 bps a year on shorts"
+    orders = plain["curve"][0]["turnover"]
+    assert orders == 2.0, "one name in each leg, of the whole book"
+    assert plain["curve"][0]["cost"] == pytest.approx(5e-4 * orders)
+    assert dear["curve"][0]["cost"] == pytest.approx(1e-3 * orders + 0.01 * 7 / 365)
+    paid = pl.read_csv(tmp_path / "o" / "ledger" / "returns.csv")
+    assert paid["cost"][0] == pytest.approx(1e-3 * orders)
+    assert paid["borrow"][0] == 0.0
+    assert paid["borrow"][1] == pytest.approx(0.01 / 365, rel=1e-2)
+    assert {row["figure"] for row in dear["daily"]} >= {"alpha a year", "beta", "sharpe"}
+    exposures = pl.read_csv(tmp_path / "o" / "ledger" / "exposures.csv")
+    both = exposures["sector:tech"] + exposures["sector:banks"]
+    assert both.to_list() == pytest.approx(exposures["net"].to_list(), abs=1e-12)
+    page = (tmp_path / "o" / "backtest.html").read_text(encoding="utf-8")
+    for words in ("Net exposure by sector", "Against the benchmark", "Profit and loss by name"):
+        assert words in page
+    told = signals("backtest", daily, *five, *files)
+    assert "beta" in told.stdout
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_without_prices_there_is_no_ledger(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise DataError("files", "prices.csv, which is gone", "bring it back")
+
+    monkeypatch.setattr(runs, "closes_of", gone)
+    found = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
+    assert found["ledger"] is found["daily"] is None
+    assert "No ledger day by day: prices.csv, which is gone." in found["warnings"]
+    sectors = tmp_path / "sectors.csv"
+    sectors.write_text("symbol,sector\nS000,tech\n")
+    five = ("--cost-bps", "5", "--out", tmp_path)
+    assert "which is gone" in refused("backtest", out, *five, "--sectors", sectors)
+    monkeypatch.undo()
+    assert "nothing at" in refused("backtest", out, *five, "--sectors", tmp_path / "no.csv")
+    assert "a least cost" in refused("backtest", out, *five, "--min-commission=-1")
+    assert "of borrowing" in refused("backtest", out, *five, "--borrow-bps", "nan")

@@ -19,51 +19,16 @@ from tercel.signals.models.predict import HeldSpan, NameForecast, format_utc, pr
 from tercel.signals.models.signal_model import AGAIN, SignalModel
 from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
 from tercel.signals.portfolio import book as books, cost_laws
-from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Walk, YearFigures, walk_of
-from tercel.signals.portfolio.daily_returns import deviation_and_value_traded
+from tercel.signals.portfolio.book import Backtest, BookRule, Walk, YearFigures, walk_of
+from tercel.signals.portfolio.cost_laws import Charge, CostLaw
+from tercel.signals.portfolio.daily_returns import closes_of, deviation_and_value_traded
+from tercel.signals.portfolio.dated_values import read_benchmark
+from tercel.signals.portfolio.ledger import BookLedger, trade_weights
 from tercel.signals.portfolio.targets import names_in
+from tercel.signals.sources.sectors import read_sectors
 
 Row = TypeVar("Row")
 TARGETS: Final = "targets.csv"
-
-
-@dataclass(frozen=True)
-class Charge:
-    """Cost of trading: one-way bps, or the square-root law.
-
-    Parameters
-    ----------
-    bps : float, optional
-    law : float, optional
-        Y of the law; used where `bps` is not given.
-    capital : float
-        Of the book, for the law, in the currency of the prices.
-    whose : str
-        Where the bps come from.
-    """
-
-    bps: float | None = None
-    law: float = 1.0
-    capital: float = 1e7
-    whose: str = ""
-
-    def __str__(self) -> str:
-        """Text such as `5 bps one-way, WHOSE`, or `the square-root law, Y 1, on 10,000,000`.
-
-        >>> str(Charge(5.0))
-        '5 bps one-way'
-        """
-        if self.bps is None:
-            return f"the square-root law, Y {self.law:g}, on {self.capital:,.0f}"
-        return f"{self.bps:g} bps one-way" + (f", {self.whose}" if self.whose else "")
-
-    def cost(self, model: SignalModel, walk: Walk) -> Cost:
-        """The cost of trades through a walk; for the law by the prices of the model's panel."""
-        if self.bps is not None:
-            return cost_laws.flat_cost(self.bps)
-        return cost_laws.square_root_cost(
-            self.law, self.capital, *deviation_and_value_traded(model, walk)
-        )
 
 
 @dataclass(frozen=True)
@@ -100,6 +65,9 @@ class BacktestReport:
         Of the newest date, largest first.
     warnings : list of str
     seed : int
+    ledger : BookLedger, optional
+        The book day by day: each date's weights, traded at the close at which its labels start, up to the end of the last
+        one. None where the panel's prices are gone, which `warnings` say.
     """
 
     model: SignalModel
@@ -115,6 +83,7 @@ class BacktestReport:
     weights: tuple[HeldName, ...]
     warnings: list[str]
     seed: int
+    ledger: BookLedger | None = None
 
     @cached_property
     def years(self) -> list[YearFigures]:
@@ -199,6 +168,8 @@ class BacktestReport:
             "note": self.model.note,
             "warnings": self.warnings,
             "seed": self.seed,
+            "daily": None if self.ledger is None else self.ledger.table().to_dicts(),
+            "pnl": None if self.ledger is None else self.ledger.pnl.to_dicts(),
             "sentences": self.sentences(),
         }
 
@@ -263,8 +234,67 @@ def forecasts(
     return walk, rows, served.held, [served.note] * bool(served.note) + served.sentences()
 
 
-def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> BacktestReport:
+def cost_of(charge: Charge, model: SignalModel, walk: Walk) -> CostLaw:
+    """The cost of trades through a walk; for the law by the prices of the model's panel."""
+    if charge.bps is not None:
+        law = cost_laws.flat_cost(charge.bps)
+    else:
+        measures = deviation_and_value_traded(model, walk)
+        law = cost_laws.square_root_cost(charge.law, charge.capital, *measures)
+    return replace(law, least=charge.min_commission / charge.capital)
+
+
+def ledger_of(
+    model: SignalModel,
+    book: Backtest,
+    charge: Charge,
+    seed: int,
+    sectors: object = None,
+    benchmark: object = None,
+) -> BookLedger:
+    """The ledger of a book of a model's forecasts, by the prices of its panel.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`closes_of` and :func:`trade_weights`, and the readers of sectors and benchmark.
+    """
+    closes = closes_of(model)
+    days = closes.select("time", "date").unique("time").sort("time")
+    times = days.get_column("time").dt.epoch("ns").to_numpy()
+    dates = days.get_column("date")
+    started = dates.gather(np.searchsorted(times, book.walk.start_ns, "right") - 1)
+    last_day = dates[int(np.searchsorted(times, book.walk.end_ns[-1], "right")) - 1]
+    weights = pl.DataFrame(
+        {
+            "date": np.repeat(started.to_numpy(), len(book.walk.names)),
+            "name": np.tile(book.walk.names, len(started)),
+            "weight": book.weights.ravel(),
+        }
+    )
+    return trade_weights(
+        weights.with_columns(pl.col("date").cast(pl.Date)),
+        closes.filter(pl.col("date") <= last_day),
+        charge,
+        sectors=None if sectors is None else read_sectors(sectors),
+        benchmark=None if benchmark is None else read_benchmark(benchmark),
+        seed=seed,
+    )
+
+
+def backtest_model(
+    model: SignalModel,
+    book: BookRule,
+    charge: Charge,
+    seed: int,
+    *,
+    sectors: object = None,
+    benchmark: object = None,
+) -> BacktestReport:
     """Backtest a model's forecasts out of sample, and say what the newest one is held as.
+
+    `sectors` and `benchmark` as :func:`tercel.signals.sources.sectors.read_sectors` and
+    :func:`tercel.signals.portfolio.dated_values.read_benchmark` read them.
 
     Raises
     ------
@@ -273,7 +303,7 @@ def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int
     """
     walk, rows, held, warnings = forecasts(model)
     ic = ic_of(model)
-    result = books.backtest(walk, book, charge.cost(model, walk))
+    result = books.backtest(walk, book, cost_of(charge, model, walk), charge.borrow_bps)
     if book.long_only:
         # over the dates of the book alone, which are what it is compared over
         all_names = float(np.prod(1.0 + np.nanmean(result.walk.outcome[result.held_dates], axis=1)))
@@ -281,6 +311,13 @@ def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int
         warnings += [
             f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."
         ]
+    ledger: BookLedger | None = None
+    try:
+        ledger = ledger_of(model, result, charge, seed, sectors, benchmark)
+    except TercelError as error:
+        if sectors is not None or benchmark is not None:
+            raise
+        warnings.append(f"No ledger day by day: {error.received}.")
     rng = np.random.default_rng([seed, 32])
     net, gross = (
         books.sharpe(result.over_held_dates(returns), result.periods, rng)
@@ -311,6 +348,7 @@ def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int
         tuple(ordered),
         warnings,
         seed,
+        ledger,
     )
 
 

@@ -14,18 +14,30 @@ from tercel.core.report.page import Section, render_page
 from tercel.core.report.svg import PAGE, Figure, finish_figure, sketch
 from tercel.core.report.tables import plain_table
 from tercel.signals.models.skill import IC_OVER
-from tercel.signals.portfolio.backtest import BacktestReport, HeldName
+from tercel.signals.portfolio.backtest import BacktestReport, HeldName, head_and_tail
 from tercel.signals.portfolio.book import DEFINITION, Backtest
+from tercel.signals.portfolio.ledger import BookLedger
 
 SHOWN: Final = 5
 """Names of each leg in the first screen."""
+NAMES: Final = 10
+"""Names with the most, and with the least, profit that are listed."""
+LINES: Final = 8
+"""Exposures that are drawn, the largest on average."""
 WIDE: Final = 3.0
 """Range of an equity from which its scale is that of ratios."""
 
 
 def figures_of(report: BacktestReport) -> dict[str, str]:
     """Main figures of a backtest by their names, for a terminal and a page."""
-    return {
+    line = report.ledger.alpha_and_beta if report.ledger else None
+    against = {}
+    if line:
+        against = {
+            "alpha a year, %": format_interval(line[0].times(100), digits=1),
+            "beta": format_interval(line[1]),
+        }
+    return against | {
         "Sharpe, net": format_interval(report.net),
         "Sharpe, gross": format_interval(report.gross),
         "rank IC": format_interval(report.ic, digits=4),
@@ -91,6 +103,7 @@ def backtest_page(report: BacktestReport) -> str:
             figures=[skill_through_time(report.book, report.ic.mean)],
         ),
         Section("Turnover and cost", figures=[turnover(report.book)]),
+        *([] if report.ledger is None else daily_sections(report.ledger)),
         Section("By year", html=plain_table(heads, years)),
         Section(
             f"All weights of {day}: {len(held)}",
@@ -113,6 +126,58 @@ def backtest_page(report: BacktestReport) -> str:
         sections,
         figures_of(report) | {"book": report.rule},
         "printed by: tercel signals backtest",
+    )
+
+
+def daily_sections(ledger: BookLedger) -> list[Section]:
+    """Sections of the book day by day: its exposures, and money by name."""
+    money = ("net", "gross", "cost", "borrow")
+    rows = [
+        (name, *(format_number(part, 0, thousands=True) for part in parts), days)
+        for name, *parts, days in ledger.pnl.select("name", *money, "days").rows()
+    ]
+    shown = head_and_tail(rows, NAMES)
+    caption = (
+        f"The best and the worst, {len(shown)} of {len(rows)} names; capital {ledger.capital:,.0f}"
+    )
+    table = plain_table(("name", *money, "days held"), shown, caption)
+    columns = ledger.exposures.columns[1:]
+    sectors = [column for column in columns if column.startswith("sector:")]
+    lines = {"exposure": columns[:4], "sectors": sectors}
+    figures = [exposure(ledger, key, drawn) for key, drawn in lines.items() if drawn]
+    return [
+        Section(
+            "Day by day",
+            [*ledger.sentences(), *(f"{note}." for note in ledger.notes)],
+            figures=figures,
+        ),
+        Section("Profit and loss by name", html=table),
+    ]
+
+
+def exposure(ledger: BookLedger, key: str, columns: Sequence[str]) -> Figure:
+    """Some exposures through time, at most `LINES`, the largest on average."""
+    frame = ledger.exposures.select(pl.col(*columns) * 100)
+    sizes = frame.select(pl.all().abs().mean()).row(0)
+    ordered = sorted(zip(sizes, frame.get_columns(), strict=True), key=lambda pair: -pair[0])
+    with sketch(3.0, PAGE) as drawing:
+        panel = drawing.subplots()
+        panel.axhline(0.0, color=palette.INK.token, linewidth=0.9)
+        for colour, (_, line) in zip(palette.SERIES, ordered[:LINES], strict=False):
+            label = line.name.removeprefix("sector:")
+            days = ledger.exposures.get_column("date").to_numpy()
+            panel.plot(days, line.to_numpy(), color=colour.token, linewidth=1.0, label=label)
+        panel.set_ylabel("% of equity")
+        panel.legend(loc="upper left", ncols=4)
+        panel.margins(x=0.01)
+    means = frame.select(line.name for _, line in ordered[:LINES]).mean().to_dicts()[0]
+    texts = (f"{name.removeprefix('sector:')} {mean:+.0f} %" for name, mean in means.items())
+    caption = "Net exposure by sector" if key == "sectors" else "Exposure"
+    return finish_figure(
+        drawing,
+        key,
+        f"{caption}, on average: {', '.join(texts)}.",
+        f"{caption} at each close, after trades.",
     )
 
 

@@ -19,6 +19,7 @@ from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.stats import Replicates, average_over_seeds, moments_of_mean, replicate
+from tercel.core.vocabulary import DAY_NS
 from tercel.signals.models.skill import BLOCK, rank_ic_of_rows, stride
 
 SHARE: Final = 0.1
@@ -301,8 +302,10 @@ class Backtest:
         )
 
 
-def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
+def backtest(walk: Walk, book: BookRule, charge: Cost, borrow_bps: float = 0.0) -> Backtest:
     """Trade a book through the dates of a walk whose labels do not overlap: figures by date, and the newest date's weights.
+
+    What is short pays `borrow_bps` a year of 365 days over the label, which counts as cost.
 
     Raises
     ------
@@ -322,11 +325,13 @@ def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
         DataError,
     )
     figures = np.zeros((4, len(rows)))
+    borrowed_years = (walk.end_ns - walk.start_ns) / (365 * DAY_NS)
     for t, row in enumerate(rows.tolist()):
         returns = np.nan_to_num(walk.outcome[row])
         weight_changes = targets[t] - held
         earned = float(targets[t] @ returns)
         paid = float(charge(row, weight_changes))
+        paid -= 1e-4 * borrow_bps * borrowed_years[row] * float(np.minimum(targets[t], 0.0).sum())
         figures[:, t] = earned, paid, earned - paid, np.abs(weight_changes).sum()
         if earned - paid <= -1.0:
             raise DataError(
@@ -345,7 +350,9 @@ def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
     )
 
 
-def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimate:
+def sharpe(
+    returns: Floats, periods: float, rng: np.random.Generator, block: int = BLOCK
+) -> Estimate:
     """Mean over standard deviation (of n - 1), a year, with a 95 % interval drawn over blocks of dates.
 
     Parameters
@@ -354,12 +361,14 @@ def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimat
     periods : float
         Dates a year.
     rng : numpy Generator
+    block : int
+        Dates of a block.
     """
-    return sharpes({"": returns}, periods, rng)[""].estimate()
+    return sharpes({"": returns}, periods, rng, block)[""].estimate()
 
 
 def sharpes(
-    books: Mapping[str, Floats], periods: float, rng: np.random.Generator
+    books: Mapping[str, Floats], periods: float, rng: np.random.Generator, block: int = BLOCK
 ) -> dict[str, Replicates]:
     """Sharpe ratios of books on the same dates, drawn together: the difference of two is paired."""
 
@@ -371,7 +380,7 @@ def sharpes(
     n = len(next(iter(books.values())))
     squares = {name: np.column_stack([returns, returns**2]) for name, returns in books.items()}
     moments = {
-        name: replace(moments_of_mean(powers, np.arange(n) // BLOCK), statistic=ratio)
+        name: replace(moments_of_mean(powers, np.arange(n) // block), statistic=ratio)
         for name, powers in squares.items()
     }
     draws = replicate(moments, 2000, rng)

@@ -34,8 +34,9 @@ from tercel.core.validation import WORD, TomlTable, validate_model
 from tercel.signals.models.model_folder import find_model_folder, load
 from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.portfolio import cost_laws
-from tercel.signals.portfolio.backtest import Charge, forecasts
+from tercel.signals.portfolio.backtest import forecasts
 from tercel.signals.portfolio.book import Walk, non_overlapping, walk_of
+from tercel.signals.portfolio.cost_laws import Charge
 from tercel.signals.portfolio.daily_returns import (
     DailyReturns,
     daily_returns,

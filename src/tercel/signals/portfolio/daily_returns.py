@@ -10,7 +10,7 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError, refuse_if
 from tercel.signals.models.predict import check_prices_exist, config_of
 from tercel.signals.models.signal_model import SignalModel
-from tercel.signals.panel.build import prices_of
+from tercel.signals.panel.build import market_of, prices_of
 from tercel.signals.portfolio.book import Walk
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
@@ -105,6 +105,29 @@ def daily_prices(model: SignalModel, remedy: str) -> pl.DataFrame:
         DataError,
     )
     return prices_of(check_prices_exist(config)).prices()
+
+
+def closes_of(model: SignalModel) -> pl.DataFrame:
+    """Daily closes of the model's panel, also of a synthetic one: `instrument`, `time`, `date`, `close`, `volume` and
+    `adjusted`, true: a move that is none (`void`) is taken out of all closes behind it.
+    """
+    config = config_of(model)
+    if config.panel.kind == "synthetic":
+        market = market_of(config, model.facts.seed).prices
+        missing = {"void": pl.lit(False), "volume": pl.lit(None, pl.Float64)}
+        prices = market.with_columns(**missing, date=pl.col("time").dt.date())
+    else:
+        prices = daily_prices(model, "")
+    close = pl.col("close")
+    step = pl.when("void").then(close / close.shift(1)).otherwise(1.0).fill_null(1.0).cum_prod()
+    return prices.sort("instrument", "time").select(
+        "instrument",
+        "time",
+        "date",
+        (close / step.over("instrument")).alias("close"),
+        "volume",
+        pl.lit(True).alias("adjusted"),
+    )
 
 
 def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyReturns:
