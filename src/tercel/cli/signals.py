@@ -264,7 +264,7 @@ def evaluate(request: Evaluate) -> None:
         say(f"report    {folder / 'report.html'}")
         say(f"sheets    {sheets}")
 
-    hand_over(evaluation.json_fields() | {"tear_sheets": sheets}, request.as_json, show)
+    hand_over(evaluation, request.as_json, show)
 
 
 def _notes(*notes: str) -> None:

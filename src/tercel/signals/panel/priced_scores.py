@@ -1,7 +1,7 @@
 """Scores of names on days with prices, beside their forward returns: what a tear sheet measures."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,7 +9,6 @@ import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError, refuse_if
-from tercel.core.report.formatting import format_count
 from tercel.core.tables.columns import rename_columns
 from tercel.core.tables.numbers import parse_numbers
 from tercel.core.tables.table import RENAMED, ROW, read_table
@@ -18,28 +17,25 @@ from tercel.core.tables.usual_names import USUAL, plain_name
 from tercel.signals.models.skill import FEWEST
 from tercel.signals.panel.labels import forward_returns
 from tercel.signals.price_moves import is_unadjusted
-from tercel.signals.sources.prices import list_names, price_table
+from tercel.signals.sources.prices import Prices, list_names, price_table
 
 _USUAL: Final = USUAL | {
     "symbol": (*USUAL["symbol"], "asset"),
     "value": ("value", "values", "score", "factor", "signal", "forecast", "alpha", "0"),
 }
-_READ: Final = frozenset({"instrument", "date", "close"})
-"""Columns of daily prices that were read already, beside `adjusted` or `void`."""
 
 
 @dataclass(frozen=True, eq=False)
 class PricedReturns:
     """Forward returns of N names over each horizon, float64 (T, N), on T days with prices; NaN where there is none.
 
-    `lag` is in bars; `ended` has the names whose prices end before the last day.
+    `lag` is in bars.
     """
 
     days: pl.Series
     names: pl.Series
     lag: int
     returns: Mapping[int, Floats]
-    ended: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -51,15 +47,15 @@ class PricedScores:
     """
 
     days: pl.Series
-    bars: Ints
     names: pl.Series
+    bars: Ints
     score: Floats
     returns: Mapping[int, Floats]
     notes: tuple[str, ...]
 
 
 def read_scores(source: object) -> tuple[pl.DataFrame, list[str]]:
-    """Scores as `name`, `date`, `value`, and a note on empty ones.
+    """Scores as `date`, `symbol`, `value`, and a note on empty ones.
 
     Parameters
     ----------
@@ -77,34 +73,31 @@ def read_scores(source: object) -> tuple[pl.DataFrame, list[str]]:
     ([1.5, 0.5, 2.0], ['empty scores, left out: 1 of 4'])
     """
     table = read_table(source, how_to_map=RENAMED)
-    if {plain_name(name) for name in table.frame.columns} & {*_USUAL["symbol"]}:
-        table = rename_columns(table, ("date", "symbol"), ("value",), usual=_USUAL)
-        others = [name for name in table.frame.columns if name not in (ROW, "date", "symbol")]
-        value = "value" if "value" in others or len(others) != 1 else others[0]
-        refuse_if(
-            value not in others,
-            "one column of scores, `value`",
-            f"{', '.join(others) or 'none'} in {table.source}",
-            "rename it, or take the others out",
-            DataError,
-        )
-        names = table.frame["symbol"].cast(pl.String).str.strip_chars()
-        unnamed = names.fill_null("") == ""
-        table.refuse(unnamed, "symbol", "a name in every row", "write it, or take the row out")
-        columns = {"name": names, "value": parse_numbers(table, value, "a score")}
-        scores = pl.DataFrame([table.frame[ROW], parse_days(table, "date")]).with_columns(**columns)
-    else:
-        table = rename_columns(table, ("date",), usual=_USUAL)
-        wide = [name for name in table.frame.columns if name not in (ROW, "date")]
-        cells = [parse_numbers(table, name, "a score") for name in wide]
-        scores = pl.DataFrame([table.frame[ROW], parse_days(table, "date"), *cells]).unpivot(
-            wide, index=[ROW, "date"], variable_name="name", value_name="value"
-        )
-    repeated = scores.filter(~pl.struct("name", "date").is_first_distinct())
-    for row, name, day in repeated.head(1).select(ROW, "name", "date").rows():
-        text = f"a second one of {name} on {day} in row {row} of {table.source}"
-        raise DataError("one score of a name and date", text, "take one of them out")
-    known = scores.drop_nulls("value").select("name", "date", "value").sort("date", "name")
+    is_long = {plain_name(name) for name in table.frame.columns} & {*_USUAL["symbol"]}
+    columns = ("date", "symbol", "value") if is_long else ("date",)
+    table = rename_columns(table, columns[:2], columns[2:], _USUAL)
+    frame = table.frame
+    if not is_long:
+        frame = frame.unpivot(index=[ROW, "date"], variable_name="symbol", value_name="value")
+    others = [name for name in frame.columns if name not in (ROW, "date", "symbol")]
+    refuse_if(
+        "value" not in others and len(others) != 1,
+        "one column of scores, `value`",
+        f"{', '.join(others) or 'none'} in {table.source}",
+        "rename it, or take the others out",
+        DataError,
+    )
+    value = "value" if "value" in others else others[0]
+    table = replace(table, frame=frame)
+    names = frame.get_column("symbol").cast(pl.String).str.strip_chars()
+    unnamed = names.fill_null("") == ""
+    table.refuse(unnamed, "symbol", "a name in every row", "write it, or take the row out")
+    scores = pl.DataFrame(
+        [parse_days(table, "date"), names, parse_numbers(table, value, "a score").alias("value")]
+    )
+    repeated = scores.select(~pl.struct("date", "symbol").is_first_distinct()).to_series()
+    table.refuse(repeated, "symbol", "one score of a name and date", "take one of them out")
+    known = scores.drop_nulls().sort("date", "symbol")
     empty = scores.height - known.height
     return known, [f"empty scores, left out: {empty:,} of {scores.height:,}"] * bool(empty)
 
@@ -120,33 +113,35 @@ def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedR
     DataError
         As :func:`~tercel.signals.sources.prices.read_prices`; prices too short for a horizon.
     """
-    notes: tuple[str, ...] = ()
-    frame = prices if isinstance(prices, pl.DataFrame) else pl.DataFrame()
-    if not ({*frame.columns} >= _READ and {"adjusted", "void"} & {*frame.columns}):
-        table = price_table(prices)
-        frame = table.frame
-        notes = table.notes
+    table = (
+        Prices(prices, (), frozenset())
+        if isinstance(prices, pl.DataFrame) and {"instrument", "adjusted"} <= {*prices.columns}
+        else price_table(prices)
+    )
     move = pl.col("close") / pl.col("close").shift(1).over("instrument") - 1
-    split = is_unadjusted(move) & ~pl.col("adjusted")
-    void = (pl.col("void") if "void" in frame.columns else split).fill_null(False)
-    closes = frame.sort("instrument", "date").select("instrument", "close", time="date", void=void)
-    days = closes["time"].unique().sort()
-    names = closes["instrument"].unique().sort()
-    grid = pl.DataFrame({"time": days}).join(names.to_frame(), how="cross")
+    void = (is_unadjusted(move) & ~pl.col("adjusted")).fill_null(False)
+    prices_by_name = table.frame.sort("instrument", "date")
+    closes = prices_by_name.select("instrument", "close", time="date", void=void)
+    days, names = (closes.get_column(key).unique().sort() for key in ("time", "instrument"))
+    grid = days.to_frame().join(names.to_frame(), how="cross")
     grid = grid.join(closes, on=["instrument", "time"], how="left").sort("instrument", "time")
-    grid = grid.with_columns(
-        pl.col("close").forward_fill().over("instrument"), pl.col("void").fill_null(False)
-    ).drop_nulls("close")
+    last = pl.col("close").forward_fill().over("instrument")
+    grid = grid.with_columns(last, pl.col("void").fill_null(False)).drop_nulls("close")
     returns = {}
     for horizon in horizons:
         labels = forward_returns(grid, horizon=horizon, lag=lag, void="void")
         bought = labels.filter(~pl.col("void")).join(
             closes, left_on=["instrument", "start"], right_on=["instrument", "time"], how="semi"
         )
-        returns[horizon] = _matrix(bought, ("time", "instrument", "forward"), days, names)
-    last = closes.group_by("instrument").agg(pl.col("time").max()).sort("instrument")
-    ended = last.filter(pl.col("time") < days.last())["instrument"].to_list()
-    return PricedReturns(days, names, lag, returns, tuple(ended), notes)
+        returns[horizon] = _matrix(bought.select("time", "instrument", "forward"), days, names)
+    ends = closes.group_by("instrument").agg(pl.col("time").max()).sort("instrument")
+    ended = [name for name, day in ends.rows() if day < days[-1]]
+    settled = (
+        f"names that end before the prices do, settled at their last close: {list_names(ended)}"
+    )
+    upper = "no lag: bought at the close of the score's own date, an upper bound"
+    notes = (*[upper] * (lag == 0), *table.notes, *[settled] * bool(ended))
+    return PricedReturns(days, names, lag, returns, notes)
 
 
 def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
@@ -158,60 +153,48 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
         As :func:`read_scores`; no name with a score has prices; a score that never differs between 5 names.
     """
     scores, notes = read_scores(factor)
+    names = scores.get_column("symbol").unique().sort()
+    lacking = names.filter(~names.is_in(priced.names.implode())).to_list()
     bars = priced.days.alias("day").to_frame().with_row_index("bar")
-    known = scores.filter(pl.col("name").is_in(priced.names.implode()))
-    placed = known.join_asof(bars, left_on="date", right_on="day", strategy="forward")
-    counts: dict[str, int | list[str]] = {
-        "names without prices, left out": sorted({*scores["name"]} - {*priced.names}),
-        "scores of days without prices, counted on the next day that has some": int(
-            (placed["day"] != placed["date"]).sum()
-        ),
-        "scores after the last price, left out": placed["bar"].null_count(),
-    }
-    placed = placed.drop_nulls("bar").unique(["name", "bar"], keep="last", maintain_order=True)
+    known = scores.filter(pl.col("symbol").is_in(priced.names.implode()))
+    dated = known.join_asof(bars, left_on="date", right_on="day", strategy="forward")
+    placed = dated.drop_nulls("bar").unique(["symbol", "bar"], keep="last", maintain_order=True)
     refuse_if(
         placed.is_empty(),
         "scores of names and days that have prices",
-        f"scores of {list_names(scores['name'].unique().sort().to_list())}, prices of "
-        f"{list_names(priced.names.to_list())} to {priced.days[-1]}",
+        f"scores of {list_names(names.to_list())}, prices of {list_names(priced.names.to_list())} to {priced.days[-1]}",
         "spell names and dates alike in both",
         DataError,
     )
-    days = placed["day"].unique().sort()
-    names = placed["name"].unique().sort()
-    score = _matrix(placed, ("day", "name", "value"), days, names)
+    days, names = (placed.get_column(key).unique().sort() for key in ("day", "symbol"))
+    score = _matrix(placed.select("day", "symbol", "value"), days, names)
     flat = ~(np.nanmax(score, axis=1) > np.nanmin(score, axis=1))
     score[flat] = np.nan
     refuse_if(
         np.isfinite(score).sum(axis=1).max() < FEWEST,
         f"scores that differ between {FEWEST} names on some date",
-        f"{list_names(names.to_list())} on {format_count(len(days), 'date')}, {flat.sum()} with one score for all",
+        f"{list_names(names.to_list())}, {flat.sum()} of {len(days)} dates with one score for all",
         "take more names, or another score",
         DataError,
     )
-    counts["dates with one score for all names, left out"] = int(flat.sum())
-    counts["names that end before the prices do, settled at their last close"] = [
-        name for name in priced.ended if name in names
-    ]
-    notes += priced.notes
-    notes += [
-        f"{text}: {found}" if isinstance(found, int) else f"{text}: {list_names(found)}"
-        for text, found in counts.items()
-        if found
-    ]
-    upper = "no lag: bought at the close of the score's own date, an upper bound"
-    rows = placed["bar"].unique().sort().cast(pl.Int64).to_numpy()
+    moved = dated.filter(pl.col("day") != pl.col("date")).height
+    late = dated.filter(pl.col("bar").is_null()).height
+    counts = {
+        f"names without prices, left out: {list_names(lacking)}": len(lacking),
+        f"scores of days without prices, counted on the next day that has some: {moved:,}": moved,
+        f"scores after the last price, left out: {late:,}": late,
+        f"dates with one score for all names, left out: {flat.sum():,}": flat.sum(),
+    }
+    notes += [*priced.notes, *(text for text, count in counts.items() if count)]
+    rows = np.searchsorted(priced.days.to_numpy(), days.to_numpy())
     columns = np.searchsorted(priced.names.to_numpy(), names.to_numpy())
     returns = {h: table[np.ix_(rows, columns)] for h, table in priced.returns.items()}
-    return PricedScores(days, rows, names, score, returns, (*[upper] * (priced.lag == 0), *notes))
+    return PricedScores(days, names, rows, score, returns, tuple(notes))
 
 
-def _matrix(
-    rows: pl.DataFrame, columns: tuple[str, str, str], days: pl.Series, names: pl.Series
-) -> Floats:
-    """Values of rows (day, name, value) as a matrix, float64 (D, N); NaN where there is no row."""
+def _matrix(rows: pl.DataFrame, days: pl.Series, names: pl.Series) -> Floats:
+    """Rows of day, name and value as a matrix, float64 (D, N); NaN where there is no row."""
     table = np.full((len(days), len(names)), np.nan)
-    day = np.searchsorted(days.to_numpy(), rows[columns[0]].to_numpy())
-    name = np.searchsorted(names.to_numpy(), rows[columns[1]].to_numpy())
-    table[day, name] = rows[columns[2]].to_numpy()
+    day, name, value = (column.to_numpy() for column in rows)
+    table[np.searchsorted(days.to_numpy(), day), np.searchsorted(names.to_numpy(), name)] = value
     return table

@@ -22,25 +22,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 from scipy.stats import rankdata
 
-from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.arrays import AnyArray, Bools, Floats, Ints
 from tercel.core.errors import DataError, refuse_if
 from tercel.core.frames import Frame
-from tercel.core.grouping import group_values
-from tercel.core.records import Record
-from tercel.core.report.formatting import (
-    format_count,
-    format_interval,
-    format_number,
-    format_percent,
-)
+from tercel.core.report.formatting import format_count
 from tercel.core.report.interval_text import verdict
-from tercel.core.serialization import to_jsonable
+from tercel.core.report.page import write_page
 from tercel.core.stats.clusters import LEAST_CLUSTERS
 from tercel.core.stats.ranks import ranks
 from tercel.signals.models.skill import (
@@ -59,7 +52,9 @@ from tercel.signals.panel.priced_scores import (
     price_scores,
     priced_returns,
 )
-from tercel.signals.sources.sectors import Sectors, read_sectors
+from tercel.signals.panel.sheet_figures import GroupRow, SheetFigures, frame_of
+from tercel.signals.panel.tear_sheet_page import tear_sheet_page
+from tercel.signals.sources.sectors import read_sectors
 
 HORIZONS: Final = (1, 5, 21)
 """Bars that returns are measured over."""
@@ -67,116 +62,13 @@ _DECAY: Final = (1, 2, 3, 5, 10, 15, 21, 42, 63, 126)
 """Further horizons of the decay, below the longest that is asked for."""
 _PER_QUANTILE: Final = 3
 """Names that a quantile of a usual date holds at least."""
-_CALLS: Final = {"open": "not significant", "worse": "below zero", "better": "above zero"}
-"""Words for the verdicts on an interval, in the order in which they are said."""
 
 
-@dataclass(frozen=True, eq=False)
-class TearSheet(Record):
-    """What a score was worth on daily prices.
-
-    Parameters
-    ----------
-    name : str
-    horizons : tuple of int
-        In bars.
-    lag, count : int
-        Bars from a score to its trade; quantiles.
-    skills : dict of int to Skill
-        Rank IC by horizon, with those of the decay.
-    spreads : dict of int to Skill
-        Return of the top quantile less that of the bottom one, bps, by horizon.
-    half_life : float
-        Bars after which half of the move has come; infinite beyond the longest horizon, NaN where no IC is
-        significantly above zero.
-    ic : Frame
-        `date`, `horizon`, `ic`.
-    by_year, by_sector : Frame
-        `year` or `sector`, `horizon`, `ic`, `ci_low`, `ci_high`, `t`, `dates`; of a sector also `names`.
-    quantiles : Frame
-        `horizon`, `quantile` (1 has the lowest scores), `bps` beyond the date's mean, `ci_low`, `ci_high`, `t`,
-        `dates`, and `raw_bps`.
-    turnover : Frame
-        `date`, `autocorrelation` of ranks with those one date before, and for each quantile (`1`, `2`, ...) the share of
-        its names that were not in it one date before.
-    coverage : Frame
-        `year`, `names`, `dates`, `scores`.
-    notes : tuple of str
-        What was left out or moved.
-    """
-
-    name: str
-    horizons: tuple[int, ...]
-    lag: int
-    count: int
-    skills: Mapping[int, Skill]
-    spreads: Mapping[int, Skill]
-    half_life: float
-    ic: Frame
-    by_year: Frame
-    by_sector: Frame
-    quantiles: Frame
-    turnover: Frame
-    coverage: Frame
-    notes: tuple[str, ...]
-
-    @property
-    def decay(self) -> Frame:
-        """Rank IC by horizon: `horizon`, `ic`, `ci_low`, `ci_high`, `t`, `dates`."""
-        return _frame(("horizon",), "ic", [((h,), ic) for h, ic in self.skills.items()])
-
-    def table(self) -> Frame:
-        """Summary by horizon: rank IC, and spread in bps, each with interval and t."""
-        spread = _frame(("horizon",), "spread_bps", [((h,), s) for h, s in self.spreads.items()])
-        return Frame(self.decay.join(spread.drop("dates"), on="horizon", suffix="_spread"))
-
-    def mean_turnover(self) -> Mapping[str, float]:
-        """Means over dates of the columns of `turnover`."""
-        return {
-            name: _mean(self.turnover[name].cast(float).to_numpy())
-            for name in self.turnover.columns[1:]
-        }
-
-    def sentences(self) -> tuple[str, ...]:
-        """Five sentences: IC, spread, turnover, decay, years. What is not significant comes first."""
-        turnover = self.mean_turnover()
-        half_life = (
-            "No IC is significantly above zero: no half-life is fitted."
-            if math.isnan(self.half_life)
-            else f"Half of the move has come after {self.half_life:.1f} bars."
-            if math.isfinite(self.half_life)
-            else f"Less than half of the move has come after {max(self.skills)} bars."
-        )
-        first = self.by_year.filter(pl.col("horizon") == self.horizons[0])
-        above = [int((first[column] > 0).sum()) for column in ("ic", "ci_low")]
-        return (
-            f"Rank IC {_calls(self.skills, self.horizons, 4)}.",
-            f"Top less bottom of {self.count} quantiles, bps, {_calls(self.spreads, self.horizons, 1)}.",
-            f"From one date to the next {format_percent(turnover[str(self.count)])} of the names in the top "
-            f"quantile are new, {format_percent(turnover['1'])} in the bottom one; ranks correlate by "
-            f"{format_number(turnover['autocorrelation'])}.",
-            half_life,
-            f"The IC over {format_count(self.horizons[0], 'bar')} is above zero in {above[0]} of "
-            f"{format_count(first.height, 'year')}, significantly in {above[1]}.",
-        )
-
-    def json_fields(self) -> dict[str, object]:
-        """Fields by name for JSON, with table and sentences; frames by column."""
-        fields = super().json_fields() | {"table": self.table(), "sentences": self.sentences()}
-        return {
-            name: value.to_dict(as_series=False) if isinstance(value, pl.DataFrame) else value
-            for name, value in fields.items()
-        }
-
-    def to_json(self) -> dict[str, Any]:
-        """All figures as JSON types; None for NaN."""
-        return dict(to_jsonable(self))
+class TearSheet(SheetFigures):
+    """Figures of a score that are saved as a page; see :class:`SheetFigures`."""
 
     def save(self, path: str | Path) -> Path:
         """Write the page as a file that ends in .html, and the figures beside it as .json; returns the page's path."""
-        from tercel.core.report.page import write_page
-        from tercel.signals.panel.tear_sheet_page import tear_sheet_page
-
         page = Path(path).with_suffix(".html")
         write_page(page.parent, page.stem, self, tear_sheet_page(self))
         return page
@@ -242,11 +134,10 @@ def tear_sheet(
     )
     priced = prices if isinstance(prices, PricedReturns) else None
     priced = priced or priced_returns(prices, steps_of(asked), lag)
-    steps = list(priced.returns)
     panel = price_scores(factor, priced)
     measure = _Measure(panel, np.random.default_rng([seed, 5]))
-    by_date = {h: rank_ic_of_rows(panel.score, panel.returns[h]) for h in steps}
-    skills = {h: measure.mean(by_date[h], h) for h in steps}
+    by_date = {h: rank_ic_of_rows(panel.score, returns) for h, returns in panel.returns.items()}
+    skills = {h: measure.over_dates(ic, h) for h, ic in by_date.items()}
     usual = int(np.median(np.isfinite(panel.score).sum(axis=1)))
     count = max(min(quantiles, usual // _PER_QUANTILE), 2)
     few = (
@@ -254,39 +145,39 @@ def tear_sheet(
     )
     bins = bins_of(panel.score, count)
     cuts = {
-        h: np.stack([_row_means(panel.returns[h], bins == k) for k in range(1, count + 1)])
-        for h in asked
+        h: [_row_means(panel.returns[h], bins == k) for k in range(1, count + 1)] for h in asked
     }
     market = {h: _row_means(panel.returns[h], bins > 0) for h in asked}
-    of_quantiles = [
-        ((h, k, 1e4 * _mean(cut)), measure.mean(1e4 * (cut - market[h]), h))
+    of_cuts = [
+        ((k, 1e4 * _mean(cut)), h, measure.over_dates(1e4 * (cut - market[h]), h))
         for h in asked
         for k, cut in enumerate(cuts[h], 1)
     ]
-    years = panel.days.dt.year().to_numpy()
-    of_years = [
-        ((year, h), measure.mean(by_date[h][years == year], h))
-        for year in np.unique(years).tolist()
-        for h in asked
-    ]
-    given = None if sectors is None else read_sectors(sectors)
-    of_sectors, sector_notes = _of_sectors(panel, given, asked, measure)
     ic = [pl.DataFrame({"date": panel.days, "horizon": h, "ic": by_date[h]}) for h in asked]
+    years = np.repeat(panel.days.dt.year().to_numpy()[:, None], len(panel.names), axis=1)
+    of_sectors: list[GroupRow] = []
+    notes = [*[few] * (count < quantiles), *panel.notes]
+    if sectors is not None:
+        given = read_sectors(sectors)
+        day, column = np.isfinite(panel.score).nonzero()
+        group = np.full(panel.score.shape, "", dtype=object)
+        group[day, column] = given.of(panel.names[column], panel.days[day]).to_numpy()
+        of_sectors = measure.within(group, asked)
+        notes += given.notes(panel.names[column], panel.days[day])
     return TearSheet(
         name or "score",
         asked,
         priced.lag,
         count,
         skills,
-        {h: measure.mean(1e4 * (cuts[h][-1] - cuts[h][0]), h) for h in asked},
+        {h: measure.over_dates(1e4 * (cuts[h][-1] - cuts[h][0]), h) for h in asked},
         _half_life(panel, skills),
         Frame(pl.concat(ic).fill_nan(None)),
-        _frame(("year", "horizon"), "ic", of_years),
-        _frame(("sector", "names", "horizon"), "ic", of_sectors),
-        _frame(("horizon", "quantile", "raw_bps"), "bps", of_quantiles),
+        frame_of(("year", "names", "scores"), "ic", measure.within(years, asked)),
+        frame_of(("sector", "names", "scores"), "ic", of_sectors),
+        frame_of(("quantile", "raw_bps"), "bps", of_cuts),
         _turnover(panel, bins, count),
-        _coverage(panel, years),
-        (*[few] * (count < quantiles), *panel.notes, *sector_notes),
+        tuple(notes),
     )
 
 
@@ -321,8 +212,8 @@ class _Measure:
     panel: PricedScores
     rng: np.random.Generator
 
-    def mean(self, by_date: Floats, horizon: int) -> Skill:
-        """Mean of values by date; without an interval where dates are fewer than four blocks.
+    def over_dates(self, by_date: Floats, horizon: int) -> Skill:
+        """Mean of values by date; without an interval where dates make fewer than five blocks.
 
         Labels of neighbouring dates overlap, and what a block shares with the next one is lost to its variance: a block
         is three times as long.
@@ -333,6 +224,19 @@ class _Measure:
         if dates > (LEAST_CLUSTERS - 1) * block:
             return skill(by_date, self.rng, block=block)
         return replace(NO_SKILL, mean=_mean(by_date), dates=dates)
+
+    def within(self, group: AnyArray, horizons: Sequence[int]) -> list[GroupRow]:
+        """IC within each group of cells (D, N) that have a score: (group, names, scores), horizon, IC."""
+        known = np.isfinite(self.panel.score)
+        return [
+            ((key, int(inside.any(axis=0).sum()), int(inside.sum())), h, self.over_dates(ic, h))
+            for key in np.unique(group[known]).tolist()
+            for inside in [known & (group == key)]
+            for h in horizons
+            for ic in [
+                rank_ic_of_rows(np.where(inside, self.panel.score, np.nan), self.panel.returns[h])
+            ]
+        ]
 
 
 def _mean(values: Floats) -> float:
@@ -348,53 +252,26 @@ def _row_means(values: Floats, inside: Bools) -> Floats:
     return np.asarray(np.where(counted, values, 0.0).sum(axis=1) / np.where(count, count, np.nan))
 
 
-def _frame(
-    keys: Sequence[str], value: str, rows: Sequence[tuple[tuple[object, ...], Skill]]
-) -> Frame:
-    """Frame of keys and estimates, the mean called `value`; null for NaN."""
-    columns = (*keys, value, "ci_low", "ci_high", "t", "dates")
-    cells = [(*key, s.mean, s.ci_low, s.ci_high, s.t, s.dates) for key, s in rows]
-    kinds = {value: pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64, "t": pl.Float64}
-    frame = pl.DataFrame(cells, list(columns), orient="row", schema_overrides=kinds)
-    return Frame(frame.fill_nan(None))
-
-
-def _calls(figures: Mapping[int, Skill], horizons: Sequence[int], digits: int) -> str:
-    """Estimates in words, by verdict: not significant, below zero, above zero."""
-    by_call = group_values(
-        (
-            verdict(figures[h]),
-            f"{format_interval(figures[h], digits=digits)} over {format_count(h, 'bar')}",
-        )
-        for h in horizons
-    )
-    return "; ".join(
-        f"{words}: {', '.join(by_call[call])}" for call, words in _CALLS.items() if call in by_call
-    )
-
-
 def _half_life(panel: PricedScores, skills: Mapping[int, Skill]) -> float:
-    """Bars after which half of the move has come, of ranks and returns less their dates' means; see `TearSheet`."""
+    """Bars after which half of the move has come, of ranks and returns less their dates' means; see `SheetFigures`."""
     if len(skills) < 2 or "better" not in map(verdict, skills.values()):
         return math.nan
-    everything = np.ones(panel.score.shape, bool)
-    rank = ranks(panel.score)
-    moves = [
-        (values - _row_means(values, everything)[:, None]).ravel()
-        for values in panel.returns.values()
-    ]
-    score = (rank - _row_means(rank, everything)[:, None]).ravel()
+    score, *moves = (
+        (values - _row_means(values, np.isfinite(values))[:, None]).ravel()
+        for values in (ranks(panel.score), *panel.returns.values())
+    )
     thousandths = decay(score, np.stack(moves, axis=1), [1000 * h for h in skills]).half_life_ns
     return thousandths / 1000 if thousandths < 1000 * max(skills) else math.inf
 
 
 def _turnover(panel: PricedScores, bins: Ints, count: int) -> Frame:
     """Share of each quantile's names that are new by date, and the correlation of ranks with those one date before."""
-    both = np.isfinite(panel.score[1:]) & np.isfinite(panel.score[:-1])
-    sides = [
-        np.where(both, rank, np.nan) for rank in (ranks(panel.score[1:]), ranks(panel.score[:-1]))
-    ]
-    x, y = (np.where(both, side - _row_means(side, both)[:, None], 0.0) for side in sides)
+    rank = ranks(panel.score)
+    both = np.isfinite(rank[1:] + rank[:-1])
+    x, y = (
+        np.where(both, side - _row_means(side, both)[:, None], 0.0)
+        for side in (rank[1:], rank[:-1])
+    )
     scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
     columns = {"autocorrelation": (x * y).sum(axis=1) / np.where(scale > 0, scale, np.nan)}
     for k in range(1, count + 1):
@@ -402,38 +279,3 @@ def _turnover(panel: PricedScores, bins: Ints, count: int) -> Frame:
         before = inside[:-1].any(axis=1)
         columns[str(k)] = np.where(before, _row_means(1.0 - inside[:-1], inside[1:]), np.nan)
     return Frame(pl.DataFrame({"date": panel.days[1:], **columns}).fill_nan(None))
-
-
-def _coverage(panel: PricedScores, years: Ints) -> Frame:
-    """Names, dates and scores of each year."""
-    known = {int(year): np.isfinite(panel.score[years == year]) for year in np.unique(years)}
-    rows = [
-        (year, int(each.any(axis=0).sum()), int(each.any(axis=1).sum()), int(each.sum()))
-        for year, each in known.items()
-    ]
-    return Frame(rows, ["year", "names", "dates", "scores"], orient="row")
-
-
-def _of_sectors(
-    panel: PricedScores, sectors: Sectors | None, horizons: Sequence[int], measure: _Measure
-) -> tuple[list[tuple[tuple[object, ...], Skill]], list[str]]:
-    """Rank IC within each sector by horizon, and a note on names without a sector."""
-    if sectors is None:
-        return [], []
-    known = np.isfinite(panel.score)
-    day, name = known.nonzero()
-    dates, names = panel.days[day], panel.names[name]
-    given = np.full(known.shape, "", dtype=object)
-    given[known] = sectors.of(names, dates).to_numpy()
-    rows: list[tuple[tuple[object, ...], Skill]] = []
-    for sector in np.unique(given[known].astype(str)).tolist():
-        inside = given == sector
-        score = np.where(inside, panel.score, np.nan)
-        rows += [
-            (
-                (sector, int(inside.any(axis=0).sum()), h),
-                measure.mean(rank_ic_of_rows(score, panel.returns[h]), h),
-            )
-            for h in horizons
-        ]
-    return rows, sectors.notes(names, dates)
