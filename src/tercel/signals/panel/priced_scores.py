@@ -17,7 +17,7 @@ from tercel.core.tables.usual_names import USUAL, plain_name
 from tercel.signals.models.skill import FEWEST
 from tercel.signals.panel.labels import forward_returns
 from tercel.signals.price_moves import is_unadjusted
-from tercel.signals.sources.prices import list_names, price_table
+from tercel.signals.sources.prices import Prices, list_names, price_table
 
 _USUAL: Final = USUAL | {
     "symbol": (*USUAL["symbol"], "asset"),
@@ -113,17 +113,15 @@ def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedR
     DataError
         As :func:`~tercel.signals.sources.prices.read_prices`; prices too short for a horizon.
     """
-    frame = prices if isinstance(prices, pl.DataFrame) else pl.DataFrame()
-    notes: tuple[str, ...] = ()
-    if "void" not in frame.columns:
-        if not {"instrument", "date", "close", "adjusted"} <= {*frame.columns}:
-            table = price_table(prices)
-            frame = table.frame
-            notes = table.notes
-        move = pl.col("close") / pl.col("close").shift(1).over("instrument") - 1
-        void = is_unadjusted(move) & ~pl.col("adjusted")
-        frame = frame.sort("instrument", "date").with_columns(void=void)
-    closes = frame.select("instrument", "close", pl.col("void").fill_null(False), time="date")
+    table = (
+        Prices(prices, (), frozenset())
+        if isinstance(prices, pl.DataFrame) and {"instrument", "adjusted"} <= {*prices.columns}
+        else price_table(prices)
+    )
+    move = pl.col("close") / pl.col("close").shift(1).over("instrument") - 1
+    void = (is_unadjusted(move) & ~pl.col("adjusted")).fill_null(False)
+    prices_by_name = table.frame.sort("instrument", "date")
+    closes = prices_by_name.select("instrument", "close", time="date", void=void)
     days, names = (closes.get_column(key).unique().sort() for key in ("time", "instrument"))
     grid = days.to_frame().join(names.to_frame(), how="cross")
     grid = grid.join(closes, on=["instrument", "time"], how="left").sort("instrument", "time")
@@ -142,7 +140,7 @@ def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedR
         f"names that end before the prices do, settled at their last close: {list_names(ended)}"
     )
     upper = "no lag: bought at the close of the score's own date, an upper bound"
-    notes = (*[upper] * (lag == 0), *notes, *[settled] * bool(ended))
+    notes = (*[upper] * (lag == 0), *table.notes, *[settled] * bool(ended))
     return PricedReturns(days, names, lag, returns, notes)
 
 

@@ -148,12 +148,13 @@ def _bars(name: str, label: str, panels: Mapping[str, Mapping[str, Estimate]]) -
             panel.vlines([*bars], low, high, color=palette.INK.token)
             panel.set_title(title)
         axes[0].set_ylabel(label)
+    caption = "Lines: 95 % intervals." * bool(np.isfinite(low).any())
     texts = "; ".join(
         f"{title} {key} {format_number(bar.mean, 4)}"
         for title, bars in panels.items()
         for key, bar in bars.items()
     )
-    return finish_figure(drawing, name, f"{label}: {texts}.", "Lines: 95 % intervals.")
+    return finish_figure(drawing, name, f"{label}: {texts}.", caption)
 
 
 def _rolling_ic(sheet: SheetFigures) -> Figure:

@@ -93,10 +93,11 @@ def _priced(config: SignalsConfig, seed: int) -> PricedReturns:
     panel = config.panel
     if panel.kind == "synthetic":
         local = pl.col("time").dt.convert_time_zone(NEW_YORK).dt.date()
-        closes = market_of(config, seed).prices.with_columns(date=local, void=pl.lit(False))
+        closes = market_of(config, seed).prices.with_columns(date=local, adjusted=True)
     else:
         closes = prices_of(check_prices_exist(config)).prices()
-        closes = closes.filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
+        last = pl.lit(panel.last).str.to_date()
+        closes = closes.filter(pl.col("date") <= last).with_columns(adjusted=~pl.col("void"))
     days = closes["date"].n_unique()
     asked = [h for h in {*HORIZONS, panel.horizon} if _SHARE * h <= days]
     lag = 0 if panel.kind == "synthetic" else panel.lag
