@@ -2,26 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError, refuse_if
-from tercel.core.tables.table import ROW, read_table
-from tercel.core.tables.usual_names import USUAL, plain_name
 from tercel.signals.models.skill import FEWEST
 from tercel.signals.panel.labels import forward_returns
 from tercel.signals.price_moves import is_unadjusted
-from tercel.signals.sources.dated_values import read_dated_values
+from tercel.signals.sources.dated_values import read_scores
 from tercel.signals.sources.prices import Prices, list_names, price_table
-
-SCORE: Final = {
-    "value": ("value", "values", "score", "factor", "signal", "forecast", "alpha", "0"),
-    "symbol": (*USUAL["symbol"], "asset"),
-}
-"""Names of columns of scores and of their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,34 +42,6 @@ class PricedScores:
     score: Floats
     returns: Mapping[int, Floats]
     notes: tuple[str, ...]
-
-
-def read_scores(source: object) -> tuple[pl.DataFrame, list[str]]:
-    """Scores as `date`, `name`, `value`, and a note on empty ones.
-
-    Parameters
-    ----------
-    source : path or data frame
-        Rows of date, name and score, or a row a date and a column a name.
-
-    Raises
-    ------
-    DataError
-        A score that is no number, no name or no date, or a second score of a name and date; with the row.
-
-    >>> frame = pl.DataFrame({"date": ["2024-01-02", "2024-01-03"], "AAA": [1.5, None], "BBB": [0.5, 2.0]})
-    >>> scores, notes = read_scores(frame)
-    >>> scores["value"].to_list(), notes
-    ([1.5, 0.5, 2.0], ['empty scores, left out: 1 of 4'])
-    """
-    theirs = {plain_name(name) for name in read_table(source).frame.columns if name != ROW}
-    # the one column beside date and name holds the scores, whatever it is called
-    others = theirs - {*USUAL["date"], *SCORE["symbol"]}
-    usual = SCORE | ({"value": tuple(others)} if len(others) == 1 else {})
-    scores = read_dated_values(source, usual, complete=False)
-    known = scores.drop_nulls("value").select("date", "name", "value")
-    empty = scores.height - known.height
-    return known, [f"empty scores, left out: {empty:,} of {scores.height:,}"] * bool(empty)
 
 
 def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedReturns:
@@ -129,7 +92,7 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
     Raises
     ------
     DataError
-        As :func:`read_scores`; no name with a score has prices; a score that never differs between 5 names.
+        As :func:`~tercel.signals.sources.dated_values.read_scores`; no name with a score has prices; a score that never differs between 5 names.
     """
     scores, notes = read_scores(factor)
     names = scores.get_column("name").unique().sort()

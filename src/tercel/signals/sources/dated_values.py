@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Final
 
 import polars as pl
 
@@ -10,7 +11,13 @@ from tercel.core.tables.columns import rename_columns
 from tercel.core.tables.numbers import parse_numbers
 from tercel.core.tables.table import ROW, read_table
 from tercel.core.tables.times import parse_days
-from tercel.core.tables.usual_names import USUAL
+from tercel.core.tables.usual_names import USUAL, plain_name
+
+SCORE: Final = {
+    "value": ("value", "values", "score", "factor", "signal", "forecast", "alpha", "0"),
+    "symbol": (*USUAL["symbol"], "asset"),
+}
+"""Names of columns of scores and of their names."""
 
 
 def read_dated_values(
@@ -78,3 +85,31 @@ def read_dated_values(
             "take one of them out",
         )
     return frame.select("date", "name", column, ROW).sort("date", "name")
+
+
+def read_scores(source: object) -> tuple[pl.DataFrame, list[str]]:
+    """Scores as `date`, `name`, `value`, and a note on empty ones.
+
+    Parameters
+    ----------
+    source : path or data frame
+        Rows of date, name and score, or a row a date and a column a name.
+
+    Raises
+    ------
+    DataError
+        A score that is no number, no name or no date, or a second score of a name and date; with the row.
+
+    >>> frame = pl.DataFrame({"date": ["2024-01-02", "2024-01-03"], "AAA": [1.5, None], "BBB": [0.5, 2.0]})
+    >>> scores, notes = read_scores(frame)
+    >>> scores["value"].to_list(), notes
+    ([1.5, 0.5, 2.0], ['empty scores, left out: 1 of 4'])
+    """
+    theirs = {plain_name(name) for name in read_table(source).frame.columns if name != ROW}
+    # the one column beside date and name holds the scores, whatever it is called
+    others = theirs - {*USUAL["date"], *SCORE["symbol"]}
+    usual = SCORE | ({"value": tuple(others)} if len(others) == 1 else {})
+    scores = read_dated_values(source, usual, complete=False)
+    known = scores.drop_nulls("value").select("date", "name", "value")
+    empty = scores.height - known.height
+    return known, [f"empty scores, left out: {empty:,} of {scores.height:,}"] * bool(empty)
