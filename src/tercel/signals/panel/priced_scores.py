@@ -92,7 +92,8 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
     Raises
     ------
     DataError
-        As :func:`~tercel.signals.sources.dated_values.read_scores`; no name with a score has prices; a score that never differs between 5 names.
+        As :func:`~tercel.signals.sources.dated_values.read_scores`; no name with a score has prices; a score that never
+        differs between 5 names.
     """
     scores, notes = read_scores(factor)
     names = scores.get_column("name").unique().sort()
