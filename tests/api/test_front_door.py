@@ -26,6 +26,8 @@ def test_every_name_is_there_and_says_what_it_is() -> None:
     assert dir(tc) == sorted(tc.__all__)
     for name in set(tc.__all__) - {"__version__"}:
         found = getattr(tc, name)
+        if inspect.ismodule(found):
+            continue
         said = inspect.getdoc(found) or ""
         assert ">>> " in said, f"{name}: no example"
         assert "Raises" in said or inspect.isclass(found) or name == "strategy", (
@@ -40,6 +42,16 @@ def test_every_name_is_there_and_says_what_it_is() -> None:
             assert silent == [], f"{name}: {silent} say nothing"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tc.nothing  # type: ignore[attr-defined]
+
+
+def test_functions_of_a_module_that_is_a_name_say_their_errors() -> None:
+    functions = (
+        *(getattr(tc.signals, name) for name in ("train", "predict", "evaluate", "backtest")),
+        tc.portfolio.backtest,
+        tc.risk.forecast,
+    )
+    for function in functions:
+        assert "Raises" in (inspect.getdoc(function) or ""), function.__name__
 
 
 def _told(name: str, what: object) -> bool:

@@ -195,8 +195,7 @@ def write_tables(
         As :func:`train`; nothing is written then.
     """
     for key in given:
-        known = (*PanelSection.model_fields, *TrainSection.model_fields)
-        check_known(key, known, "settings among", error=ConfigError)
+        check_known(key, (*PanelSection.model_fields, *TrainSection.model_fields), "settings among")
     for source in lag_days:
         check_known(source, sources, "sources of lag_days among", error=ConfigError)
     panel = {key: value for key, value in given.items() if key in PanelSection.model_fields}
@@ -282,8 +281,12 @@ def own_numbers(
         else {}
     )
     written = {"kind": "series", "path": path or f"source-{name}.parquet", "name": name}
-    raw = written | options | life | {"required": True}
-    section = validate_model(SourceSection, raw, f"source {name!r}", "a source")
+    section = validate_model(
+        SourceSection,
+        written | options | life | {"required": True},
+        f"source {name!r}",
+        "a source",
+    )
     return section, None if path else frame
 
 
