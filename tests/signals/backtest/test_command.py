@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from tests.signals.command.material import PANEL, TRAIN, daily_model, done, refused, signals
 
+import tercel
 from tercel.core.errors import DataError
 from tercel.signals.models import model_folder, signal_model
 from tercel.signals.portfolio import backtest as runs, daily_returns
@@ -328,6 +329,11 @@ def test_commissions_borrowing_sectors_and_a_benchmark(daily: Path, tmp_path: Pa
     assert paid["borrow"][0] == 0.0
     assert paid["borrow"][1] == pytest.approx(0.01 / 365, rel=1e-2)
     assert {row["figure"] for row in dear["daily"]} >= {"alpha a year", "beta", "sharpe"}
+    report = tercel.signals.backtest(
+        daily, cost_bps=5, borrow_bps=100, min_commission=1e4, sectors=sectors, benchmark=market
+    )
+    assert report.ledger is not None
+    assert report.ledger.table().to_dicts() == dear["daily"]
     exposures = pl.read_csv(tmp_path / "o" / "ledger" / "exposures.csv")
     both = exposures["sector:tech"] + exposures["sector:banks"]
     assert both.to_list() == pytest.approx(exposures["net"].to_list(), abs=1e-12)

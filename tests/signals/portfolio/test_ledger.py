@@ -4,7 +4,8 @@ import random
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from tests.signals.portfolio.ledger_oracle import Books, Market, Terms, draw_mar
 
 from tercel import portfolio
 from tercel.core.errors import ConfigError, TercelError
+from tercel.signals.portfolio import daily_returns
 from tercel.signals.portfolio.cost_laws import Charge
 from tercel.signals.portfolio.ledger import TABLES, BookLedger, trade_weights
 from tercel.signals.sources.prices import read_prices
@@ -294,3 +296,18 @@ def test_weeks_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert ledger.table()["figure"].to_list()[:2] == ["days", "invested days"]
     assert ledger.sentences()[0].startswith(f"Invested on {ledger.invested} of {daily.height} days")
+
+
+def test_a_panels_move_that_is_none_moves_no_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A split that nothing adjusts: closes and volumes behind it are those of before."""
+    prices = pl.DataFrame({
+        "instrument": ["A"] * 4, "time": CALENDAR[:4], "date": CALENDAR[:4], "close": [10.0, 11.0, 5.5, 6.0],
+        "volume": [1.0, 1.0, 2.0, 2.0], "void": [False, False, True, False],
+    })  # fmt: skip
+    config = SimpleNamespace(panel=SimpleNamespace(kind="daily"))
+    monkeypatch.setattr(daily_returns, "config_of", lambda _: config)
+    monkeypatch.setattr(daily_returns, "daily_prices", lambda *_: prices)
+    closes = daily_returns.closes_of(cast(Any, None))
+    assert closes["close"].to_list() == [10.0, 11.0, 11.0, 12.0]
+    assert (closes["close"] * closes["volume"]).to_list() == [10.0, 11.0, 11.0, 12.0]
+    assert closes["adjusted"].all()

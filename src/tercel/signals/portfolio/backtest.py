@@ -66,8 +66,10 @@ class BacktestReport:
     warnings : list of str
     seed : int
     ledger : BookLedger, optional
-        The book day by day: each date's weights, traded at the close at which its labels start, up to the end of the last
-        one. None where the panel's prices are gone, which `warnings` say.
+        The book day by day: each date's weights, traded at the close at which its labels start and held to those of the
+        next date, up to the end of the last label. Its costs are those of its own equity: with a commission or the
+        square-root law they differ from those of the dates, which are of the capital. None where the panel's prices are
+        gone, which `warnings` say.
     """
 
     model: SignalModel

@@ -116,6 +116,8 @@ def backtest_page(report: BacktestReport) -> str:
                 f"Cost: {report.cost}; {DEFINITION}.",
                 "Books are rebuilt on dates whose labels do not overlap. Sharpe ratios are annualised by their spacing, "
                 f"{periods:.1f} a year; intervals are 95 %, drawn over blocks of dates.",
+                "Day by day, weights are traded at the close from which their labels count, and held to those of the next "
+                "date; dividends are reinvested in the name.",
                 IC_OVER,
             ],
         ),

@@ -120,12 +120,13 @@ def closes_of(model: SignalModel) -> pl.DataFrame:
         prices = daily_prices(model, "")
     close = pl.col("close")
     step = pl.when("void").then(close / close.shift(1)).otherwise(1.0).fill_null(1.0).cum_prod()
+    step = step.over("instrument")
     return prices.sort("instrument", "time").select(
         "instrument",
         "time",
         "date",
-        (close / step.over("instrument")).alias("close"),
-        "volume",
+        (close / step).alias("close"),
+        (pl.col("volume") * step).alias("volume"),  # their product is the value traded
         pl.lit(True).alias("adjusted"),
     )
 

@@ -126,7 +126,7 @@ class BookLedger:
     @property
     def net_a_year(self) -> float:
         """Net return of a year, compounded."""
-        growth = float(self.returns.item(-1, "equity")) / self.capital
+        growth = self.returns.item(-1, "equity") / self.capital
         return float(growth ** (self.periods / self.returns.height) - 1.0)
 
     @property
