@@ -358,7 +358,7 @@ def test_the_sector_of_a_name_that_changes_is_that_of_the_date() -> None:
 @pytest.mark.parametrize(
     ("factor", "options", "received"),
     [
-        (pl.concat([LONG, LONG[7:8]]), {}, "'N00' in row 961"),
+        (pl.concat([LONG, LONG[7:8]]), {}, "N00 on 2021-01-13 in row 961"),
         (LONG.with_columns(value=1.0), {}, "60 of 60 dates with one score for all"),
         (LONG.with_columns(pl.col("name") + "x"), {}, "scores of N00x"),
         (LONG.with_columns(value=pl.lit("high")), {}, "'high' in row 1"),

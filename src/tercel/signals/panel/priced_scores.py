@@ -1,28 +1,18 @@
 """Scores of names on days with prices, beside their forward returns: what a tear sheet measures."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError, refuse_if
-from tercel.core.tables.columns import rename_columns
-from tercel.core.tables.numbers import parse_numbers
-from tercel.core.tables.table import RENAMED, ROW, read_table
-from tercel.core.tables.times import parse_days
-from tercel.core.tables.usual_names import USUAL, plain_name
 from tercel.signals.models.skill import FEWEST
 from tercel.signals.panel.labels import forward_returns
 from tercel.signals.price_moves import is_unadjusted
+from tercel.signals.sources.dated_values import read_scores
 from tercel.signals.sources.prices import Prices, list_names, price_table
-
-_USUAL: Final = USUAL | {
-    "symbol": (*USUAL["symbol"], "asset"),
-    "value": ("value", "values", "score", "factor", "signal", "forecast", "alpha", "0"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,54 +42,6 @@ class PricedScores:
     score: Floats
     returns: Mapping[int, Floats]
     notes: tuple[str, ...]
-
-
-def read_scores(source: object) -> tuple[pl.DataFrame, list[str]]:
-    """Scores as `date`, `symbol`, `value`, and a note on empty ones.
-
-    Parameters
-    ----------
-    source : path or data frame
-        Rows of date, name and score, or a row a date and a column a name.
-
-    Raises
-    ------
-    DataError
-        A score that is no number, no name or no date, or a second score of a name and date; with the row.
-
-    >>> frame = pl.DataFrame({"date": ["2024-01-02", "2024-01-03"], "AAA": [1.5, None], "BBB": [0.5, 2.0]})
-    >>> scores, notes = read_scores(frame)
-    >>> scores["value"].to_list(), notes
-    ([1.5, 0.5, 2.0], ['empty scores, left out: 1 of 4'])
-    """
-    table = read_table(source, how_to_map=RENAMED)
-    is_long = {plain_name(name) for name in table.frame.columns} & {*_USUAL["symbol"]}
-    columns = ("date", "symbol", "value") if is_long else ("date",)
-    table = rename_columns(table, columns[:2], columns[2:], _USUAL)
-    frame = table.frame
-    if not is_long:
-        frame = frame.unpivot(index=[ROW, "date"], variable_name="symbol", value_name="value")
-    others = [name for name in frame.columns if name not in (ROW, "date", "symbol")]
-    refuse_if(
-        "value" not in others and len(others) != 1,
-        "one column of scores, `value`",
-        f"{', '.join(others) or 'none'} in {table.source}",
-        "rename it, or take the others out",
-        DataError,
-    )
-    value = "value" if "value" in others else others[0]
-    table = replace(table, frame=frame)
-    names = frame.get_column("symbol").cast(pl.String).str.strip_chars()
-    unnamed = names.fill_null("") == ""
-    table.refuse(unnamed, "symbol", "a name in every row", "write it, or take the row out")
-    scores = pl.DataFrame(
-        [parse_days(table, "date"), names, parse_numbers(table, value, "a score").alias("value")]
-    )
-    repeated = scores.select(~pl.struct("date", "symbol").is_first_distinct()).to_series()
-    table.refuse(repeated, "symbol", "one score of a name and date", "take one of them out")
-    known = scores.drop_nulls().sort("date", "symbol")
-    empty = scores.height - known.height
-    return known, [f"empty scores, left out: {empty:,} of {scores.height:,}"] * bool(empty)
 
 
 def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedReturns:
@@ -150,15 +92,16 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
     Raises
     ------
     DataError
-        As :func:`read_scores`; no name with a score has prices; a score that never differs between 5 names.
+        As :func:`~tercel.signals.sources.dated_values.read_scores`; no name with a score has prices; a score that never
+        differs between 5 names.
     """
     scores, notes = read_scores(factor)
-    names = scores.get_column("symbol").unique().sort()
+    names = scores.get_column("name").unique().sort()
     lacking = names.filter(~names.is_in(priced.names.implode())).to_list()
     bars = priced.days.alias("day").to_frame().with_row_index("bar")
-    known = scores.filter(pl.col("symbol").is_in(priced.names.implode()))
+    known = scores.filter(pl.col("name").is_in(priced.names.implode()))
     dated = known.join_asof(bars, left_on="date", right_on="day", strategy="forward")
-    placed = dated.drop_nulls("bar").unique(["symbol", "bar"], keep="last", maintain_order=True)
+    placed = dated.drop_nulls("bar").unique(["name", "bar"], keep="last", maintain_order=True)
     refuse_if(
         placed.is_empty(),
         "scores of names and days that have prices",
@@ -166,8 +109,8 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
         "spell names and dates alike in both",
         DataError,
     )
-    days, names = (placed.get_column(key).unique().sort() for key in ("day", "symbol"))
-    score = _matrix(placed.select("day", "symbol", "value"), days, names)
+    days, names = (placed.get_column(key).unique().sort() for key in ("day", "name"))
+    score = _matrix(placed.select("day", "name", "value"), days, names)
     flat = ~(np.nanmax(score, axis=1) > np.nanmin(score, axis=1))
     score[flat] = np.nan
     refuse_if(

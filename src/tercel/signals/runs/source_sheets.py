@@ -98,7 +98,7 @@ def _priced(config: SignalsConfig, seed: int) -> PricedReturns:
         closes = prices_of(check_prices_exist(config)).prices()
         last = pl.lit(panel.last).str.to_date()
         closes = closes.filter(pl.col("date") <= last).with_columns(adjusted=~pl.col("void"))
-    days = closes["date"].n_unique()
+    days = closes.get_column("date").n_unique()
     asked = [h for h in {*HORIZONS, panel.horizon} if _SHARE * h <= days]
     lag = 0 if panel.kind == "synthetic" else panel.lag
     return priced_returns(closes, steps_of(asked or [1]), lag)
