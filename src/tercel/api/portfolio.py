@@ -13,13 +13,9 @@ from tercel.signals.portfolio.comparison import compare_rules
 from tercel.signals.portfolio.comparison_result import PortfolioComparison
 from tercel.signals.portfolio.config import parse
 from tercel.signals.portfolio.cost_laws import Charge
-from tercel.signals.portfolio.dated_values import (
-    FACTOR,
-    read_benchmark,
-    read_dated_values,
-    read_weights,
-)
+from tercel.signals.portfolio.dated_values import FACTOR, read_benchmark, read_weights
 from tercel.signals.portfolio.ledger import BookLedger, trade_weights
+from tercel.signals.sources.dated_values import read_dated_values
 from tercel.signals.sources.prices import price_table
 from tercel.signals.sources.sectors import read_sectors
 
