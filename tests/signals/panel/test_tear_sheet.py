@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 from scipy import stats
-from tests.conftest import FOREIGN, no_engine
 
 from tercel.core.errors import DataError
 from tercel.signals.models.skill import rank_ic_of_rows
@@ -117,17 +116,8 @@ def test_the_sheet_is_that_of_loops_over_rows(seed: int, lag: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def alphalens() -> Path:
-    """The Python that has alphalens-reloaded."""
-    python = FOREIGN / "quant" / "bin" / "python"
-    if any(python.parent.parent.glob("lib/python3*/site-packages/alphalens_reloaded*")):
-        return python
-    return no_engine(f"no alphalens-reloaded in {FOREIGN / 'quant'}; run make peers")
-
-
-@pytest.fixture(scope="session")
 def alphalens_of(
-    alphalens: Path, tmp_path_factory: pytest.TempPathFactory
+    quant_peers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[pl.DataFrame, pl.DataFrame, int], Any]:
     """What Alphalens measures."""
 
@@ -139,7 +129,7 @@ def alphalens_of(
         )
         periods = [str(h) for h in HORIZONS]
         done = subprocess.run(
-            [alphalens, SCRIPT, folder, str(quantiles), *periods],
+            [quant_peers, SCRIPT, folder, str(quantiles), *periods],
             capture_output=True,
             text=True,
             check=False,
