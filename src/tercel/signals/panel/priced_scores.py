@@ -11,7 +11,7 @@ from tercel.core.errors import DataError, refuse_if
 from tercel.signals.models.skill import FEWEST
 from tercel.signals.panel.labels import forward_returns
 from tercel.signals.price_moves import is_unadjusted
-from tercel.signals.sources.dated_values import read_scores
+from tercel.signals.sources.dated_values import matrix_of, read_scores
 from tercel.signals.sources.prices import Prices, list_names, price_table
 
 
@@ -75,7 +75,7 @@ def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedR
         bought = labels.filter(~pl.col("void")).join(
             closes, left_on=["instrument", "start"], right_on=["instrument", "time"], how="semi"
         )
-        returns[horizon] = _matrix(bought.select("time", "instrument", "forward"), days, names)
+        returns[horizon] = matrix_of(bought.select("time", "instrument", "forward"), days, names)
     ends = closes.group_by("instrument").agg(pl.col("time").max()).sort("instrument")
     ended = [name for name, day in ends.rows() if day < days[-1]]
     settled = (
@@ -110,7 +110,7 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
         DataError,
     )
     days, names = (placed.get_column(key).unique().sort() for key in ("day", "name"))
-    score = _matrix(placed.select("day", "name", "value"), days, names)
+    score = matrix_of(placed.select("day", "name", "value"), days, names)
     flat = ~(np.nanmax(score, axis=1) > np.nanmin(score, axis=1))
     score[flat] = np.nan
     refuse_if(
@@ -133,11 +133,3 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
     columns = np.searchsorted(priced.names.to_numpy(), names.to_numpy())
     returns = {h: table[np.ix_(rows, columns)] for h, table in priced.returns.items()}
     return PricedScores(days, names, rows, score, returns, tuple(notes))
-
-
-def _matrix(rows: pl.DataFrame, days: pl.Series, names: pl.Series) -> Floats:
-    """Rows of day, name and value as a matrix, float64 (D, N); NaN where there is no row."""
-    table = np.full((len(days), len(names)), np.nan)
-    day, name, value = (column.to_numpy() for column in rows)
-    table[np.searchsorted(days.to_numpy(), day), np.searchsorted(names.to_numpy(), name)] = value
-    return table

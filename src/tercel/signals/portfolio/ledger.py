@@ -35,6 +35,7 @@ from tercel.core.stats import intervals, moments_of_mean
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.cost_laws import LEAST_ORDER, Charge
 from tercel.signals.price_moves import is_unadjusted, split_of
+from tercel.signals.sources.dated_values import matrix_of
 from tercel.signals.sources.prices import list_names
 from tercel.signals.sources.sectors import Sectors
 
@@ -332,10 +333,10 @@ def _market_of(
     silent = pl.col("at").shift(-1).over("name").fill_null(len(days)) - pl.col("at") - 1
     suspect = is_unadjusted(pl.col("growth") - 1) & ~pl.col("adjusted")
     columns = ("close", silent > settle_after, suspect.alias("suspect"), "scale")
-    wide = np.full((4, len(days), len(names)), np.nan)
-    column = pl.Series(names).search_sorted(frame.get_column("name")).to_numpy()
-    values = frame.select(columns).cast(pl.Float64).to_numpy()
-    wide[:, frame.get_column("at").to_numpy(), column] = values.T
+    wide = [
+        matrix_of(frame.select("date", "name", column), days, pl.Series(names))
+        for column in columns
+    ]
     return _Market(days.to_list(), names, wide[0], wide[1] == 1, wide[2] == 1, wide[3])
 
 
@@ -566,13 +567,13 @@ def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[st
         "give its closes or returns on these days",
         DataError,
     )
-    lacking = inside.filter(pl.col("at") != pl.col("date")).height
-    extra = levels.filter(
-        pl.col("date").is_between(days[0], days[-1]), ~pl.col("date").is_in(days.implode())
-    ).height
+    unpriced = ~pl.col("date").is_in(days.implode())
+    extra = levels.filter(pl.col("date").is_between(days[0], days[-1]), unpriced)
     texts = {
-        "without a benchmark: its move falls on the next": lacking,
-        "of the benchmark without prices: part of the next day's return": extra,
+        "without a benchmark: its move falls on the next": inside.filter(
+            pl.col("at") != pl.col("date")
+        ).height,
+        "of the benchmark without prices: part of the next day's return": extra.height,
         "outside the benchmark's, left out of alpha and beta": asked.height - inside.height,
     }
     notes = [f"{format_count(n, 'day')} {text}" for text, n in texts.items() if n]
