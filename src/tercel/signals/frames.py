@@ -34,7 +34,7 @@ from tercel.signals.models.signal_model import MODEL, SignalModel
 from tercel.signals.panel.build import MANIFEST, error_of_source
 from tercel.signals.portfolio.backtest import BacktestReport, backtest_model
 from tercel.signals.portfolio.book import BookRule
-from tercel.signals.portfolio.cost_laws import Charge
+from tercel.signals.portfolio.cost_laws import charge_of
 from tercel.signals.runs import train as runs
 from tercel.signals.runs.config import (
     PanelSection,
@@ -382,14 +382,7 @@ def backtest(
     ConfigError, DataError
         No cost or two; forecasts that make no book.
     """
-    refuse_if(
-        (cost_bps is None) == (cost_law is None),
-        "one of `cost_bps=` and `cost_law=`",
-        "neither" if cost_bps is None else "both",
-        "give `cost_bps=5.0`; 0 is a cost too",
-    )
-    law = 1.0 if cost_law is None else cost_law
-    charge = Charge(cost_bps, law, capital, "", min_commission, borrow_bps)
+    charge = charge_of(cost_bps, cost_law, capital, min_commission, borrow_bps)
     rule = book if isinstance(book, BookRule) else BookRule(book)
     return backtest_model(model_of(run), rule, charge, seed, sectors=sectors, benchmark=benchmark)
 

@@ -30,18 +30,14 @@ class PricedReturns:
 
 
 @dataclass(frozen=True, eq=False)
-class PricedScores:
-    """Scores on D days of N names, and their forward return over each horizon, float64 (D, N); NaN where there is none.
+class PricedScores(PricedReturns):
+    """Scores on D days of N names, float64 (D, N), NaN where there is none, and their forward returns.
 
     `bars` are the places of the D days among those that have prices, int64 (D,).
     """
 
-    days: pl.Series
-    names: pl.Series
     bars: Ints
     score: Floats
-    returns: Mapping[int, Floats]
-    notes: tuple[str, ...]
 
 
 def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedReturns:
@@ -129,7 +125,7 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
         f"dates with one score for all names, left out: {flat.sum():,}": flat.sum(),
     }
     notes += [*priced.notes, *(text for text, count in counts.items() if count)]
-    rows = np.searchsorted(priced.days.to_numpy(), days.to_numpy())
-    columns = np.searchsorted(priced.names.to_numpy(), names.to_numpy())
+    rows = priced.days.search_sorted(days).to_numpy().astype(np.int64)
+    columns = priced.names.search_sorted(names).to_numpy()
     returns = {h: table[np.ix_(rows, columns)] for h, table in priced.returns.items()}
-    return PricedScores(days, names, rows, score, returns, tuple(notes))
+    return PricedScores(days, names, priced.lag, returns, tuple(notes), rows, score)

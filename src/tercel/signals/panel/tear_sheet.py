@@ -35,7 +35,7 @@ from tercel.core.report.formatting import format_count
 from tercel.core.report.interval_text import verdict
 from tercel.core.report.page import write_page
 from tercel.core.stats.clusters import LEAST_CLUSTERS
-from tercel.core.stats.ranks import ranks
+from tercel.core.stats.ranks import pearson, ranks
 from tercel.signals.models.skill import (
     BLOCK,
     FEWEST,
@@ -267,13 +267,7 @@ def _half_life(panel: PricedScores, skills: Mapping[int, Skill]) -> float:
 def _turnover(panel: PricedScores, bins: Ints, count: int) -> Frame:
     """Share of each quantile's names that are new by date, and the correlation of ranks with those one date before."""
     rank = ranks(panel.score)
-    both = np.isfinite(rank[1:] + rank[:-1])
-    x, y = (
-        np.where(both, side - _row_means(side, both)[:, None], 0.0)
-        for side in (rank[1:], rank[:-1])
-    )
-    scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    columns = {"autocorrelation": (x * y).sum(axis=1) / np.where(scale > 0, scale, np.nan)}
+    columns = {"autocorrelation": pearson(rank[1:], rank[:-1])}
     for k in range(1, count + 1):
         inside = bins == k
         before = inside[:-1].any(axis=1)
