@@ -132,8 +132,11 @@ def tear_sheet(
         "correct them",
         DataError,
     )
-    priced = prices if isinstance(prices, PricedReturns) else None
-    priced = priced or priced_returns(prices, steps_of(asked), lag)
+    priced = (
+        prices
+        if isinstance(prices, PricedReturns)
+        else priced_returns(prices, steps_of(asked), lag)
+    )
     panel = price_scores(factor, priced)
     measure = _Measure(panel, np.random.default_rng([seed, 5]))
     by_date = {h: rank_ic_of_rows(panel.score, returns) for h, returns in panel.returns.items()}

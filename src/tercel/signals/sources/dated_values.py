@@ -69,10 +69,7 @@ def read_dated_values(
         )
     rows = [table.frame.get_column(ROW), parse_days(table, "date")]
     if is_long:
-        symbol = table.frame.get_column("symbol").cast(pl.String).str.strip_chars()
-        empty = symbol.fill_null("") == ""
-        table.refuse(empty, "symbol", "a name in every row", "write it, or take the row out")
-        frame = pl.DataFrame([*rows, symbol.alias("name"), *numbers])
+        frame = pl.DataFrame([*rows, table.words("symbol").alias("name"), *numbers])
     else:
         # a ticker may be called as a column of ours
         frame = pl.DataFrame([*rows, *numbers]).unpivot(
