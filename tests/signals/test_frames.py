@@ -341,6 +341,12 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"sources": {"mine": material()[1].with_columns(pl.col("symbol").str.to_lowercase())}},
         ["names that have prices in source mine, such as N0", "received n0, n1", "call names as the prices do"],
     ),
+    "wide, of other names": (
+        {"sources": {"mine": wide(material()[1], "mom").rename(str.lower)}},
+        ["say the same of every name", "columns that are called as its names"],
+    ),
+    "no seed": ({"seed": -1}, ["a seed from 0", "-1"]),
+    "a folder in a file": ({"out": Path(__file__) / "o"}, ["Not a directory", "permissions"]),
     "no weights": ({"weights": "foo"}, ["train.weights", "'fused', 'equal' or 'ic'", "'foo'"]),
     "a family as text": ({"families": "linear"}, ["train.families", "a list", "'linear'"]),
     "no setting": ({"horizn": 3}, ["settings among", "'horizn'", "horizon"]),
@@ -380,6 +386,9 @@ def test_names_without_prices_and_rows_that_differ_are_said(tmp_path: Path) -> N
             factor.head(3).with_columns(symbol=pl.lit("ELSE"), mom=pl.lit(0.1) * pl.int_range(3)),
         ]
     )
+    strangers = wide(factor, "mom").rename({f"N{n}": f"ELSE{n}" for n in range(2, 10)})
+    few = tc.signals.train(prices, {"mine": strangers}, out=tmp_path / "few", **MINE, **SMALL)
+    assert any("8 of 10 names have no prices: ELSE2" in one for one in few.warnings)
     run = tc.signals.train(prices, {"mine": more}, out=tmp_path, **MINE, **SMALL)
     assert any("1 of 11 names have no prices: ELSE" in one for one in run.warnings)
     assert any(
