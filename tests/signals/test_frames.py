@@ -243,7 +243,7 @@ def test_given_weights_are_an_independent_calculations(tmp_path: Path, how: Any)
     }[how]
     served = tc.signals.predict(run)
     book = tc.signals.backtest(run, cost_bps=5.0)
-    for warnings in (run.warnings, [served.note], book.warnings):
+    for warnings in (run.warnings, served.sentences(), book.warnings):
         assert any(
             said in one and "of 2 sources are statistically significant" in one for one in warnings
         )
