@@ -377,6 +377,24 @@ def test_wrong_tables_and_settings_are_refused_and_nothing_is_written(
     assert not (tmp_path / "o" / "model").exists()
 
 
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polars says it by an error of its own, of tables of the run and of the panel alike."""
+    prices, factor = material()
+    whole, room = pl.DataFrame.write_parquet, iter([False, True, True, False])
+
+    def write_some(self: pl.DataFrame, *text: Any, **more: Any) -> None:
+        """A disk that is full at the first file, and then at the third."""
+        if next(room):
+            return whole(self, *text, **more)
+        raise pl.exceptions.ComputeError("parquet: No space left on device (os error 28)")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", write_some)
+    for _ in range(2):
+        with pytest.raises(TercelError, match=r"No space left.* To go on: .*disk"):
+            tc.signals.train(prices, {"mine": factor}, out=tmp_path, **MINE, **SMALL)
+    assert not [*tmp_path.glob(".part*")]
+
+
 def test_names_without_prices_and_rows_that_differ_are_said(tmp_path: Path) -> None:
     prices, factor = material()
     twice = pl.concat([factor, factor.head(1).with_columns(mom=pl.lit(5.0))])

@@ -176,7 +176,10 @@ def train(
     else:
         notes = write_tables(prices, own, given, lag_days, folder, name)
         config = read_config(folder / CONFIG)
-    trained = runs.train(config, seed, folder)
+    try:
+        trained = runs.train(config, seed, folder)
+    except OSError as error:
+        raise file_error(error) from error
     return SignalRun(folder, trained, (*trained.warnings, *notes))
 
 

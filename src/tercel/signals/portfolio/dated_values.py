@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from tercel.core.errors import DataError, refuse_if
-from tercel.core.tables.table import read_table
+from tercel.core.tables.table import RENAMED, read_table
 from tercel.core.tables.usual_names import plain_name
 from tercel.signals.portfolio.targets import MOST_GROSS
 from tercel.signals.price_moves import is_unadjusted
@@ -73,7 +73,7 @@ def read_benchmark(source: object) -> pl.DataFrame:
     rows = (
         read_dated_values(source, RETURN)
         if is_return
-        else read_prices(source).rename({"instrument": "name"})
+        else read_prices(source, how=RENAMED).rename({"instrument": "name"})
     )
     names = rows.get_column("name").unique().sort().to_list()
     refuse_if(
