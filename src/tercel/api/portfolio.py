@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from tercel.core.errors import refuse_if
 from tercel.core.tables.table import ROW, read_table
 from tercel.core.tables.table_map import ColumnNames
 from tercel.signals.portfolio.comparison import compare_rules
@@ -94,7 +95,8 @@ def backtest_weights(
     ----------
     weights : path, or data frame of Polars or pandas
         `date`, `name`, `weight` (a fraction of equity, below 0 of a short); or wide, a date and a column a name. A date
-        is the close at which it is traded; the weights of a date are the whole book.
+        is the close at which it is traded, also of a time after that close: give those a `lag`; the weights of a date are
+        the whole book.
     prices : path or data frame
         Daily prices, see :func:`tercel.signals.sources.prices.read_prices`.
     capital : float
@@ -112,7 +114,7 @@ def backtest_weights(
     benchmark : path or data frame, optional
         `date` and a close, or `return` (a fraction).
     factors : mapping of str to path or data frame, optional
-        Own factors by name: `date`, `name`, `value`, or wide.
+        Own factors by name: `date`, `name`, `value`, or wide; empty ones are left out.
     seed : int
         Of the intervals.
 
@@ -129,6 +131,12 @@ def backtest_weights(
     >>> backtest_weights(weights, prices, capital=1000.0, cost_bps=0).returns["equity"].to_list()
     [1000.0, 1050.0, 1150.0]
     """
+    refuse_if(
+        not isinstance(factors, Mapping | None),
+        "own factors by name",
+        type(factors).__name__,
+        "give factors={'mine': frame}",
+    )
     table = price_table(prices)
     ledger = trade_weights(
         read_weights(weights),
@@ -138,7 +146,8 @@ def backtest_weights(
         sectors=None if sectors is None else read_sectors(sectors),
         benchmark=None if benchmark is None else read_benchmark(benchmark),
         factors={
-            name: read_dated_values(values, FACTOR) for name, values in (factors or {}).items()
+            name: read_dated_values(values, FACTOR, complete=False).drop_nulls("value")
+            for name, values in (factors or {}).items()
         },
         seed=seed,
     )
