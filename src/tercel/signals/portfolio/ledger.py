@@ -117,8 +117,8 @@ class BookLedger:
             return np.stack([self.periods * (means[:, 1] - beta * means[:, 0]), beta], axis=1)
 
         b = pl.col("benchmark")
-        columns = (b, pl.col("net"), (b * pl.col("net")).alias("product"), (b * b).alias("square"))
-        rows = self.returns.drop_nulls("benchmark").select(columns).to_numpy()
+        known = self.returns.drop_nulls("benchmark")
+        rows = known.select(b, "net", product=b * pl.col("net"), square=b * b).to_numpy()
         moments = moments_of_mean(rows, np.arange(len(rows)) // BLOCK_DAYS)
         rng = np.random.default_rng([self.seed, 83])
         alpha, beta = intervals(replace(moments, statistic=line), rng)
@@ -359,8 +359,7 @@ def _market_of(
 def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.DataFrame, list[str]]:
     """Weights with the day `traded` and its index `at`, and notes on dates that were moved or left out."""
     calendar = pl.DataFrame({"traded": days}).with_row_index("at")
-    given = weights.select(pl.col("date").unique().sort())
-    given = given.join_asof(
+    given = weights.select(pl.col("date").unique().sort()).join_asof(
         calendar, left_on="date", right_on="traded", strategy="forward", coalesce=False
     )
     late = given.filter((pl.col("traded") - pl.col("date")).dt.total_days() > LATE_DAYS)
@@ -371,8 +370,7 @@ def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.Da
             "give prices from then on, or leave these weights out",
         )
     moved = given.filter(pl.col("traded") != pl.col("date"))
-    placed = given.drop("traded").with_columns(pl.col("at") + lag)
-    placed = placed.join(calendar, on="at", how="inner")
+    placed = given.select("date", pl.col("at") + lag).join(calendar, on="at", how="inner")
     refuse_if(
         placed.is_empty(),
         f"weights before the last day of prices, {days[-1]}",
@@ -527,14 +525,13 @@ def _trades(entries: pl.DataFrame) -> pl.DataFrame:
         value="left", order=-pl.col("left"), cost=0.0, kind=pl.lit("settled")
     )
     orders = entries.filter(pl.col("order") != 0).with_columns(kind=pl.lit("order"))
-    after = pl.col("value") + pl.col("order")
     return (
         pl.concat([orders, settled])
         .select(
             "date",
             "name",
             weight_before=pl.col("value") / pl.col("opening"),
-            weight_after=after / pl.col("opening"),
+            weight_after=(pl.col("value") + pl.col("order")) / pl.col("opening"),
             value="order",
             price="price",
             cost="cost",
