@@ -35,6 +35,7 @@ from tercel.core.stats import intervals, moments_of_mean
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.cost_laws import LEAST_ORDER, Charge
 from tercel.signals.price_moves import DOUBTFUL_FALL, is_unadjusted, split_of
+from tercel.signals.risk.portfolio import carry_forward
 from tercel.signals.sources.dated_values import matrix_of
 from tercel.signals.sources.prices import list_names
 from tercel.signals.sources.sectors import Sectors
@@ -405,9 +406,7 @@ def _trade(market: _Market, charge: Charge, dated: pl.DataFrame) -> pl.DataFrame
     targets = np.full(market.close.shape, np.nan)
     targets[at] = 0.0
     targets[at, column] = dated.get_column("weight").to_numpy()
-    row = np.where(np.isfinite(market.close), np.arange(len(market.days))[:, None], 0)
-    last_priced = np.maximum.accumulate(row, axis=0)
-    prices = np.nan_to_num(np.take_along_axis(market.close, last_priced, axis=0))
+    prices = np.nan_to_num(carry_forward(market.close))
     power = 1.0 if charge.bps is not None else 1.5
     units = np.zeros(len(market.names))
     wanted = units
