@@ -7,7 +7,6 @@ trials is cheaper on the tuning episodes than it is: only episodes that no trial
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -65,9 +64,9 @@ def check_bounds(params: Any) -> Bounds:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number, up to 1e300 either way; a bool is none."""
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         return False
-    return bool(value < 1e300 and -value < 1e300)
+    return bool(-1e300 < value < 1e300)
 
 
 def search_bounds(
