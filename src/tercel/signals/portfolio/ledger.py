@@ -618,8 +618,11 @@ def _exposures(
         standard = ((value - value.mean()) / value.std()).over("date")
         scores = values.select("name", z=standard.fill_nan(0.0), factor_date="date")
         dates = scores.select(pl.col("factor_date").unique().sort())
-        dated = holdings.sort("date").join_asof(dates, left_on="date", right_on="factor_date")
-        dated = dated.join(scores, on=["factor_date", "name"], how="left")
+        dated = (
+            holdings.sort("date")
+            .join_asof(dates, left_on="date", right_on="factor_date")
+            .join(scores, on=["factor_date", "name"], how="left")
+        )
         loading = (weight * pl.col("z").fill_null(0.0)).sum().alias(f"factor:{name}")
         table = table.join(dated.group_by("date").agg(loading), on="date", how="left")
     return table.fill_null(0.0).sort("date")
