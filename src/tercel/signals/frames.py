@@ -280,8 +280,10 @@ def own_numbers(
             "call names as the prices do",
             DataError,
         )
-        share = f"{len(lacking)} of {len(names)}"
-        notes.append(f"source {name}: {share} names have no prices: {list_names(lacking)}")
+        notes.append(
+            f"source {name}: {len(lacking)} of {len(names)} names have no prices: "
+            + list_names(lacking)
+        )
     gap = facts["event_time"].unique().sort().diff().max()
     life = (
         {"max_age_days": 2 * gap / timedelta(days=1) + lag_days}
