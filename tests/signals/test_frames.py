@@ -243,7 +243,7 @@ def test_given_weights_are_an_independent_calculations(tmp_path: Path, how: Any)
     }[how]
     served = tc.signals.predict(run)
     book = tc.signals.backtest(run, cost_bps=5.0)
-    for warnings in (run.warnings, [served.note], book.warnings):
+    for warnings in (run.warnings, served.sentences(), book.warnings):
         assert any(
             said in one and "of 2 sources are statistically significant" in one for one in warnings
         )
@@ -341,6 +341,12 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"sources": {"mine": material()[1].with_columns(pl.col("symbol").str.to_lowercase())}},
         ["names that have prices in source mine, such as N0", "received n0, n1", "call names as the prices do"],
     ),
+    "wide, of other names": (
+        {"sources": {"mine": wide(material()[1], "mom").rename(str.lower)}},
+        ["say the same of every name", "columns that are called as its names"],
+    ),
+    "no seed": ({"seed": -1}, ["a seed from 0", "-1"]),
+    "a folder in a file": ({"out": Path(__file__) / "o"}, ["Not a directory", "permissions"]),
     "no weights": ({"weights": "foo"}, ["train.weights", "'fused', 'equal' or 'ic'", "'foo'"]),
     "a family as text": ({"families": "linear"}, ["train.families", "a list", "'linear'"]),
     "no setting": ({"horizn": 3}, ["settings among", "'horizn'", "horizon"]),
@@ -371,6 +377,24 @@ def test_wrong_tables_and_settings_are_refused_and_nothing_is_written(
     assert not (tmp_path / "o" / "model").exists()
 
 
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polars says it by an error of its own, of tables of the run and of the panel alike."""
+    prices, factor = material()
+    whole, room = pl.DataFrame.write_parquet, iter([False, True, True, False])
+
+    def write_some(self: pl.DataFrame, *text: Any, **more: Any) -> None:
+        """A disk that is full at the first file, and then at the third."""
+        if next(room):
+            return whole(self, *text, **more)
+        raise pl.exceptions.ComputeError("parquet: No space left on device (os error 28)")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", write_some)
+    for _ in range(2):
+        with pytest.raises(TercelError, match=r"No space left.* To go on: .*disk"):
+            tc.signals.train(prices, {"mine": factor}, out=tmp_path, **MINE, **SMALL)
+    assert not [*tmp_path.glob(".part*")]
+
+
 def test_names_without_prices_and_rows_that_differ_are_said(tmp_path: Path) -> None:
     prices, factor = material()
     twice = pl.concat([factor, factor.head(1).with_columns(mom=pl.lit(5.0))])
@@ -380,6 +404,9 @@ def test_names_without_prices_and_rows_that_differ_are_said(tmp_path: Path) -> N
             factor.head(3).with_columns(symbol=pl.lit("ELSE"), mom=pl.lit(0.1) * pl.int_range(3)),
         ]
     )
+    strangers = wide(factor, "mom").rename({f"N{n}": f"ELSE{n}" for n in range(2, 10)})
+    few = tc.signals.train(prices, {"mine": strangers}, out=tmp_path / "few", **MINE, **SMALL)
+    assert any("8 of 10 names have no prices: ELSE2" in one for one in few.warnings)
     run = tc.signals.train(prices, {"mine": more}, out=tmp_path, **MINE, **SMALL)
     assert any("1 of 11 names have no prices: ELSE" in one for one in run.warnings)
     assert any(

@@ -95,7 +95,8 @@ def backtest_weights(
     ----------
     weights : path, or data frame of Polars or pandas
         `date`, `name`, `weight` (a fraction of equity, below 0 of a short); or wide, a date and a column a name. A date
-        is the close at which it is traded; the weights of a date are the whole book.
+        is the close at which it is traded, also of a time after that close: give those a `lag`; the weights of a date are
+        the whole book.
     prices : path or data frame
         Daily prices, see :func:`tercel.signals.sources.prices.read_prices`.
     capital : float
@@ -113,7 +114,7 @@ def backtest_weights(
     benchmark : path or data frame, optional
         `date` and a close, or `return` (a fraction).
     factors : mapping of str to path or data frame, optional
-        Own factors by name: `date`, `name`, `value`, or wide.
+        Own factors by name: `date`, `name`, `value`, or wide; empty ones are left out.
     seed : int
         Of the intervals.
 
@@ -136,6 +137,12 @@ def backtest_weights(
         "neither" if cost_bps is None else "both",
         "give `cost_bps=5`; 0 is a cost too",
     )
+    refuse_if(
+        not isinstance(factors, Mapping | None),
+        "own factors by name",
+        type(factors).__name__,
+        "give factors={'mine': frame}",
+    )
     law = 1.0 if cost_law is None else cost_law
     charge = Charge(cost_bps, law, capital, "", min_commission, borrow_bps)
     table = price_table(prices)
@@ -147,7 +154,8 @@ def backtest_weights(
         sectors=None if sectors is None else read_sectors(sectors),
         benchmark=None if benchmark is None else read_benchmark(benchmark),
         factors={
-            name: read_dated_values(values, FACTOR) for name, values in (factors or {}).items()
+            name: read_dated_values(values, FACTOR, complete=False).drop_nulls("value")
+            for name, values in (factors or {}).items()
         },
         seed=seed,
     )

@@ -54,6 +54,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if "(os error " in str(error):  # a full disk, as Polars says it
+            raise OSError(0, str(error), str(path)) from error
         raise

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 import polars as pl
 from pydantic import BaseModel
 
-from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
+from tercel.core.errors import ConfigError, DataError, check_known, file_error, refuse_if
 from tercel.core.files import atomic_path, write_atomic
 from tercel.core.frames import Frame
 from tercel.core.tables.columns import rename_columns
@@ -152,6 +152,7 @@ def train(
     >>> run.table().row(0)[:3]
     ('fall', 'as_given', 1.0)
     """
+    refuse_if(not isinstance(seed, int) or seed < 0, "a seed from 0", repr(seed), "give `seed=1`")
     own = {} if sources is None else sources
     refuse_if(
         not isinstance(own, Mapping),
@@ -175,7 +176,10 @@ def train(
     else:
         notes = write_tables(prices, own, given, lag_days, folder, name)
         config = read_config(folder / CONFIG)
-    trained = runs.train(config, seed, folder)
+    try:
+        trained = runs.train(config, seed, folder)
+    except OSError as error:
+        raise file_error(error) from error
     return SignalRun(folder, trained, (*trained.warnings, *notes))
 
 
@@ -218,11 +222,14 @@ def write_tables(
         "train": {key: value for key, value in given.items() if key not in panel},
     }
     text = toml_text(parse(raw, "the settings"))
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, frame in files.items():
-        with atomic_path(folder / file) as part:
-            frame.write_parquet(part)
-    write_atomic(folder / CONFIG, text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, frame in files.items():
+            with atomic_path(folder / file) as part:
+                frame.write_parquet(part)
+        write_atomic(folder / CONFIG, text)
+    except OSError as error:
+        raise file_error(error) from error
     # the panel is built again, whatever settings the folder's was built by
     (folder / MANIFEST).unlink(missing_ok=True)
     return notes
@@ -253,7 +260,8 @@ def own_numbers(
         frame = rename_columns(read, ("date",), ("symbol",)).frame.drop(ROW)
         refuse_if(frame.is_empty(), "rows", "none", "give numbers with dates", DataError)
         wide = len(set(priced).intersection(frame.columns))
-        if "symbol" not in frame.columns and 2 * wide >= len(frame.columns):
+        # one column may be called as a name by chance
+        if "symbol" not in frame.columns and (wide > 1 or 2 * wide >= len(frame.columns)):
             path = ""
             frame = frame.unpivot(index="date", variable_name="symbol", value_name="value")
         options = {"lag_days": lag_days, "changes": False, "columns": called if path else CLOCK}

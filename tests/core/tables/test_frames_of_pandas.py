@@ -36,3 +36,12 @@ def test_an_index_that_is_a_column_too_is_refused() -> None:
     for source, name in ((doubled, "date"), (two_names, "symbol")):
         with pytest.raises(DataError, match=f"{name}.* more than once"):
             read_table(source)
+
+
+def test_columns_of_one_name_and_cells_of_other_kinds_are_refused() -> None:
+    doubled = pd.DataFrame([[1.0, 2.0]], columns=["A", "A"])
+    with pytest.raises(DataError, match=r"two of \['A'\]"):
+        read_table(doubled)
+    months = pd.Series([1.0, 2.0], index=pd.PeriodIndex(["2024-01", "2024-02"], freq="M"), name="x")
+    with pytest.raises(DataError, match=r"Period in index\..* by `to_timestamp"):
+        read_table(months)

@@ -128,7 +128,8 @@ def refusal(weights: object, prices: object = FLAT, **more: Any) -> str:
         (weights_of(("soon", "A", 0.5)), {}, "date 'soon' in row 1"),
         (weights_of((date(2023, 11, 1), "A", 0.5)), {}, "the next price on 2024-01-02"),
         (weights_of((date(2024, 6, 1), "A", 0.5)), {}, "before the last day of prices"),
-        (BOUGHT.select("date", "name"), {}, "the columns date, symbol, weight"),
+        (BOUGHT.select("date", "name"), {}, "To go on: name them so in its first row"),
+        (BOUGHT, {"benchmark": BOUGHT.select("name", "weight")}, "To go on: name them so in its first row"),
         (BOUGHT.head(0), {}, "rows of weights"),
         (BOUGHT, {"cost_law": 1.0}, "both"),
         (BOUGHT, {"cost_bps": None}, "neither"),
@@ -146,12 +147,30 @@ def refusal(weights: object, prices: object = FLAT, **more: Any) -> str:
         (BOUGHT, {"benchmark": FLAT}, "a benchmark of one name"),
         (BOUGHT, {"benchmark": FLAT.select("date", r=pl.lit(1.5))}, "fractions"),
         (BOUGHT, {"benchmark": pl.DataFrame({"date": ["2001-01-02"], "close": [1.0]})}, "2024-01-02"),
-        (BOUGHT, {"factors": {"own": frame_of(A=[None])}}, "A None in row 1"),
+        (BOUGHT, {"benchmark": pl.DataFrame({"date": CALENDAR[:4], "close": [9.0, 4.5, 4.5, 4.5]})}, "4.5 on 2024-01-03"),
+        (BOUGHT, {"factors": {"own": frame_of(A=[None])}}, "factor own of names that have weights; received none"),
+        (BOUGHT, {"factors": {"own": frame_of(a=[1.0], b=[2.0])}}, "received a, b"),
+        (BOUGHT, {"factors": frame_of(A=[1.0])}, "own factors by name"),
+        (BOUGHT, {"seed": -1}, "a seed from 0"),
+        (BOUGHT, {"capital": "1e6"}, "'1e6'"),
+        (BOUGHT, {"borrow_bps": None}, "None"),
         (BOUGHT, {"sectors": pl.DataFrame({"name": ["A", "A"], "sector": ["x", "y"]})}, "A"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(weights: pl.DataFrame, more: dict[str, Any], words: str) -> None:
     assert words in refusal(weights, **more)
+
+
+def test_a_fall_that_may_be_a_split_is_said_of_a_held_name_alone() -> None:
+    """A split of 2:1 on a day on which the name rises by 3 % is near no ratio."""
+    halved = {"A": [10.0, 10.0, 5.15], "B": [20.0, 20.0, 20.0]}
+    said = "1 fall of a held name by over 32%, a split if these closes are not adjusted: A on 2024-01-04"
+    for prices, weights, notes in (
+        (frame_of(**halved), BOUGHT, (said,)),
+        (adjusted(**halved), BOUGHT, ()),
+        (frame_of(**halved), BOUGHT.tail(1), ()),
+    ):
+        assert portfolio.backtest_weights(weights, prices, cost_bps=0).notes == notes
 
 
 def test_a_short_may_fall_to_nothing() -> None:

@@ -202,13 +202,26 @@ def _from_frame(source: Any) -> pl.DataFrame:
     )
     # pandas' own types would want pyarrow
     indexed = _index_as_columns(source)
+    repeated = indexed.columns[indexed.columns.duplicated()].tolist()
+    refuse_if(
+        repeated, "columns of names of their own", f"two of {repeated[:3]}", "rename one", DataError
+    )
     with_none = {
         name: indexed[name].astype(object).where(indexed[name].notna(), None)
         for name in indexed.columns
     }
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         {str(name): values.to_list() for name, values in with_none.items()}, strict=False
     )
+    objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
+    refuse_if(
+        objects,
+        "cells of dates, numbers or text",
+        f"{type(frame[objects[0]][0]).__name__} in {objects[0]}" if objects else "",
+        "turn them into dates or text; a PeriodIndex by `to_timestamp(how='end')`",
+        DataError,
+    )
+    return frame
 
 
 def _index_as_columns(source: Any) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 
 from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import DataError, check_known, refuse_if
-from tercel.core.files import file_hash
+from tercel.core.files import atomic_path, file_hash
 from tercel.signals.models.family_cards import family
 from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
 from tercel.signals.models.signal_model import (
@@ -82,7 +82,8 @@ def save(
             }
         )
     if walk is not None:
-        walk.write_parquet(folder / WALK)
+        with atomic_path(folder / WALK) as walk_part:
+            walk.write_parquet(walk_part)
     card = {
         "format": FORMAT,
         "inputs": "panel",

@@ -156,7 +156,7 @@ def out_of_fold(
         np.isnan(forecasts).all(),
         "a source that can be learned from",
         "none in any block" if forecasts.size else "sources alone that say the same of every name",
-        "check the panel",
+        "check the panel; own numbers by name need a column symbol, or columns that are called as its names",
         DataError,
     )
     return forecasts

@@ -1,6 +1,7 @@
 """Laws of trading cost, name by name: flat in bps, or by the square root of the share of a day's value traded."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -45,6 +46,14 @@ class Charge:
 
     def __post_init__(self) -> None:
         """Refuse costs and capital that are none."""
+        numbers = (self.bps or 0.0, self.law, self.capital, self.min_commission, self.borrow_bps)
+        for number in numbers:
+            refuse_if(
+                not isinstance(number, Real),
+                "costs and capital as numbers",
+                f"{number!r}",
+                "give 5.0",
+            )
         costs = {
             "cost_bps": ("a one-way cost of 0 bps or more", self.bps or 0.0),
             "min_commission": ("a least cost of an order of 0 or more", self.min_commission),

@@ -12,9 +12,10 @@ from typing import Final
 import polars as pl
 
 from tercel.core.errors import DataError, refuse_if
-from tercel.core.tables.table import read_table
+from tercel.core.tables.table import RENAMED, read_table
 from tercel.core.tables.usual_names import plain_name
 from tercel.signals.portfolio.targets import MOST_GROSS
+from tercel.signals.price_moves import is_unadjusted
 from tercel.signals.sources.dated_values import read_dated_values
 from tercel.signals.sources.prices import read_prices
 
@@ -61,7 +62,8 @@ def read_benchmark(source: object) -> pl.DataFrame:
     Raises
     ------
     DataError
-        With the row: a return below -1, no number, a date twice; several names; returns that look like percent.
+        With the row: a return below -1, no number, a date twice; several names; returns that look like percent, closes
+        that move as in a split.
 
     >>> read_benchmark(pl.DataFrame({"date": ["2024-01-30", "2024-01-31"], "return": [0.0, 0.1]}))["level"].to_list()
     [1.0, 1.1]
@@ -71,7 +73,7 @@ def read_benchmark(source: object) -> pl.DataFrame:
     rows = (
         read_dated_values(source, RETURN)
         if is_return
-        else read_prices(source).rename({"instrument": "name"})
+        else read_prices(source, how=RENAMED).rename({"instrument": "name"})
     )
     names = rows.get_column("name").unique().sort().to_list()
     refuse_if(
@@ -82,6 +84,17 @@ def read_benchmark(source: object) -> pl.DataFrame:
         DataError,
     )
     if not is_return:
+        move = pl.col("close") / pl.col("close").shift(1) - 1
+        for day, close in (
+            rows.filter(is_unadjusted(move) & ~pl.col("adjusted"))
+            .select("date", "close")
+            .rows()[:1]
+        ):
+            raise DataError(
+                "closes of a benchmark that are adjusted for splits",
+                f"{close:g} on {day}, a move of a split or by over 60 %",
+                "give adjusted closes, and call their column adj_close, also where the move is true",
+            )
         return rows.select("date", level="close").filter(pl.col("level") > 0)
     move = pl.col("return")
     for day, value in (

@@ -34,7 +34,7 @@ from tercel.core.report.formatting import format_count, format_interval, format_
 from tercel.core.stats import intervals, moments_of_mean
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.cost_laws import LEAST_ORDER, Charge
-from tercel.signals.price_moves import is_unadjusted, split_of
+from tercel.signals.price_moves import DOUBTFUL_FALL, is_unadjusted, split_of
 from tercel.signals.sources.prices import list_names
 from tercel.signals.sources.sectors import Sectors
 
@@ -266,6 +266,15 @@ def trade_weights(
         f"{lag}",
         "give a lag of 1",
     )
+    refuse_if(not isinstance(seed, int) or seed < 0, "a seed from 0", f"{seed!r}", "give `seed=1`")
+    for factor, values in (factors or {}).items():
+        refuse_if(
+            not {*weights.get_column("name")} & {*values.get_column("name")},
+            f"values of factor {factor} of names that have weights",
+            list_names(values.get_column("name").unique().sort().to_list()) or "none",
+            "spell names alike in both",
+            DataError,
+        )
     is_flat = pl.col("weight").abs().sum().over("date") == 0
     weights = weights.filter((pl.col("weight") != 0) | is_flat)
     market = _market_of(weights, prices, charge, settle_after)
@@ -287,6 +296,13 @@ def trade_weights(
     settled = trades.filter(pl.col("kind") == "settled")
     notes += _note_rows(entries.filter("waits"), "order", "waited for a price")
     notes += _note_rows(settled, "position", "in names that left, settled at the last close")
+    unadjusted = prices.filter(~pl.col("adjusted")).get_column("instrument").unique()
+    move = pl.col("value") / pl.col("before") - 1
+    fell = entries.filter(
+        move.is_between(-1, DOUBTFUL_FALL, "none"), pl.col("name").is_in(unadjusted.implode())
+    )
+    falls = f"of a held name by over {-DOUBTFUL_FALL:.0%}, a split if these closes are not adjusted"
+    notes += _note_rows(fell, "fall", falls)
     return BookLedger(
         Frame(returns),
         Frame(_weekly(returns, charge.capital)),

@@ -9,7 +9,7 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.core.tables.columns import rename_columns
 from tercel.core.tables.numbers import parse_numbers
-from tercel.core.tables.table import ROW, read_table
+from tercel.core.tables.table import RENAMED, ROW, TYPED_OPTIONS, read_table
 from tercel.core.tables.times import parse_days
 from tercel.core.tables.usual_names import USUAL, plain_name
 
@@ -50,7 +50,7 @@ def read_dated_values(
     DataError
         With the row: no date, no name, no number (NaN too) if `complete`, two rows of one date and name.
     """
-    table = read_table(source, columns)
+    table = read_table(source, columns, TYPED_OPTIONS if columns else RENAMED)
     column = next(iter(usual))
     all_usual = {**USUAL, **usual}
     wide = rename_columns(table, ("date",), ("symbol",), all_usual)
