@@ -12,7 +12,7 @@ from tercel.core.tables.table_map import ColumnNames
 from tercel.signals.portfolio.comparison import compare_rules
 from tercel.signals.portfolio.comparison_result import PortfolioComparison
 from tercel.signals.portfolio.config import parse
-from tercel.signals.portfolio.cost_laws import Charge
+from tercel.signals.portfolio.cost_laws import charge_of
 from tercel.signals.portfolio.dated_values import FACTOR, read_benchmark, read_weights
 from tercel.signals.portfolio.ledger import BookLedger, trade_weights
 from tercel.signals.sources.dated_values import read_dated_values
@@ -132,24 +132,16 @@ def backtest_weights(
     [1000.0, 1050.0, 1150.0]
     """
     refuse_if(
-        (cost_bps is None) == (cost_law is None),
-        "one of cost_bps and cost_law",
-        "neither" if cost_bps is None else "both",
-        "give `cost_bps=5`; 0 is a cost too",
-    )
-    refuse_if(
         not isinstance(factors, Mapping | None),
         "own factors by name",
         type(factors).__name__,
         "give factors={'mine': frame}",
     )
-    law = 1.0 if cost_law is None else cost_law
-    charge = Charge(cost_bps, law, capital, "", min_commission, borrow_bps)
     table = price_table(prices)
     ledger = trade_weights(
         read_weights(weights),
         table.frame,
-        charge,
+        charge_of(cost_bps, cost_law, capital, min_commission, borrow_bps),
         lag=lag,
         sectors=None if sectors is None else read_sectors(sectors),
         benchmark=None if benchmark is None else read_benchmark(benchmark),

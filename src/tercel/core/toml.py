@@ -1,5 +1,6 @@
-"""Read TOML files, override their keys, and find the row of a key in the text."""
+"""Read TOML files, override their keys, find the row of a key in the text, and write values."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,21 @@ def _nested_keys(nested: Any) -> tuple[str, ...]:
         return ()
     (name, inner), *_ = nested.items()
     return (name, *_nested_keys(inner))
+
+
+def toml_lines(table: Mapping[str, object]) -> str:
+    """Keys of a table with their plain values as TOML, one a line.
+
+    >>> print(toml_lines({"settings": {"linear": {"alpha": 0.5}}, "on": [True, "a"]}), end="")
+    settings = {"linear" = {"alpha" = 0.5}}
+    on = [true, "a"]
+    """
+    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in table.items())
+
+
+def _toml_value(value: object) -> str:
+    """A plain value as TOML: JSON, or an inline table for a mapping."""
+    if not isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False)
+    pairs = (f"{json.dumps(key)} = {_toml_value(inner)}" for key, inner in value.items())
+    return f"{{{', '.join(pairs)}}}"

@@ -9,7 +9,6 @@
 Frames are written as Parquet into the run's folder, beside a `config.toml` that names them: the commands go on from there.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,6 +25,7 @@ from tercel.core.files import atomic_path, write_atomic
 from tercel.core.frames import Frame
 from tercel.core.tables.columns import rename_columns
 from tercel.core.tables.table import ROW, HowToMap, read_table
+from tercel.core.toml import toml_lines
 from tercel.core.validation import validate_model
 from tercel.signals.models import predict as serving
 from tercel.signals.models.model_folder import RUNS, find_model_folder, load
@@ -34,7 +34,7 @@ from tercel.signals.models.signal_model import MODEL, SignalModel
 from tercel.signals.panel.build import MANIFEST, error_of_source
 from tercel.signals.portfolio.backtest import BacktestReport, backtest_model
 from tercel.signals.portfolio.book import BookRule
-from tercel.signals.portfolio.cost_laws import Charge
+from tercel.signals.portfolio.cost_laws import charge_of
 from tercel.signals.runs import train as runs
 from tercel.signals.runs.config import (
     PanelSection,
@@ -300,30 +300,13 @@ def own_numbers(
 
 def toml_text(config: SignalsConfig) -> str:
     """The settings of a configuration that were given, as the text of its file."""
-    tables: list[tuple[str, BaseModel]] = [("[panel]", config.panel)]
-    tables += [("[[source]]", section) for section in config.source]
-    texts = [
+    sources = [("[[source]]", source) for source in config.source]
+    tables: list[tuple[str, BaseModel]] = [("[panel]", config.panel), *sources]
+    texts = (
         f"\n{heading}\n{toml_lines(table.model_dump(mode='json', exclude_unset=True))}"
         for heading, table in (*tables, ("[train]", config.train))
-    ]
+    )
     return toml_lines({"name": config.name}) + "".join(texts)
-
-
-def toml_lines(table: Mapping[str, object]) -> str:
-    """Keys of a table with their values, one a line."""
-    return "".join(f"{key} = {toml_value(value)}\n" for key, value in table.items())
-
-
-def toml_value(value: object) -> str:
-    """A plain value as TOML writes it.
-
-    >>> toml_value({"linear": {"alpha": 0.5}, "on": [True, "a"]})
-    '{"linear" = {"alpha" = 0.5}, "on" = [true, "a"]}'
-    """
-    if not isinstance(value, Mapping):
-        return json.dumps(value, ensure_ascii=False)
-    pairs = (f"{json.dumps(key)} = {toml_value(inner)}" for key, inner in value.items())
-    return f"{{{', '.join(pairs)}}}"
 
 
 def predict(run: Run, day: date | None = None) -> ServedForecasts:
@@ -390,14 +373,7 @@ def backtest(
     ConfigError, DataError
         No cost or two; forecasts that make no book.
     """
-    refuse_if(
-        (cost_bps is None) == (cost_law is None),
-        "one of `cost_bps=` and `cost_law=`",
-        "neither" if cost_bps is None else "both",
-        "give `cost_bps=5.0`; 0 is a cost too",
-    )
-    law = 1.0 if cost_law is None else cost_law
-    charge = Charge(cost_bps, law, capital, "", min_commission, borrow_bps)
+    charge = charge_of(cost_bps, cost_law, capital, min_commission, borrow_bps)
     rule = book if isinstance(book, BookRule) else BookRule(book)
     return backtest_model(model_of(run), rule, charge, seed, sectors=sectors, benchmark=benchmark)
 

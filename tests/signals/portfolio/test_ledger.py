@@ -123,7 +123,7 @@ def refusal(weights: object, prices: object = FLAT, **more: Any) -> str:
         (weights_of((CALENDAR[0], "A", 0.5), (CALENDAR[0], "B", None)), {}, "weight None in row 2"),
         (weights_of((CALENDAR[0], "A", float("nan"))), {}, "weight nan in row 1"),
         (weights_of((CALENDAR[0], "A", float("inf"))), {}, "weight inf in row 1"),
-        (weights_of((CALENDAR[0], "", 0.5)), {}, "a name in every row"),
+        (weights_of((CALENDAR[0], "", 0.5)), {}, "a symbol in every row"),
         (weights_of((CALENDAR[0], "AA", 0.5)), {}, "try 'A'"),
         (weights_of(("soon", "A", 0.5)), {}, "date 'soon' in row 1"),
         (weights_of((date(2023, 11, 1), "A", 0.5)), {}, "the next price on 2024-01-02"),

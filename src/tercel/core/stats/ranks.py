@@ -1,7 +1,7 @@
 """Ranks with ties, and Spearman's rank correlation."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import refuse_if
@@ -52,18 +52,27 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
         f"{a.shape[-1]} and {b.shape[-1]}",
         "pair them first",
     )
-    is_finite = np.isfinite(a) & np.isfinite(b)
-    x, y = (_center_ranks(side, is_finite) for side in (a, b))
+    paired = np.where(np.isfinite(a) & np.isfinite(b), 0.0, np.nan)
+    return pearson(ranks(a + paired), ranks(b + paired))
+
+
+def pearson(first: Floats, second: Floats) -> Floats:
+    """Correlation along the last axis over pairs that are finite (..., K), float64 (...); nan where either side is all equal.
+
+    >>> float(pearson(np.array([1.0, 2.0, np.nan, 3.0]), np.array([2.0, 4.0, 1.0, 6.0])))
+    1.0
+    """
+    is_finite = np.isfinite(first) & np.isfinite(second)
+    count = np.maximum(is_finite.sum(axis=-1, keepdims=True), 1)
+    x, y = (
+        np.where(
+            is_finite, side - np.where(is_finite, side, 0.0).sum(-1, keepdims=True) / count, 0.0
+        )
+        for side in (first, second)
+    )
     scale = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
     return np.asarray(
         np.divide(
             (x * y).sum(axis=-1), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0.0
         )
     )
-
-
-def _center_ranks(values: Floats, is_finite: NDArray[np.bool_]) -> Floats:
-    """Ranks less their mean, over finite values; 0 elsewhere."""
-    rank = np.where(is_finite, ranks(np.where(is_finite, values, np.nan)), 0.0)
-    mean = rank.sum(axis=-1, keepdims=True) / np.maximum(is_finite.sum(axis=-1, keepdims=True), 1)
-    return np.where(is_finite, rank - mean, 0.0)

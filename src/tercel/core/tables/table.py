@@ -78,6 +78,13 @@ class Table:
             expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy
         )
 
+    def words(self, name: str) -> pl.Series:
+        """A column as text without blanks around it; raises DataError for an empty cell."""
+        words = self.frame.get_column(name).cast(pl.String).str.strip_chars()
+        remedy = "write it, or take the row out"
+        self.refuse(words.fill_null("") == "", name, f"a {name} in every row", remedy)
+        return words
+
     def drop_bad_rows(
         self, bad: pl.Series, name: str, expected: str, remedy: str, note: str
     ) -> "Table":
@@ -230,15 +237,14 @@ def _index_as_columns(source: Any) -> Any:
     source = source if hasattr(source, "columns") else source.to_frame()
     if type(source.index).__name__ == "RangeIndex":
         return source
-    levels = list(source.index.names)
-    if len(levels) > 1:
-        kinds = [source.index.get_level_values(n).dtype.kind for n in range(len(levels))]
-        usual = ["date" if kind == "M" else "symbol" for kind in kinds]
-        levels = [
-            ours if name in (None, "asset") else name
-            for name, ours in zip(levels, usual, strict=True)
-        ]
-        source = source.rename_axis(index=levels)
+    levels = [
+        name
+        if source.index.nlevels == 1 or name not in (None, "asset")
+        else "date"
+        if source.index.get_level_values(level).dtype.kind == "M"
+        else "symbol"
+        for level, name in enumerate(source.index.names)
+    ]
     taken = [*levels, *source.columns]
     refuse_if(
         repeated := [name for name in levels if taken.count(name) > 1],
@@ -247,7 +253,7 @@ def _index_as_columns(source: Any) -> Any:
         "rename it, or reset_index(drop=True)",
         DataError,
     )
-    return source.reset_index()
+    return source.rename_axis(index=levels).reset_index()
 
 
 def _from_json(text: str, path: Path) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Closing, Venue
+from tercel.core.toml import toml_lines
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
 from tercel.desk.trading.journal.database import DATABASE
 from tercel.venues.address import (
@@ -66,14 +67,7 @@ def gate_text(fields: Mapping[str, object]) -> str:
     accounts = ["ann"]
     """
     present = {name: value for name, value in fields.items() if value is not None}
-    return "[gate]\n" + "".join(f"{name} = {_toml(value)}\n" for name, value in present.items())
-
-
-def _toml(value: object) -> str:
-    """A value as TOML text: JSON, or an inline table for a mapping."""
-    if not isinstance(value, Mapping):
-        return json.dumps(value)
-    return f"{{{', '.join(f'{json.dumps(name)} = {json.dumps(item)}' for name, item in value.items())}}}"
+    return "[gate]\n" + toml_lines(present)
 
 
 class GateProcess(Closing):

@@ -143,11 +143,6 @@ class Fusion:
     tail: float
     given: bool = False
 
-    @property
-    def shown_weights(self) -> Floats:
-        """Weights (K,) as tables show them: of forecasts as they are, or shares of standardised ones."""
-        return self.weights if self.given else self.weights * self.slope
-
     def combine(self, forecasts: ArrayLike) -> tuple[Floats, Floats]:
         """The fused forecast and the standard deviation of its error, float64 (n,) each.
 

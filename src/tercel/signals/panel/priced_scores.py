@@ -11,7 +11,7 @@ from tercel.core.errors import DataError, refuse_if
 from tercel.signals.models.skill import FEWEST
 from tercel.signals.panel.labels import forward_returns
 from tercel.signals.price_moves import is_unadjusted
-from tercel.signals.sources.dated_values import read_scores
+from tercel.signals.sources.dated_values import matrix_of, read_scores
 from tercel.signals.sources.prices import Prices, list_names, price_table
 
 
@@ -30,18 +30,14 @@ class PricedReturns:
 
 
 @dataclass(frozen=True, eq=False)
-class PricedScores:
-    """Scores on D days of N names, and their forward return over each horizon, float64 (D, N); NaN where there is none.
+class PricedScores(PricedReturns):
+    """Scores on D days of N names, float64 (D, N), NaN where there is none, and their forward returns.
 
     `bars` are the places of the D days among those that have prices, int64 (D,).
     """
 
-    days: pl.Series
-    names: pl.Series
     bars: Ints
     score: Floats
-    returns: Mapping[int, Floats]
-    notes: tuple[str, ...]
 
 
 def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedReturns:
@@ -75,7 +71,7 @@ def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedR
         bought = labels.filter(~pl.col("void")).join(
             closes, left_on=["instrument", "start"], right_on=["instrument", "time"], how="semi"
         )
-        returns[horizon] = _matrix(bought.select("time", "instrument", "forward"), days, names)
+        returns[horizon] = matrix_of(bought.select("time", "instrument", "forward"), days, names)
     ends = closes.group_by("instrument").agg(pl.col("time").max()).sort("instrument")
     ended = [name for name, day in ends.rows() if day < days[-1]]
     settled = (
@@ -110,7 +106,7 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
         DataError,
     )
     days, names = (placed.get_column(key).unique().sort() for key in ("day", "name"))
-    score = _matrix(placed.select("day", "name", "value"), days, names)
+    score = matrix_of(placed.select("day", "name", "value"), days, names)
     flat = ~(np.nanmax(score, axis=1) > np.nanmin(score, axis=1))
     score[flat] = np.nan
     refuse_if(
@@ -129,15 +125,7 @@ def price_scores(factor: object, priced: PricedReturns) -> PricedScores:
         f"dates with one score for all names, left out: {flat.sum():,}": flat.sum(),
     }
     notes += [*priced.notes, *(text for text, count in counts.items() if count)]
-    rows = np.searchsorted(priced.days.to_numpy(), days.to_numpy())
-    columns = np.searchsorted(priced.names.to_numpy(), names.to_numpy())
+    rows = priced.days.search_sorted(days).to_numpy().astype(np.int64)
+    columns = priced.names.search_sorted(names).to_numpy()
     returns = {h: table[np.ix_(rows, columns)] for h, table in priced.returns.items()}
-    return PricedScores(days, names, rows, score, returns, tuple(notes))
-
-
-def _matrix(rows: pl.DataFrame, days: pl.Series, names: pl.Series) -> Floats:
-    """Rows of day, name and value as a matrix, float64 (D, N); NaN where there is no row."""
-    table = np.full((len(days), len(names)), np.nan)
-    day, name, value = (column.to_numpy() for column in rows)
-    table[np.searchsorted(days.to_numpy(), day), np.searchsorted(names.to_numpy(), name)] = value
-    return table
+    return PricedScores(days, names, priced.lag, returns, tuple(notes), rows, score)

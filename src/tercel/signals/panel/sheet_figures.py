@@ -70,15 +70,11 @@ class SheetFigures(Record):
     turnover: Frame
     notes: tuple[str, ...]
 
-    @property
-    def decay(self) -> Frame:
-        """Rank IC by horizon: `horizon`, `ic`, `ci_low`, `ci_high`, `t`, `dates`."""
-        return frame_of((), "ic", [((), h, ic) for h, ic in self.skills.items()])
-
     def table(self) -> Frame:
         """Summary by horizon: rank IC, and spread in bps, each with interval and t."""
+        ic = frame_of((), "ic", [((), h, ic) for h, ic in self.skills.items()])
         spread = frame_of((), "spread_bps", [((), h, s) for h, s in self.spreads.items()])
-        return Frame(self.decay.join(spread.drop("dates"), on="horizon", suffix="_spread"))
+        return Frame(ic.join(spread.drop("dates"), on="horizon", suffix="_spread"))
 
     def mean_turnover(self) -> Mapping[str, float]:
         """Means over dates of the columns of `turnover`, NaN without any."""

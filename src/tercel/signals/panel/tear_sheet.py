@@ -35,7 +35,7 @@ from tercel.core.report.formatting import format_count
 from tercel.core.report.interval_text import verdict
 from tercel.core.report.page import write_page
 from tercel.core.stats.clusters import LEAST_CLUSTERS
-from tercel.core.stats.ranks import ranks
+from tercel.core.stats.ranks import pearson, ranks
 from tercel.signals.models.skill import (
     BLOCK,
     FEWEST,
@@ -132,8 +132,11 @@ def tear_sheet(
         "correct them",
         DataError,
     )
-    priced = prices if isinstance(prices, PricedReturns) else None
-    priced = priced or priced_returns(prices, steps_of(asked), lag)
+    priced = (
+        prices
+        if isinstance(prices, PricedReturns)
+        else priced_returns(prices, steps_of(asked), lag)
+    )
     panel = price_scores(factor, priced)
     measure = _Measure(panel, np.random.default_rng([seed, 5]))
     by_date = {h: rank_ic_of_rows(panel.score, returns) for h, returns in panel.returns.items()}
@@ -267,13 +270,7 @@ def _half_life(panel: PricedScores, skills: Mapping[int, Skill]) -> float:
 def _turnover(panel: PricedScores, bins: Ints, count: int) -> Frame:
     """Share of each quantile's names that are new by date, and the correlation of ranks with those one date before."""
     rank = ranks(panel.score)
-    both = np.isfinite(rank[1:] + rank[:-1])
-    x, y = (
-        np.where(both, side - _row_means(side, both)[:, None], 0.0)
-        for side in (rank[1:], rank[:-1])
-    )
-    scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    columns = {"autocorrelation": (x * y).sum(axis=1) / np.where(scale > 0, scale, np.nan)}
+    columns = {"autocorrelation": pearson(rank[1:], rank[:-1])}
     for k in range(1, count + 1):
         inside = bins == k
         before = inside[:-1].any(axis=1)

@@ -80,8 +80,8 @@ def tear_sheets_page(sheets: Mapping[str, SheetFigures], notes: Sequence[str] = 
     for number, (name, sheet) in enumerate(sheets.items()):
         cuts = _of_quantiles(sheet, f"s{number}-")
         sectors = _by_horizon(sheet.by_sector, "ic")
-        tables = [_decay_table(sheet), _table(horizons, ("sector", "names", "scores"), sectors, 4)]
-        html = "".join([*tables, cuts.html])
+        within = _table(horizons, ("sector", "names", "scores"), sectors, 4)
+        html = f"{_decay_table(sheet)}{within}{cuts.html}"
         texts = [*sheet.sentences(), *sheet.notes, BEYOND]
         sections.append(Section(name, texts, html, cuts.figures, folded=True))
     lead = "Each source by itself, whatever its weight in the fusion."

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import polars as pl
 
-from tercel.core.errors import DataError, TercelError
+from tercel.core.errors import DataError, TercelError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
@@ -228,22 +228,18 @@ def forecasts(
     try:
         say("forecast of the newest date")
         served = predict(model)
+        refuse_if(
+            not table.is_empty() and served.at_ns <= last,  # type: ignore[operator]
+            "files behind the walk-forward's last date",
+            f"its files end at {served.at}",
+            "bring them up to date",
+        )
     except TercelError as error:
         return (
             walk_of(table),
             {},
             None,
             [f"No newer forecast than the walk-forward's: {error.received}", *model.warnings],
-        )
-    if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
-        return (
-            walk_of(table),
-            {},
-            None,
-            [
-                f"No newer forecast than the walk-forward's: its files end at {served.at}",
-                *model.warnings,
-            ],
         )
     rows = {row.name: row for row in served.rows()}
     value = [row.score + model.fusion.base for row in rows.values()]

@@ -113,6 +113,24 @@ class CostLaw:
         return costs.sum(axis=-1)
 
 
+def charge_of(
+    cost_bps: float | None, cost_law: float | None, capital: float, least: float, borrow: float
+) -> Charge:
+    """What one of a cost in bps and a law charges, with a least commission and bps of borrowing; ConfigError for none or both.
+
+    >>> str(charge_of(5.0, None, 1e6, 0.0, 0.0))
+    '5 bps one-way'
+    """
+    refuse_if(
+        (cost_bps is None) == (cost_law is None),
+        "one of `cost_bps=` and `cost_law=`",
+        "neither" if cost_bps is None else "both",
+        "give `cost_bps=5`; 0 is a cost too",
+    )
+    law = 1.0 if cost_law is None else cost_law
+    return Charge(cost_bps, law, capital, "", least, borrow)
+
+
 def flat_cost(bps: float) -> CostLaw:
     """A one-way cost of so many bps.
 

@@ -44,15 +44,14 @@ def read_weights(source: object, columns: Mapping[str, str] = MappingProxyType({
     frame = read_dated_values(source, WEIGHT, columns)
     refuse_if(frame.is_empty(), "rows of weights", "none", "write date, name, weight", DataError)
     gross = frame.group_by("date").agg(pl.col("weight").abs().sum()).sort("weight", "date")
-    large = gross.filter(pl.col("weight") > LARGEST_GROSS)
-    typical = gross.item((gross.height - 1) // 2, "weight")
-    if large.height or typical > MOST_GROSS:
-        day = gross.item(-1, "date")
-        raise DataError(
-            f"weights as fractions of the book's value, such as 0.25, up to {MOST_GROSS:g} together on most dates",
-            f"{gross.item(-1, 'weight'):g} together on {day}, long and short: percent, shares or money",
-            "divide percent by 100, and money by the book's value",
-        )
+    day, most = gross.row(-1)
+    refuse_if(
+        most > LARGEST_GROSS or gross.item((gross.height - 1) // 2, "weight") > MOST_GROSS,
+        f"weights as fractions of the book's value, such as 0.25, up to {MOST_GROSS:g} together on most dates",
+        f"{most:g} together on {day}, long and short: percent, shares or money",
+        "divide percent by 100, and money by the book's value",
+        DataError,
+    )
     return frame
 
 

@@ -35,6 +35,7 @@ from tercel.core.stats import intervals, moments_of_mean
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.cost_laws import LEAST_ORDER, Charge
 from tercel.signals.price_moves import DOUBTFUL_FALL, is_unadjusted, split_of
+from tercel.signals.sources.dated_values import matrix_of
 from tercel.signals.sources.prices import list_names
 from tercel.signals.sources.sectors import Sectors
 
@@ -132,18 +133,13 @@ class BookLedger:
     @property
     def volatility(self) -> float:
         """Standard deviation (of n - 1) of daily net returns, a year."""
-        deviation = self.returns.select(pl.col("net").std()).item() or 0.0
-        return math.sqrt(self.periods) * float(deviation)
+        deviation = self.returns.select(pl.col("net").std()).item()
+        return math.sqrt(self.periods) * float(deviation or 0.0)
 
     @property
     def drawdown(self) -> float:
         """Largest fraction lost from the highest equity so far."""
         return float(self.returns.select(pl.col("drawdown").max()).item())
-
-    @property
-    def turnover(self) -> float:
-        """Value traded in a year, both legs, over the equity."""
-        return self.periods * float(self.returns.select(pl.col("turnover").mean()).item())
 
     @property
     def invested(self) -> int:
@@ -153,20 +149,20 @@ class BookLedger:
     def table(self) -> Frame:
         """Figures with their 95 % intervals: `figure`, `value`, `low`, `high`; null where there is none."""
         plain = {
-            "days": float(self.returns.height),
-            "invested days": float(self.invested),
+            "days": self.returns.height,
+            "invested days": self.invested,
             "net a year": self.net_a_year,
             "volatility a year": self.volatility,
             "drawdown": self.drawdown,
-            "turnover a year": self.turnover,
+            "turnover a year": self.periods * self.returns.get_column("turnover").to_numpy().mean(),
         }
-        estimates = dict(zip(("alpha a year", "beta"), self.alpha_and_beta or (), strict=False))
-        estimates = {"sharpe": self.sharpe, **estimates}
-        rows = [(name, value, None, None) for name, value in plain.items()] + [
-            (name, found.mean, found.ci_low, found.ci_high) for name, found in estimates.items()
-        ]
-        kinds = {"figure": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
-        return Frame(pl.DataFrame(rows, kinds, orient="row").fill_nan(None))
+        figures = {name: Estimate(float(value), None, None) for name, value in plain.items()}
+        lines = zip(("alpha a year", "beta"), self.alpha_and_beta or (), strict=False)
+        figures |= {"sharpe": self.sharpe, **dict(lines)}
+        rows = [(name, found.mean, found.ci_low, found.ci_high) for name, found in figures.items()]
+        numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
+        frame = pl.DataFrame(rows, {"figure": pl.String, **numbers}, orient="row")
+        return Frame(frame.fill_nan(None))
 
     def sentences(self) -> list[str]:
         """Summary of the days, and of the benchmark where one is given."""
@@ -281,10 +277,10 @@ def trade_weights(
     dated, notes = _place(weights, market.days, lag)
     entries = _trade(market, charge, dated)
     first = dated.select(pl.col("traded").min()).item()
-    returns = _returns(entries, [day for day in market.days if day >= first], charge.capital)
+    money = _money(entries, [day for day in market.days if day >= first], charge.capital)
     if benchmark is not None:
-        aligned, said = _align(benchmark, returns.get_column("date"))
-        returns = returns.with_columns(aligned)
+        aligned, said = _align(benchmark, money.get_column("date"))
+        money = money.with_columns(aligned)
         notes += said
     after = pl.col("after")
     holdings = entries.filter(after != 0).select(
@@ -304,12 +300,12 @@ def trade_weights(
     falls = f"of a held name by over {-DOUBTFUL_FALL:.0%}, a split if these closes are not adjusted"
     notes += _note_rows(fell, "fall", falls)
     return BookLedger(
-        Frame(returns),
-        Frame(_weekly(returns, charge.capital)),
+        Frame(_rates(money, charge.capital)),
+        Frame(_rates(_weekly(money), charge.capital)),
         Frame(trades),
         Frame(holdings),
         Frame(_pnl(entries)),
-        Frame(_exposures(returns, holdings, sectors, factors or {})),
+        Frame(_exposures(money.select("date"), holdings, sectors, factors or {})),
         Frame(dated.select("date", "traded", "name", "weight")),
         charge.capital,
         _periods(market.days),
@@ -353,10 +349,10 @@ def _market_of(
     silent = pl.col("at").shift(-1).over("name").fill_null(len(days)) - pl.col("at") - 1
     suspect = is_unadjusted(pl.col("growth") - 1) & ~pl.col("adjusted")
     columns = ("close", silent > settle_after, suspect.alias("suspect"), "scale")
-    wide = np.full((4, len(days), len(names)), np.nan)
-    column = pl.Series(names).search_sorted(frame.get_column("name")).to_numpy()
-    values = frame.select(columns).cast(pl.Float64).to_numpy()
-    wide[:, frame.get_column("at").to_numpy(), column] = values.T
+    wide = [
+        matrix_of(frame.select("date", "name", column), days, pl.Series(names))
+        for column in columns
+    ]
     return _Market(days.to_list(), names, wide[0], wide[1] == 1, wide[2] == 1, wide[3])
 
 
@@ -406,12 +402,11 @@ def _trade(market: _Market, charge: Charge, dated: pl.DataFrame) -> pl.DataFrame
         `borrow`, `after` (value at the end of the day), `opening` and `equity` (of the book, before and after costs),
         `left` (value that is settled), `waits` (whether weights of the day wait for a price).
     """
-    column = pl.Series(market.names).search_sorted(dated.get_column("name")).to_list()
-    targets: dict[int, Floats] = {}
-    for at, n, weight in zip(
-        dated.get_column("at"), column, dated.get_column("weight"), strict=True
-    ):
-        targets.setdefault(at, np.zeros(len(market.names)))[n] = weight
+    at = dated.get_column("at").to_numpy()
+    column = pl.Series(market.names).search_sorted(dated.get_column("name")).to_numpy()
+    targets = np.full(market.close.shape, np.nan)
+    targets[at] = 0.0
+    targets[at, column] = dated.get_column("weight").to_numpy()
     row = np.where(np.isfinite(market.close), np.arange(len(market.days))[:, None], 0)
     last_priced = np.maximum.accumulate(row, axis=0)
     prices = np.nan_to_num(np.take_along_axis(market.close, last_priced, axis=0))
@@ -419,8 +414,8 @@ def _trade(market: _Market, charge: Charge, dated: pl.DataFrame) -> pl.DataFrame
     units = np.zeros(len(market.names))
     wanted = units
     equity = charge.capital
-    rows: list[Floats] = []
-    for t in range(min(targets), len(market.days)):
+    entries: list[pl.DataFrame] = []
+    for t in range(at.min(), len(market.days)):
         day = market.days[t]
         _refuse_split(market, t, (units != 0) & market.suspect[t])
         before = units * prices[max(t - 1, 0)]
@@ -428,36 +423,38 @@ def _trade(market: _Market, charge: Charge, dated: pl.DataFrame) -> pl.DataFrame
         nights = (day - market.days[max(t - 1, 0)]).days
         borrow = 1e-4 * charge.borrow_bps / 365 * nights * np.maximum(-before, 0.0)
         opening = equity + float((value - before - borrow).sum())
-        _refuse_ruin(day, opening)
-        wanted = targets.get(t, wanted)
-        can_trade = np.isfinite(market.close[t]) & (prices[t] > 0) & np.isfinite(wanted)
-        order = np.nan_to_num(wanted * opening - value)
-        order[np.isnan(wanted) | (np.abs(order) <= LEAST_ORDER * opening)] = 0.0
-        waits = (order != 0) & ~can_trade & (t in targets)
-        order[~can_trade] = 0.0
+        is_new = np.isfinite(targets[t])
+        wanted = np.where(is_new, targets[t], wanted)
+        can_trade = np.isfinite(market.close[t]) & (prices[t] > 0)
+        order = wanted * opening - value
+        is_order = np.abs(order) > LEAST_ORDER * opening
+        order = np.where(is_order & can_trade, order, 0.0)
         cost = market.scale[t] * np.abs(order) ** power
         cost = np.where(order != 0, np.maximum(cost, charge.min_commission), 0.0)
         equity = opening - float(cost.sum())
         _refuse_ruin(day, equity)
         units = np.divide(value + order, prices[t], out=units.copy(), where=order != 0)
         wanted = np.where(can_trade, np.nan, wanted)
-        left = np.where(market.leaves[t], units * prices[t], 0.0)
+        after = np.where(market.leaves[t], 0.0, units * prices[t])
+        money = {
+            "before": before,
+            "value": value,
+            "order": order,
+            "price": prices[t],
+            "cost": cost,
+            "borrow": borrow,
+            "after": after,
+            "opening": opening,
+            "equity": equity,
+            "left": units * prices[t] - after,
+            "waits": is_order & ~can_trade & is_new,
+        }
+        names = pl.DataFrame({"date": day, "name": market.names, **money})
+        entries.append(
+            names.filter((pl.col("before") != 0) | (pl.col("order") != 0) | pl.col("waits"))
+        )
         units = np.where(market.leaves[t], 0.0, units)
-        after = units * prices[t]
-        money = (before, value, order, prices[t], cost, borrow, after, opening, equity, left, waits)
-        entries = np.stack(np.broadcast_arrays(t, np.arange(len(units)), *money), axis=1)
-        rows.append(entries[(before != 0) | (order != 0) | waits])
-    columns = ("before", "value", "order", "price", "cost", "borrow", "after", "opening", "equity")
-    table = pl.DataFrame(np.concatenate(rows), ["t", "n", *columns, "left", "waits"], orient="row")
-    index = pl.col("t", "n").cast(pl.Int64)
-    keys = table.select(index)
-    return table.select(
-        pl.Series("date", market.days).gather(keys.get_column("t")),
-        pl.Series("name", market.names).gather(keys.get_column("n")),
-        *columns,
-        "left",
-        pl.col("waits") > 0,
-    )
+    return pl.concat(entries)
 
 
 def _note_rows(rows: pl.DataFrame, noun: str, text: str) -> list[str]:
@@ -497,19 +494,31 @@ def _refuse_ruin(day: date, equity: float) -> None:
     )
 
 
-def _returns(entries: pl.DataFrame, days: Sequence[date], capital: float) -> pl.DataFrame:
-    """Returns by day, of days without an entry too."""
-    traded = pl.col("order").abs().sum() / pl.col("opening").first()
+def _money(entries: pl.DataFrame, days: Sequence[date], capital: float) -> pl.DataFrame:
+    """Money and turnover by day, of days without an entry too."""
     by_day = entries.group_by("date").agg(
         (pl.col("value") - pl.col("before")).sum().alias("gross"),
         pl.col("cost", "borrow").sum(),
-        traded.alias("turnover"),
-        pl.col("equity").first(),
+        turnover=pl.col("order").abs().sum() / pl.col("opening").first(),
+        equity=pl.col("equity").first(),
     )
     table = pl.DataFrame({"date": days}).join(by_day, on="date", how="left").sort("date")
-    table = table.with_columns(pl.col("equity").forward_fill().fill_null(capital)).fill_null(0.0)
+    return table.with_columns(pl.col("equity").forward_fill().fill_null(capital)).fill_null(0.0)
+
+
+def _rates(money: pl.DataFrame, capital: float) -> pl.DataFrame:
+    """Money by day or week as fractions of the equity before, with net return and drawdown."""
     before = pl.col("equity").shift(1, fill_value=capital)
-    return _with_net(table.with_columns(pl.col("gross", "cost", "borrow") / before), capital)
+    peak = pl.max_horizontal(pl.col("equity").cum_max(), pl.lit(capital))
+    return money.select(
+        "date",
+        pl.col("gross", "cost", "borrow") / before,
+        ((pl.col("gross") - pl.col("cost") - pl.col("borrow")) / before).alias("net"),
+        "turnover",
+        "equity",
+        (1.0 - pl.col("equity") / peak).alias("drawdown"),
+        pl.col("^benchmark$"),
+    )
 
 
 def _trades(entries: pl.DataFrame) -> pl.DataFrame:
@@ -548,38 +557,17 @@ def _pnl(entries: pl.DataFrame) -> pl.DataFrame:
     return money.filter(pl.col("trades") > 0).sort("net", "name", descending=[True, False])
 
 
-def _with_net(frame: pl.DataFrame, capital: float) -> pl.DataFrame:
-    """Returns with net return and drawdown."""
-    peak = pl.max_horizontal(pl.col("equity").cum_max(), pl.lit(capital))
-    frame = frame.with_columns(
-        net=pl.col("gross") - pl.col("cost") - pl.col("borrow"),
-        drawdown=1.0 - pl.col("equity") / peak,
+def _weekly(money: pl.DataFrame) -> pl.DataFrame:
+    """Money by week from Monday, dated by its last day."""
+    weeks = money.group_by(pl.col("date").dt.truncate("1w").alias("week"), maintain_order=True)
+    return weeks.agg(
+        pl.col("date").last(),
+        pl.col("gross", "cost", "borrow", "turnover").sum(),
+        pl.col("equity").last(),
+        pl.when(pl.col("^benchmark$").count() > 0).then(
+            (1.0 + pl.col("^benchmark$")).product() - 1.0
+        ),
     )
-    first = ("date", "gross", "cost", "borrow", "net", "turnover", "equity", "drawdown")
-    return frame.select(*first, pl.exclude(first))
-
-
-def _weekly(returns: pl.DataFrame, capital: float) -> pl.DataFrame:
-    """Returns by week from Monday, dated by its last day: parts of a week add up to its net return."""
-    before = pl.col("equity").shift(1, fill_value=capital)
-    parts = ("gross", "cost", "borrow")
-    compounded = [
-        ((1.0 + pl.col(name)).product() - 1.0).alias(name)
-        for name in returns.columns
-        if name == "benchmark"
-    ]
-    weeks = (
-        returns.with_columns(before=before)
-        .group_by(pl.col("date").dt.truncate("1w").alias("week"), maintain_order=True)
-        .agg(
-            pl.col("date").last(),
-            *((pl.col(name) * pl.col("before")).sum() / pl.col("before").first() for name in parts),
-            pl.col("turnover").sum(),
-            pl.col("equity").last(),
-            *compounded,
-        )
-    )
-    return _with_net(weeks.drop("week"), capital)
 
 
 def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[str]]:
@@ -597,13 +585,13 @@ def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[st
         "give its closes or returns on these days",
         DataError,
     )
-    lacking = inside.filter(pl.col("at") != pl.col("date")).height
-    extra = levels.filter(
-        pl.col("date").is_between(days[0], days[-1]), ~pl.col("date").is_in(days.implode())
-    ).height
+    unpriced = ~pl.col("date").is_in(days.implode())
+    extra = levels.filter(pl.col("date").is_between(days[0], days[-1]), unpriced)
     texts = {
-        "without a benchmark: its move falls on the next": lacking,
-        "of the benchmark without prices: part of the next day's return": extra,
+        "without a benchmark: its move falls on the next": inside.filter(
+            pl.col("at") != pl.col("date")
+        ).height,
+        "of the benchmark without prices: part of the next day's return": extra.height,
         "outside the benchmark's, left out of alpha and beta": asked.height - inside.height,
     }
     notes = [f"{format_count(n, 'day')} {text}" for text, n in texts.items() if n]
@@ -611,41 +599,33 @@ def _align(benchmark: pl.DataFrame, days: pl.Series) -> tuple[pl.Series, list[st
 
 
 def _exposures(
-    returns: pl.DataFrame,
+    days: pl.DataFrame,
     holdings: pl.DataFrame,
     sectors: Sectors | None,
     factors: Mapping[str, pl.DataFrame],
 ) -> pl.DataFrame:
     """Exposures by day: long, short, net, gross, by sector and to factors."""
     weight = pl.col("weight")
-    frames = [
-        holdings.group_by("date").agg(
-            long=weight.clip(lower_bound=0).sum(),
-            short=weight.clip(upper_bound=0).sum(),
-            net=weight.sum(),
-            gross=weight.abs().sum(),
-        )
-    ]
+    sides = holdings.group_by("date").agg(
+        long=weight.clip(lower_bound=0).sum(),
+        short=weight.clip(upper_bound=0).sum(),
+        net=weight.sum(),
+        gross=weight.abs().sum(),
+    )
+    table = days.join(sides, on="date", how="left")
     if sectors is not None:
         sector = sectors.of(holdings.get_column("name"), holdings.get_column("date"))
-        by_sector = holdings.with_columns(sector=pl.lit("sector:") + sector)
-        frames.append(
-            by_sector.pivot(
-                "sector", index="date", values="weight", aggregate_function="sum", sort_columns=True
-            )
+        by_sector = holdings.with_columns(sector=pl.lit("sector:") + sector).pivot(
+            "sector", index="date", values="weight", aggregate_function="sum", sort_columns=True
         )
+        table = table.join(by_sector, on="date", how="left")
     for name, values in factors.items():
         value = pl.col("value")
         standard = ((value - value.mean()) / value.std()).over("date")
-        scores = values.select("name", "date", z=standard.fill_nan(0.0).fill_null(0.0))
-        dates = scores.select(pl.col("date").unique().sort()).with_columns(factor_date="date")
-        dated = holdings.sort("date").join_asof(dates, on="date")
-        dated = dated.join(
-            scores, left_on=["factor_date", "name"], right_on=["date", "name"], how="left"
-        )
+        scores = values.select("name", z=standard.fill_nan(0.0), factor_date="date")
+        dates = scores.select(pl.col("factor_date").unique().sort())
+        dated = holdings.sort("date").join_asof(dates, left_on="date", right_on="factor_date")
+        dated = dated.join(scores, on=["factor_date", "name"], how="left")
         loading = (weight * pl.col("z").fill_null(0.0)).sum().alias(f"factor:{name}")
-        frames.append(dated.group_by("date").agg(loading))
-    table = returns.select("date")
-    for frame in frames:
-        table = table.join(frame, on="date", how="left")
+        table = table.join(dated.group_by("date").agg(loading), on="date", how="left")
     return table.fill_null(0.0).sort("date")

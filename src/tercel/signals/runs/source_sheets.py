@@ -106,7 +106,6 @@ def _priced(config: SignalsConfig, seed: int) -> PricedReturns:
 
 def _dated(data: Dataset, score: Floats) -> pl.DataFrame:
     """Scores of a panel's rows that have one, by the New York date of their decision."""
-    times = pl.Series(data.time_ns).cast(pl.Datetime("ns", "UTC"))
-    dates = times.dt.convert_time_zone(NEW_YORK).dt.date()
-    rows = pl.DataFrame({"date": dates, "name": data.instrument, "value": score})
-    return rows.filter(pl.col("value").is_not_nan())
+    rows = pl.DataFrame({"date": data.time_ns, "name": data.instrument, "value": score})
+    local = pl.col("date").cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(NEW_YORK)
+    return rows.filter(pl.col("value").is_not_nan()).with_columns(local.dt.date())

@@ -180,12 +180,14 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
     saved = save(folder / MODEL, model, model.card, walk, moves)
     with atomic_path(folder / FORECASTS) as part:
         np.savez(part, forecasts=forecasts, columns=np.array(columns))
+    # of forecasts as they are, or shares of standardised ones
+    shown = fusion.weights if fusion.given else fusion.weights * fusion.slope
     return TrainedSignals(
         out=folder,
         rows=data.n,
         tested=int((~np.isnan(forecasts).all(axis=1)).sum()),
         seconds=seconds,
-        weights=dict(zip(columns, fusion.shown_weights.tolist(), strict=True)),
+        weights=dict(zip(columns, shown.tolist(), strict=True)),
         evidence={
             name: spelt_evidence(slope, how) for name, slope in zip(columns, slopes, strict=True)
         },

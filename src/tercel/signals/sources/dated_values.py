@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 import polars as pl
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.tables.columns import rename_columns
 from tercel.core.tables.numbers import parse_numbers
@@ -67,10 +69,7 @@ def read_dated_values(
         )
     rows = [table.frame.get_column(ROW), parse_days(table, "date")]
     if is_long:
-        symbol = table.frame.get_column("symbol").cast(pl.String).str.strip_chars()
-        empty = symbol.fill_null("") == ""
-        table.refuse(empty, "symbol", "a name in every row", "write it, or take the row out")
-        frame = pl.DataFrame([*rows, symbol.alias("name"), *numbers])
+        frame = pl.DataFrame([*rows, table.words("symbol").alias("name"), *numbers])
     else:
         # a ticker may be called as a column of ours
         frame = pl.DataFrame([*rows, *numbers]).unpivot(
@@ -113,3 +112,12 @@ def read_scores(source: object) -> tuple[pl.DataFrame, list[str]]:
     known = scores.drop_nulls("value").select("date", "name", "value")
     empty = scores.height - known.height
     return known, [f"empty scores, left out: {empty:,} of {scores.height:,}"] * bool(empty)
+
+
+def matrix_of(rows: pl.DataFrame, days: pl.Series, names: pl.Series) -> Floats:
+    """Rows of day, name and value as a matrix, float64 (D, N); NaN where there is no row."""
+    table = np.full((len(days), len(names)), np.nan)
+    day, name, value = rows
+    place = days.search_sorted(day).to_numpy(), names.search_sorted(name).to_numpy()
+    table[place] = value.cast(pl.Float64).to_numpy()
+    return table

@@ -216,11 +216,7 @@ def _of_long(table: Table, columns: ColumnNames, stem: str) -> tuple[Table, froz
     frame = pl.DataFrame([table.frame[ROW], parse_days(table, "date"), *series.values()])
     frame = frame.with_columns(instrument=pl.lit(stem))
     if "symbol" in table.frame.columns:
-        frame = frame.with_columns(
-            instrument=table.frame["symbol"].cast(pl.String).str.strip_chars()
-        )
-        unnamed = frame["instrument"].fill_null("") == ""
-        table.refuse(unnamed, "symbol", "a symbol in every row", "write it, or take the row out")
+        frame = frame.with_columns(instrument=table.words("symbol"))
     if adjusted_only:  # an adjusted close alone has no factor for the range
         frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
     elif "adj_close" in series:

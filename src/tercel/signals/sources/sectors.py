@@ -88,15 +88,9 @@ def read_sectors(
     table = rename_columns(
         read_table(source, columns, RENAMED), ("symbol", "sector"), ("date",), usual=_USUAL
     )
-    cells = {
-        name: table.frame[name].cast(pl.String).str.strip_chars() for name in ("symbol", "sector")
-    }
-    for name, texts in cells.items():
-        empty = texts.fill_null("") == ""
-        table.refuse(empty, name, f"a {name} in every row", "write it, or take the row out")
     dated = "date" in table.frame.columns
     dates = parse_days(table, "date") if dated else pl.lit(FIRST_DAY)
-    frame = pl.select(name=cells["symbol"], date=dates, sector=cells["sector"])
+    frame = pl.select(name=table.words("symbol"), date=dates, sector=table.words("sector"))
     expected = "one sector of a name and date" if dated else "one row of a name without dates"
     repeated = frame.select(~pl.struct("name", "date").is_first_distinct()).to_series()
     remedy = "take one of them out, or add the date from which each holds"
