@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from tercel.core.errors import ConfigError, DataError, check_known, file_error, refuse_if
 from tercel.core.files import atomic_path, write_atomic
 from tercel.core.frames import Frame
+from tercel.core.progress import say
 from tercel.core.tables.columns import rename_columns
 from tercel.core.tables.table import ROW, HowToMap, read_table
 from tercel.core.toml import toml_lines
@@ -79,6 +80,10 @@ class SignalRun:
     def model(self) -> SignalModel:
         """The trained model."""
         return load(self.folder / MODEL)
+
+    def __repr__(self) -> str:
+        """Its table."""
+        return repr(self.table())
 
     def table(self) -> Frame:
         """A row per model: `source`, `family`, `weight`, `evidence` (slope of outcomes on its forecasts out of fold)."""
@@ -180,7 +185,10 @@ def train(
         trained = runs.train(config, seed, folder)
     except OSError as error:
         raise file_error(error) from error
-    return SignalRun(folder, trained, (*trained.warnings, *notes))
+    run = SignalRun(folder, trained, (*trained.warnings, *notes))
+    for warning in run.warnings:
+        say(f"note: {warning}")
+    return run
 
 
 def write_tables(

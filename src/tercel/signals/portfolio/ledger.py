@@ -164,6 +164,10 @@ class BookLedger:
         frame = pl.DataFrame(rows, {"figure": pl.String, **numbers}, orient="row")
         return Frame(frame.fill_nan(None))
 
+    def __repr__(self) -> str:
+        """Its sentences."""
+        return "\n".join(self.sentences())
+
     def sentences(self) -> list[str]:
         """Summary of the days, and of the benchmark where one is given."""
         ends = self.returns.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
@@ -472,7 +476,7 @@ def _refuse_split(market: _Market, t: int, suspect: Bools) -> None:
         raise DataError(
             "closes adjusted for splits, or none that moves by 60 % in a day",
             f"{market.names[n]}, which is held, moves by {move:+.0%} on {market.days[t]}{split}",
-            "give adjusted closes, and call their column adj_close, also where the move is true",
+            "give adjusted closes as rows of date, symbol and adj_close, also where the move is true",
         )
 
 
