@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
+from warnings import warn
 
 import polars as pl
 from pydantic import BaseModel
@@ -23,7 +24,6 @@ from pydantic import BaseModel
 from tercel.core.errors import ConfigError, DataError, check_known, file_error, refuse_if
 from tercel.core.files import atomic_path, write_atomic
 from tercel.core.frames import Frame
-from tercel.core.progress import say
 from tercel.core.tables.columns import rename_columns
 from tercel.core.tables.table import ROW, HowToMap, read_table
 from tercel.core.toml import toml_lines
@@ -187,7 +187,7 @@ def train(
         raise file_error(error) from error
     run = SignalRun(folder, trained, (*trained.warnings, *notes))
     for warning in run.warnings:
-        say(f"note: {warning}")
+        warn(warning, stacklevel=2)
     return run
 
 
