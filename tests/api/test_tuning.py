@@ -27,8 +27,13 @@ class Paced(tc.Strategy):
 
 
 def tuned_in(market: tc.Market, strategy: Any = Paced, **more: Any) -> tc.Tuned:
-    settings: dict[str, Any] = {"params": {"slack": (0, 0.8)}, "trials": 6, "episodes": 16, **more}
-    return tc.tune(strategy, market, TASK, **settings)
+    settings: dict[str, Any] = {
+        "task": TASK,
+        "params": {"slack": (0, 0.8)},
+        "trials": 6,
+        "episodes": 16,
+    }
+    return tc.tune(strategy, market, **settings | more)
 
 
 @pytest.mark.long  # 40 trials, and 2,000 fresh episodes of three strategies
@@ -157,6 +162,9 @@ class Nonsense(Paced):
         (Paced, {"params": None}, "of every parameter"),
         (Paced, {"params": {"slak": (0, 1)}}, "slack"),
         (Paced, {"params": {"slack": (1, 0)}}, "the low one first"),
+        (Paced, {"params": {1: (0, 1)}}, "bounds .* of 1"),
+        (Paced, {"params": {"slack": (0, 10**400)}}, "finite"),
+        (Paced, {"task": "30min"}, "a tercel.Task; received str '30min'"),
         (Paced, {"trials": 1}, "2 trials"),
         (Paced, {"episodes": -1}, "2 episodes"),
         (Paced, {"episodes": 1}, "2 episodes"),

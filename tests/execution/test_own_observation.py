@@ -1,6 +1,7 @@
 """Observations of the user's: functions of a view, checked, named, and given by whoever opens a policy's folder."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +156,14 @@ def test_it_loads_under_another_name_with_a_warning_if_it_answers_the_same(tmp_p
         policy_strategy(tmp_path / "p", own_observation=almost)
     with pytest.raises(PolicyError, match="ears was given"):
         policy_strategy(tmp_path / "p", own_observation=ears)
+
+
+def test_one_of_its_name_that_answers_otherwise_is_warned_of(tmp_path: Path) -> None:
+    """A function that was edited after the training."""
+    saved(tmp_path / "p")
+    edited = partial(almost)
+    edited.__name__, edited.__module__ = "eyes", __name__  # type: ignore[attr-defined]
+    with pytest.warns(
+        UserWarning, match=f"{__name__}:eyes answers otherwise than when .*card.json"
+    ):
+        policy_strategy(tmp_path / "p", own_observation=edited)

@@ -172,6 +172,12 @@ def tune(
         f"{type(market).__name__} {market!r}",
         "such as tercel.load_market('sh600961')",
     )
+    refuse_if(
+        not isinstance(task, Task | None),
+        "a tercel.Task",
+        f"{type(task).__name__} {task!r}",
+        "such as tercel.Task(share=0.1, horizon='30min')",
+    )
     settings = TuningSettings(Scenario(market, task or Task()), episodes, seed=seed)
     rule = strategy if isinstance(strategy, str) and ":" not in strategy else ""
     known: Parameters = {}

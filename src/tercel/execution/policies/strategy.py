@@ -1,5 +1,6 @@
 """A saved policy as a strategy: observes a view, takes the greedy action, decodes the action into intents."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -237,10 +238,14 @@ def _match_observation(
     """The given observation function, under the name that a card declares or, with a warning, under another if it answers
     the same on made-up views; PolicyError for None or another.
     """
-    if function is not None and (
-        same_name(card.observation, name_of(function)) or _answers_alike(card, function)
-    ):
+    is_alike = function is not None and _answers_alike(card, function)
+    if function is not None and (is_alike or same_name(card.observation, name_of(function))):
         warn_of_name(card.observation, function, str(folder / CARD))
+        if not is_alike:
+            warnings.warn(
+                f"{card.observation} answers otherwise than when {folder / CARD} was written",
+                stacklevel=2,
+            )
         return function
     received = (
         "none was given"

@@ -5,10 +5,8 @@ of them are spread evenly over the bounds (a Latin hypercube), and CMA-ES goes o
 trials is cheaper on the tuning episodes than it is: only episodes that no trial saw tell its gain.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,7 +54,7 @@ def check_bounds(params: Any) -> Bounds:
     for name, pair in given.items():
         is_pair = isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_number, pair))
         refuse_if(
-            not is_pair or not pair[0] < pair[1],
+            not isinstance(name, str) or not is_pair or not pair[0] < pair[1],
             f"bounds (low, high) of {name}, finite, the low one first",
             repr(pair),
             'such as params={"slack": (0, 0.3), "wait": (1, 9)}; a choice is a range of whole numbers',
@@ -65,8 +63,10 @@ def check_bounds(params: Any) -> Bounds:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number; a bool is none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a finite number, up to 1e300 either way; a bool is none."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return False
+    return bool(-1e300 < value < 1e300)
 
 
 def search_bounds(
