@@ -188,8 +188,7 @@ def tune(
         check_known(rule.partition("+")[0], TUNABLE, "a strategy to tune:")
         if params is None:
             return Tuned(rule, searched(arena_of(settings), rule, episodes or None, seed))
-        generic = TUNABLE[rule.partition("+")[0]].layout.generic
-        known = generic | tuned_values(rule, market.name)
+        known = TUNABLE[rule.partition("+")[0]].layout.generic | tuned_values(rule, market.name)
 
         def maker(**values: float) -> Strategy:
             """The rule with parameters, in the market."""
@@ -214,11 +213,14 @@ def tune(
     best = min(tried, key=lambda trial: trial.score.bps)
     own, begun_from, gain = gain_on_start(arena, make(best.parameters), make(start))
     if gain.ci_low is None or gain.ci_low <= 0:
-        reason = (
-            "no interval from one day of validation" if gain.ci_low is None else "by its interval"
-        )
         say(
-            f"tune {name}: {reason}, no trial is shown to be cheaper than the start on other episodes"
+            f"tune {name}: "
+            + (
+                "by its interval"
+                if gain.ci_low is not None
+                else "no interval from one day of validation"
+            )
+            + ", no trial is shown to be cheaper than the start on other episodes"
         )
     outcome = TuningOutcome(
         dict(best.parameters if own.bps <= begun_from.bps else start),

@@ -162,14 +162,8 @@ def _show_backtest(report: "BacktestReport", targets: Path | None, ledger: Path 
     print_rows(
         f"weights of {report.at[:10]}{until_text(report)}{count_text}", *weights_table(extremes)
     )
-    daily_notes = report.ledger.notes if report.ledger else ()
-    _print_summary(report.sentences(), [*report.warnings, *daily_notes])
+    print_sentences(report.sentences())
+    for note in (*report.warnings, *(report.ledger.notes if report.ledger else ())):
+        say(f"note: {note}")
     say(f"targets {targets or 'none'}")
     say(f"ledger  {ledger or 'none'}")
-
-
-def _print_summary(sentences: list[str], warnings: list[str]) -> None:
-    """Print sentences of a result, and its warnings on stderr."""
-    print_sentences(sentences)
-    for warning in warnings:
-        say(f"note: {warning}")

@@ -167,10 +167,10 @@ def same_name(name: str, other_name: str) -> bool:
 def warn_of_name(declared: str, function: ObservationFunction, where: str) -> None:
     """Warn if an observation function that was given has another name than `where` declares."""
     if not same_name(declared, name_of(function)):
-        told = (
-            f"{where} names the observation {declared}; {name_of(function)} was given in its place"
+        warnings.warn(
+            f"{where} names the observation {declared}; {name_of(function)} was given in its place",
+            stacklevel=2,
         )
-        warnings.warn(told, stacklevel=2)
 
 
 def _short_name(name: str) -> tuple[str, str]:

@@ -214,8 +214,12 @@ class Fusion:
             for name in ("centre", "slope", "weights", "gram", "common")
         }
         numbers = {"base": self.base, "spread": self.spread, "tail": self.tail}
-        numbers |= {"given": True} if self.given else {}
-        return {"sources": list(self.sources), **arrays, **numbers}
+        return {
+            "sources": list(self.sources),
+            **arrays,
+            **numbers,
+            **({"given": True} if self.given else {}),
+        }
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Fusion":
@@ -255,8 +259,14 @@ class Fusion:
             "train again",
             DataError,
         )
-        given = raw.get("given") is True
-        return cls(sources, base=base, spread=spread, tail=tail, given=given, **arrays)
+        return cls(
+            sources,
+            base=base,
+            spread=spread,
+            tail=tail,
+            given=raw.get("given") is True,
+            **arrays,
+        )
 
 
 def stack(
@@ -300,9 +310,11 @@ def stack(
         DataError,
     )
     present = ~np.isnan(by_source)
-    usable = present & np.asarray(eligible, bool)
     centre, slope = _calibrate_slopes(
-        by_source, usable, None if shares is not None else target - base, rows
+        by_source,
+        present & np.asarray(eligible, bool),
+        None if shares is not None else target - base,
+        rows,
     )
     scaled = np.where(present, slope * (by_source - centre), 0.0)
     gram = (scaled * rows[:, None]).T @ scaled
@@ -314,8 +326,18 @@ def stack(
     error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
     tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))
-    moments = (gram, common, base, spread, tail)
-    return Fusion(tuple(sources), centre, slope, weights, *moments, given=shares is not None)
+    return Fusion(
+        tuple(sources),
+        centre,
+        slope,
+        weights,
+        gram,
+        common,
+        base,
+        spread,
+        tail,
+        given=shares is not None,
+    )
 
 
 def _check_stack_inputs(

@@ -58,8 +58,9 @@ def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedR
     )
     move = pl.col("close") / pl.col("close").shift(1).over("instrument") - 1
     void = (is_unadjusted(move) & ~pl.col("adjusted")).fill_null(False)
-    prices_by_name = table.frame.sort("instrument", "date")
-    closes = prices_by_name.select("instrument", "close", time="date", void=void)
+    closes = table.frame.sort("instrument", "date").select(
+        "instrument", "close", time="date", void=void
+    )
     days, names = (closes.get_column(key).unique().sort() for key in ("time", "instrument"))
     grid = days.to_frame().join(names.to_frame(), how="cross")
     grid = grid.join(closes, on=["instrument", "time"], how="left").sort("instrument", "time")
@@ -74,11 +75,12 @@ def priced_returns(prices: object, horizons: Iterable[int], lag: int) -> PricedR
         returns[horizon] = matrix_of(bought.select("time", "instrument", "forward"), days, names)
     ends = closes.group_by("instrument").agg(pl.col("time").max()).sort("instrument")
     ended = [name for name, day in ends.rows() if day < days[-1]]
-    settled = (
-        f"names that end before the prices do, settled at their last close: {list_names(ended)}"
+    settled = "names that end before the prices do, settled at their last close: "
+    notes = (
+        *["no lag: bought at the close of the score's own date, an upper bound"] * (lag == 0),
+        *table.notes,
+        *[settled + list_names(ended)] * bool(ended),
     )
-    upper = "no lag: bought at the close of the score's own date, an upper bound"
-    notes = (*[upper] * (lag == 0), *table.notes, *[settled] * bool(ended))
     return PricedReturns(days, names, lag, returns, notes)
 
 

@@ -143,9 +143,6 @@ def tear_sheet(
     skills = {h: measure.over_dates(ic, h) for h, ic in by_date.items()}
     usual = int(np.median(np.isfinite(panel.score).sum(axis=1)))
     count = max(min(quantiles, usual // _PER_QUANTILE), 2)
-    few = (
-        f"{count} quantiles instead of {quantiles}: a usual date has {format_count(usual, 'name')}"
-    )
     bins = bins_of(panel.score, count)
     cuts = {
         h: [_row_means(panel.returns[h], bins == k) for k in range(1, count + 1)] for h in asked
@@ -159,7 +156,8 @@ def tear_sheet(
     ic = [pl.DataFrame({"date": panel.days, "horizon": h, "ic": by_date[h]}) for h in asked]
     years = np.repeat(panel.days.dt.year().to_numpy()[:, None], len(panel.names), axis=1)
     of_sectors: list[GroupRow] = []
-    notes = [*[few] * (count < quantiles), *panel.notes]
+    few = f"{count} quantiles instead of {quantiles}: a usual date has "
+    notes = [*[few + format_count(usual, "name")] * (count < quantiles), *panel.notes]
     if sectors is not None:
         given = read_sectors(sectors)
         day, column = np.isfinite(panel.score).nonzero()
@@ -221,8 +219,7 @@ class _Measure:
         Labels of neighbouring dates overlap, and what a block shares with the next one is lost to its variance: a block
         is three times as long.
         """
-        bars = self.panel.bars
-        block = max(BLOCK, 3 * stride(bars, bars + horizon))
+        block = max(BLOCK, 3 * stride(self.panel.bars, self.panel.bars + horizon))
         dates = int(np.isfinite(by_date).sum())
         if dates > (LEAST_CLUSTERS - 1) * block:
             return skill(by_date, self.rng, block=block)

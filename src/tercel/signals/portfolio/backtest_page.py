@@ -31,13 +31,11 @@ WIDE: Final = 3.0
 def figures_of(report: BacktestReport) -> dict[str, str]:
     """Main figures of a backtest by their names, for a terminal and a page."""
     line = report.ledger.alpha_and_beta if report.ledger else None
-    against = {}
-    if line:
-        against = {
-            "alpha a year, %": format_interval(line[0].times(100), digits=1),
-            "beta": format_interval(line[1]),
-        }
-    return against | {
+    against = line and {
+        "alpha a year, %": format_interval(line[0].times(100), digits=1),
+        "beta": format_interval(line[1]),
+    }
+    return (against or {}) | {
         "Sharpe, net": format_interval(report.net),
         "Sharpe, gross": format_interval(report.gross),
         "rank IC": format_interval(report.ic, digits=4),
@@ -145,8 +143,11 @@ def daily_sections(ledger: BookLedger) -> list[Section]:
     table = plain_table(("name", *money, "days held"), shown, caption)
     columns = ledger.exposures.columns[1:]
     sectors = [column for column in columns if column.startswith("sector:")]
-    lines = {"exposure": columns[:4], "sectors": sectors}
-    figures = [exposure(ledger, key, drawn) for key, drawn in lines.items() if drawn]
+    figures = [
+        exposure(ledger, key, drawn)
+        for key, drawn in (("exposure", columns[:4]), ("sectors", sectors))
+        if drawn
+    ]
     return [
         Section(
             "Day by day",
@@ -159,20 +160,20 @@ def daily_sections(ledger: BookLedger) -> list[Section]:
 
 def exposure(ledger: BookLedger, key: str, columns: Sequence[str]) -> Figure:
     """Some exposures through time, at most `LINES`, the largest on average."""
-    frame = ledger.exposures.select(pl.col(*columns) * 100)
-    sizes = frame.select(pl.all().abs().mean()).row(0)
-    ordered = sorted(zip(sizes, frame.get_columns(), strict=True), key=lambda pair: -pair[0])
+    frame = ledger.exposures.select("date", pl.col(*columns) * 100)
+    sizes = frame.select(pl.col(*columns).abs().mean()).to_dicts()[0]
+    shown = sorted(columns, key=lambda column: -sizes[column])[:LINES]
     with sketch(3.0, PAGE) as drawing:
         panel = drawing.subplots()
         panel.axhline(0.0, color=palette.INK.token, linewidth=0.9)
-        for colour, (_, line) in zip(palette.SERIES, ordered[:LINES], strict=False):
-            label = line.name.removeprefix("sector:")
-            days = ledger.exposures.get_column("date").to_numpy()
-            panel.plot(days, line.to_numpy(), color=colour.token, linewidth=1.0, label=label)
+        for colour, name in zip(palette.SERIES, shown, strict=False):
+            days, line = frame.select("date", name).get_columns()
+            label = name.removeprefix("sector:")
+            panel.plot(days, line, color=colour.token, linewidth=1.0, label=label)
         panel.set_ylabel("% of equity")
         panel.legend(loc="upper left", ncols=4)
         panel.margins(x=0.01)
-    means = frame.select(line.name for _, line in ordered[:LINES]).mean().to_dicts()[0]
+    means = frame.select(shown).mean().to_dicts()[0]
     texts = (f"{name.removeprefix('sector:')} {mean:+.0f} %" for name, mean in means.items())
     caption = "Net exposure by sector" if key == "sectors" else "Exposure"
     return finish_figure(

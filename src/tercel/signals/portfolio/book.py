@@ -21,6 +21,7 @@ from tercel.core.estimate import Estimate
 from tercel.core.stats import Replicates, average_over_seeds, moments_of_mean, replicate
 from tercel.core.vocabulary import DAY_NS
 from tercel.signals.models.skill import BLOCK, rank_ic_of_rows, stride
+from tercel.signals.sources.dated_values import matrix_of
 
 SHARE: Final = 0.1
 """Of the names, in each leg of a book of deciles."""
@@ -144,7 +145,9 @@ def walk_of(table: pl.DataFrame) -> Walk:
     numbers = [
         pl.col(column).cast(pl.Float64).fill_null(float("nan")) for column in ("value", "outcome")
     ]
-    rows = table.select("name", pl.col("time", "start", "end").dt.epoch("ns"), *numbers)
+    rows = table.select(
+        pl.col("name").cast(pl.String), pl.col("time", "start", "end").dt.epoch("ns"), *numbers
+    )
     rows = rows.with_row_index("row", 1).filter(pl.col("value").is_not_nan())
     is_invalid = (
         pl.col("value").is_infinite() | pl.col("outcome").is_infinite() | (pl.col("outcome") < -1.0)
@@ -164,12 +167,13 @@ def walk_of(table: pl.DataFrame) -> Walk:
         .sort("time")
         .fill_null(0)
     )
-    names, name_index = np.unique(rows["name"].to_numpy().astype(np.str_), return_inverse=True)
-    date_index = dates["time"].search_sorted(rows["time"]).to_numpy()
-    wide = np.full((2, dates.height, len(names)), np.nan)
-    wide[:, date_index, name_index] = rows["value"].to_numpy(), rows["outcome"].to_numpy()
+    names = rows.get_column("name").unique().sort()
+    value, outcome = (
+        matrix_of(rows.select("time", "name", column), dates.get_column("time"), names)
+        for column in ("value", "outcome")
+    )
     times = dates.select("time", "start", "end").to_numpy().astype(np.int64).T
-    return Walk(times[0], times[1], times[2], names, wide[0], wide[1])
+    return Walk(times[0], times[1], times[2], names.to_numpy().astype(np.str_), value, outcome)
 
 
 def _refuse(bad: pl.DataFrame, expected: str) -> None:

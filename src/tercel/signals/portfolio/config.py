@@ -48,6 +48,7 @@ from tercel.signals.risk.covariance import FastVolatility
 from tercel.signals.risk.forecast import WINDOW
 from tercel.signals.risk.volatility import MONTH
 from tercel.signals.runs.config import day_of
+from tercel.signals.sources.dated_values import matrix_of
 from tercel.signals.sources.port import time_type
 from tercel.signals.sources.registry import table_instructions
 
@@ -323,7 +324,11 @@ def read_forecasts(
     needed = ("date", "symbol", "value", "outcome", "sd", *["dollars"] * by_law)
     table = rename_columns(table, needed, ("end", *["dollars"] * (not by_law)), usual)
     value, outcome, sd = (parse_numbers(table, key) for key in ("value", "outcome", "sd"))
-    dollars = [parse_numbers(table, "dollars")] if "dollars" in table.frame.columns else []
+    dollars = (
+        parse_numbers(table, "dollars")
+        if "dollars" in table.frame.columns
+        else pl.Series("dollars", [None] * table.frame.height)
+    )
     table.refuse(value.is_null(), "value", "a forecast in each row", remedy)
     table.refuse(outcome < -1.0, "outcome", "a return of -1 or more", remedy)
     usual_size = outcome.abs().median()
@@ -344,7 +349,7 @@ def read_forecasts(
     )
     time = day.cast(pl.Datetime("ns")).cast(time_type())
     rows = pl.DataFrame(
-        [time.alias("time"), time.alias("start"), name_column, value, outcome, sd, *dollars]
+        [time.alias("time"), time.alias("start"), name_column, value, outcome, sd, dollars]
     )
     if "end" in table.frame.columns:
         rows = rows.with_columns(
@@ -357,16 +362,15 @@ def read_forecasts(
         last = pl.col("time") + (pl.col("end") - pl.col("time")).median()
         rows = rows.join(dates.with_columns(pl.col("end").fill_null(last)), on="time")
     walk = walk_of(rows)
-    indexed = rows.with_columns(
-        t=pl.col("time").dt.epoch("ns").replace_strict(walk.time_ns, np.arange(len(walk.time_ns))),
-        n=pl.col("name").replace_strict(walk.names.tolist(), np.arange(len(walk.names))),
+    times = pl.Series(walk.time_ns)
+    deviation, traded = (
+        matrix_of(
+            rows.select(pl.col("time").dt.epoch("ns"), "name", column), times, pl.Series(walk.names)
+        )
+        for column in ("sd", "dollars")
     )
-    wide = np.full((2, *walk.value.shape), np.nan)
-    wide[0, indexed["t"], indexed["n"]] = indexed["sd"]
-    if "dollars" in indexed.columns:
-        wide[1, indexed["t"], indexed["n"]] = indexed["dollars"].fill_null(float("nan"))
     kept_rows = non_overlapping(walk)
-    return walk.rows(kept_rows), wide[0, kept_rows], wide[1, kept_rows]
+    return walk.rows(kept_rows), deviation[kept_rows], traded[kept_rows]
 
 
 def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:

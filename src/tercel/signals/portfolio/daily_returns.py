@@ -80,13 +80,13 @@ def measures_known_by(
     """
     prices = daily_prices(model, remedy).sort("instrument", "time")
     expressions = {f"m{k}": measure.over("instrument") for k, measure in enumerate(measures)}
-    dated = prices.select("instrument", "time", **expressions)
-    dated = dated.with_columns((pl.col("time") + SETTLES).cast(time_type())).sort("time")
+    known = (pl.col("time") + SETTLES).cast(time_type())
+    dated = prices.select("instrument", known, **expressions).sort("time")
     size = walk.value.shape
     requested = pl.DataFrame(
-        {"instrument": np.tile(walk.names, size[0]), "time": np.repeat(walk.time_ns, size[1])}
+        {"instrument": np.tile(walk.names, size[0]), "time": np.repeat(walk.time_ns, size[1])},
+        schema_overrides={"time": time_type()},
     )
-    requested = requested.with_columns(pl.col("time").cast(time_type()))
     joined = requested.join_asof(
         dated, on="time", by="instrument", tolerance=STALE, check_sortedness=False
     )
@@ -113,14 +113,14 @@ def closes_of(model: SignalModel) -> pl.DataFrame:
     """
     config = config_of(model)
     if config.panel.kind == "synthetic":
-        market = market_of(config, model.facts.seed).prices
-        missing = {"void": pl.lit(False), "volume": pl.lit(None, pl.Float64)}
-        prices = market.with_columns(**missing, date=pl.col("time").dt.date())
+        prices = market_of(config, model.facts.seed).prices.with_columns(
+            void=False, volume=pl.lit(None, pl.Float64), date=pl.col("time").dt.date()
+        )
     else:
         prices = daily_prices(model, "")
     close = pl.col("close")
-    step = pl.when("void").then(close / close.shift(1)).otherwise(1.0).fill_null(1.0).cum_prod()
-    step = step.over("instrument")
+    move = pl.when("void").then(close / close.shift(1)).otherwise(1.0)
+    step = move.fill_null(1.0).cum_prod().over("instrument")
     return prices.sort("instrument", "time").select(
         "instrument",
         "time",

@@ -35,6 +35,7 @@ from tercel.core.stats import intervals, moments_of_mean
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.cost_laws import LEAST_ORDER, Charge
 from tercel.signals.price_moves import DOUBTFUL_FALL, is_unadjusted, split_of
+from tercel.signals.risk.portfolio import carry_forward
 from tercel.signals.sources.dated_values import matrix_of
 from tercel.signals.sources.prices import list_names
 from tercel.signals.sources.sectors import Sectors
@@ -117,8 +118,8 @@ class BookLedger:
             return np.stack([self.periods * (means[:, 1] - beta * means[:, 0]), beta], axis=1)
 
         b = pl.col("benchmark")
-        columns = (b, pl.col("net"), (b * pl.col("net")).alias("product"), (b * b).alias("square"))
-        rows = self.returns.drop_nulls("benchmark").select(columns).to_numpy()
+        known = self.returns.drop_nulls("benchmark")
+        rows = known.select(b, "net", product=b * pl.col("net"), square=b * b).to_numpy()
         moments = moments_of_mean(rows, np.arange(len(rows)) // BLOCK_DAYS)
         rng = np.random.default_rng([self.seed, 83])
         alpha, beta = intervals(replace(moments, statistic=line), rng)
@@ -363,8 +364,7 @@ def _market_of(
 def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.DataFrame, list[str]]:
     """Weights with the day `traded` and its index `at`, and notes on dates that were moved or left out."""
     calendar = pl.DataFrame({"traded": days}).with_row_index("at")
-    given = weights.select(pl.col("date").unique().sort())
-    given = given.join_asof(
+    given = weights.select(pl.col("date").unique().sort()).join_asof(
         calendar, left_on="date", right_on="traded", strategy="forward", coalesce=False
     )
     late = given.filter((pl.col("traded") - pl.col("date")).dt.total_days() > LATE_DAYS)
@@ -375,8 +375,7 @@ def _place(weights: pl.DataFrame, days: Sequence[date], lag: int) -> tuple[pl.Da
             "give prices from then on, or leave these weights out",
         )
     moved = given.filter(pl.col("traded") != pl.col("date"))
-    placed = given.drop("traded").with_columns(pl.col("at") + lag)
-    placed = placed.join(calendar, on="at", how="inner")
+    placed = given.select("date", pl.col("at") + lag).join(calendar, on="at", how="inner")
     refuse_if(
         placed.is_empty(),
         f"weights before the last day of prices, {days[-1]}",
@@ -411,9 +410,7 @@ def _trade(market: _Market, charge: Charge, dated: pl.DataFrame) -> pl.DataFrame
     targets = np.full(market.close.shape, np.nan)
     targets[at] = 0.0
     targets[at, column] = dated.get_column("weight").to_numpy()
-    row = np.where(np.isfinite(market.close), np.arange(len(market.days))[:, None], 0)
-    last_priced = np.maximum.accumulate(row, axis=0)
-    prices = np.nan_to_num(np.take_along_axis(market.close, last_priced, axis=0))
+    prices = np.nan_to_num(carry_forward(market.close))
     power = 1.0 if charge.bps is not None else 1.5
     units = np.zeros(len(market.names))
     wanted = units
@@ -531,14 +528,13 @@ def _trades(entries: pl.DataFrame) -> pl.DataFrame:
         value="left", order=-pl.col("left"), cost=0.0, kind=pl.lit("settled")
     )
     orders = entries.filter(pl.col("order") != 0).with_columns(kind=pl.lit("order"))
-    after = pl.col("value") + pl.col("order")
     return (
         pl.concat([orders, settled])
         .select(
             "date",
             "name",
             weight_before=pl.col("value") / pl.col("opening"),
-            weight_after=after / pl.col("opening"),
+            weight_after=(pl.col("value") + pl.col("order")) / pl.col("opening"),
             value="order",
             price="price",
             cost="cost",
@@ -628,8 +624,11 @@ def _exposures(
         standard = ((value - value.mean()) / value.std()).over("date")
         scores = values.select("name", z=standard.fill_nan(0.0), factor_date="date")
         dates = scores.select(pl.col("factor_date").unique().sort())
-        dated = holdings.sort("date").join_asof(dates, left_on="date", right_on="factor_date")
-        dated = dated.join(scores, on=["factor_date", "name"], how="left")
+        dated = (
+            holdings.sort("date")
+            .join_asof(dates, left_on="date", right_on="factor_date")
+            .join(scores, on=["factor_date", "name"], how="left")
+        )
         loading = (weight * pl.col("z").fill_null(0.0)).sum().alias(f"factor:{name}")
         table = table.join(dated.group_by("date").agg(loading), on="date", how="left")
     return table.fill_null(0.0).sort("date")

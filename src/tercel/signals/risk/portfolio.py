@@ -170,7 +170,7 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
             "divided by the root of k."
         )
     share = np.array([1.0 / len(usable) if weights is None else weights[name] for name in usable])
-    returns = np.diff(np.log(_carry_forward(prices)[first:]), axis=0) / roots[first:]
+    returns = np.diff(np.log(carry_forward(prices)[first:]), axis=0) / roots[first:]
     return Portfolio(tuple(usable), share, tuple(days[first:]), returns, left_out, tuple(notes))
 
 
@@ -230,12 +230,12 @@ def _trading_days(prices: Floats, days: list[date]) -> tuple[Floats, list[date],
     excess = 2 * has_close.sum(axis=1) - (begun & going).sum(axis=1)
     open_: Bools = excess >= np.array([day.isoweekday() > 5 for day in days])
     # a close that repeats the one before was filled in: no move, so no day of the name
-    has_moved = has_close & (np.diff(_carry_forward(prices), axis=0, prepend=np.nan) != 0)
+    has_moved = has_close & (np.diff(carry_forward(prices), axis=0, prepend=np.nan) != 0)
     extra_moves = np.cumsum(has_moved & ~open_[:, None], axis=0)[open_]
     return prices[open_], list(compress(days, open_)), np.sqrt(1 + np.diff(extra_moves, axis=0))
 
 
-def _carry_forward(prices: Floats) -> Floats:
+def carry_forward(prices: Floats) -> Floats:
     """Closes, with missing ones filled by the previous close; NaN before the first."""
     row = np.arange(len(prices)).reshape(-1, *[1] * (prices.ndim - 1))
     last = np.maximum.accumulate(np.where(np.isfinite(prices), row, 0), axis=0)
@@ -254,7 +254,7 @@ def _exclusion_reason(prices: Floats, days: list[date], equal: bool) -> str:
     missing = 1 - len(close_index) / (len(days) - first)
     if missing > LARGEST_GAP:
         return f"no close on {format_percent(missing, 1)} of its days"
-    moves = np.flatnonzero(np.diff(_carry_forward(prices[first:])))
+    moves = np.flatnonzero(np.diff(carry_forward(prices[first:])))
     unchanged = np.diff(np.concatenate([[-1], moves, [len(days) - 1 - first]])) - 1
     if unchanged.max() >= STALE_DAYS:
         return f"the same close for {unchanged.max() + 1} days"
