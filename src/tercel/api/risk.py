@@ -1,7 +1,5 @@
 """Risk of a book from daily prices, in frames: what `tercel risk forecast` prints."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from tercel.core.tables.table_map import ColumnNames, TableMap
@@ -14,7 +12,7 @@ from tercel.signals.risk.value_at_risk import LEVEL
 
 def forecast(
     prices: object,
-    weights: Mapping[str, float] | str | Path | None = None,
+    weights: object = None,
     *,
     volatility: str = "",
     covariance: str | CovarianceEstimator = "",

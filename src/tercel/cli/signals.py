@@ -73,8 +73,11 @@ def settings_of(request: Configured, prefix: str = "signals") -> "tuple[SignalsC
     )
     from tercel.signals.runs.config import demo, read_config
 
-    settings = demo() if request.config is None else read_config(request.config)
-    return settings, request.out or RUNS / f"{prefix}-{settings.name}-{request.seed}"
+    config, out = request.config, request.out
+    if config is not None and (config / "config.toml").is_file():  # a run of `tc.signals.train`
+        config, out = config / "config.toml", out or config
+    settings = demo() if config is None else read_config(config)
+    return settings, out or RUNS / f"{prefix}-{settings.name}-{request.seed}"
 
 
 def _command_text(verb: str, request: Configured, folder: Path) -> str:

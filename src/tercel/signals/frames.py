@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
+from warnings import warn
 
 import polars as pl
 from pydantic import BaseModel
@@ -79,6 +80,10 @@ class SignalRun:
     def model(self) -> SignalModel:
         """The trained model."""
         return load(self.folder / MODEL)
+
+    def __repr__(self) -> str:
+        """Its table."""
+        return repr(self.table())
 
     def table(self) -> Frame:
         """A row per model: `source`, `family`, `weight`, `evidence` (slope of outcomes on its forecasts out of fold)."""
@@ -180,7 +185,10 @@ def train(
         trained = runs.train(config, seed, folder)
     except OSError as error:
         raise file_error(error) from error
-    return SignalRun(folder, trained, (*trained.warnings, *notes))
+    run = SignalRun(folder, trained, (*trained.warnings, *notes))
+    for warning in run.warnings:
+        warn(warning, stacklevel=2)
+    return run
 
 
 def write_tables(

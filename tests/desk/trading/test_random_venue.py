@@ -196,8 +196,13 @@ def test_a_desk_counts_what_was_delivered(faults: str, rules: str, seed: int) ->
     assert trial.compared > 100
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param(name, marks=pytest.mark.release if name == "futures" else pytest.mark.long)
+        for name in RULES
+    ],
+)
 @pytest.mark.parametrize("faults", FAULTS)
 def test_a_desk_counts_for_long_what_was_delivered(faults: str, rules: str) -> None:
     if rules != "none" and FAULTS[faults].halts:

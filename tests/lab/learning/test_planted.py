@@ -48,9 +48,16 @@ def test_exact_costs_are_what_play_costs() -> None:
         assert abs(paid.mean() - world.cost(planted.even())) <= 4 * paid.std() / n**0.5 + 1e-9
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("kind", ["ppo", "dqn"])
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        pytest.param(
+            name, kind, marks=pytest.mark.release if at and kind == "dqn" else pytest.mark.long
+        )
+        for at, name in enumerate(WORLDS)
+        for kind in ("ppo", "dqn")
+    ],
+)
 def test_the_planted_optimum_is_reached_within_five_percent(name: str, kind: str) -> None:
     world = WORLDS[name]
     learner = from_even(kind, world, 1)

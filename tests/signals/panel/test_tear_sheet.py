@@ -230,7 +230,7 @@ def planted(seed: int, strength: float, days: int, names: int) -> tuple[Floats, 
     return np.exp(0.01 * moves.cumsum(axis=0)), scores
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.parametrize("strength", [0.0, 0.15])
 def test_the_interval_holds_the_known_ic_in_95_of_100_panels(strength: float) -> None:
     names, panels, horizons = 10, 200, (1, 3)

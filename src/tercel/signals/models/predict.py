@@ -212,6 +212,10 @@ class ServedForecasts:
             )
         return forecasts
 
+    def __repr__(self) -> str:
+        """Its table."""
+        return repr(self.table())
+
     def table(self) -> Frame:
         """Forecasts as a frame, one row per name, with the columns of :class:`NameForecast`."""
         return Frame(self.rows())

@@ -258,7 +258,8 @@ def spelt_evidence(slope: Estimate, weights: Weighing = "fused") -> str:
     ('0.80 [0.50, 1.10]', '0.10 [-0.20, 0.40]: not statistically significant, weight 0')
     """
     verdict = ": not statistically significant" + ", weight 0" * (weights == "fused")
-    return format_interval(slope) + ("" if (slope.ci_low or 0.0) > 0.0 else verdict)
+    digits = 2 if abs(slope.mean) >= 0.1 else 4
+    return format_interval(slope, digits=digits) + ("" if (slope.ci_low or 0.0) > 0.0 else verdict)
 
 
 def significant_sources(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:

@@ -12,6 +12,7 @@ import polars as pl
 from tercel.core.errors import DataError, TercelError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.files import write_atomic
+from tercel.core.frames import Frame
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.formatting import format_interval, format_percent
@@ -193,6 +194,22 @@ class BacktestReport:
             "sentences": self.sentences(),
         }
 
+    def __repr__(self) -> str:
+        """Its sentences."""
+        return "\n".join(self.sentences())
+
+    def table(self) -> Frame:
+        """Figures over dates with a book: `figure`, `value`, `low`, `high` (95 %, None where there is no interval)."""
+        rows = [
+            ("sharpe, net", self.net.mean, self.net.ci_low, self.net.ci_high),
+            ("sharpe, gross", self.gross.mean, self.gross.ci_low, self.gross.ci_high),
+            ("rank IC", self.ic.mean, self.ic.ci_low, self.ic.ci_high),
+            ("net a year", self.net_a_year, None, None),
+            ("turnover per date", self.turnover, None, None),
+            ("drawdown", float(self.book.drawdown.max()), None, None),
+        ]
+        return Frame(rows, ["figure", "value", "low", "high"], orient="row")
+
     def sentences(self) -> list[str]:
         """Summary of at most five sentences."""
         net = self.net
@@ -204,7 +221,9 @@ class BacktestReport:
         span = format_utc(held.start_ns[0]), format_utc(held.end_ns[-1])
         first, last, fell, deepest = (day[:10] for day in (*span, *self.fall))
         free = (
-            f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
+            f"without borrowing its mean return is 0 at a cost of {even:.1f} bps"
+            if even and even > 0
+            else "it loses before any cost"
         )
         lines = [
             f"After costs ({self.cost}) the book made {format_percent(self.net_a_year, 1)} a year, compounded, at a Sharpe ratio "

@@ -306,6 +306,10 @@ class PortfolioComparison:
             for k, t in enumerate(self.judged_dates.tolist())
         ]
 
+    def __repr__(self) -> str:
+        """Its sentences."""
+        return "\n".join(self.sentences())
+
     def sentences(self) -> list[str]:
         """Summary of at most five sentences."""
         best = self.rules[self.best]

@@ -92,7 +92,7 @@ def read_benchmark(source: object) -> pl.DataFrame:
             raise DataError(
                 "closes of a benchmark that are adjusted for splits",
                 f"{close:g} on {day}, a move of a split or by over 60 %",
-                "give adjusted closes, and call their column adj_close, also where the move is true",
+                "give adjusted closes as rows of date, symbol and adj_close, also where the move is true",
             )
         return rows.select("date", level="close").filter(pl.col("level") > 0)
     move = pl.col("return")

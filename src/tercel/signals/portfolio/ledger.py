@@ -165,6 +165,10 @@ class BookLedger:
         frame = pl.DataFrame(rows, {"figure": pl.String, **numbers}, orient="row")
         return Frame(frame.fill_nan(None))
 
+    def __repr__(self) -> str:
+        """Its sentences."""
+        return "\n".join(self.sentences())
+
     def sentences(self) -> list[str]:
         """Summary of the days, and of the benchmark where one is given."""
         ends = self.returns.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
@@ -469,7 +473,7 @@ def _refuse_split(market: _Market, t: int, suspect: Bools) -> None:
         raise DataError(
             "closes adjusted for splits, or none that moves by 60 % in a day",
             f"{market.names[n]}, which is held, moves by {move:+.0%} on {market.days[t]}{split}",
-            "give adjusted closes, and call their column adj_close, also where the move is true",
+            "give adjusted closes as rows of date, symbol and adj_close, also where the move is true",
         )
 
 
@@ -560,7 +564,9 @@ def _weekly(money: pl.DataFrame) -> pl.DataFrame:
         pl.col("date").last(),
         pl.col("gross", "cost", "borrow", "turnover").sum(),
         pl.col("equity").last(),
-        (1.0 + pl.col("^benchmark$")).product() - 1.0,
+        pl.when(pl.col("^benchmark$").count() > 0).then(
+            (1.0 + pl.col("^benchmark$")).product() - 1.0
+        ),
     )
 
 

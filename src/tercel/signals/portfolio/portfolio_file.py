@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -30,7 +30,7 @@ _WEIGHTS: Final = {"weight": ("weight", "weights", "share", "allocation", "w")}
 def read_portfolio(
     source: object,
     columns: TableMap | ColumnNames = MappingProxyType({}),
-    weights: Mapping[str, float] | str | Path | None = None,
+    weights: Any = None,
     *,
     adjusted: bool = False,
 ) -> Portfolio:
@@ -42,7 +42,7 @@ def read_portfolio(
         A file of a single name may have `rv`, realised variance as a squared fraction, and `vix` too.
     columns : mapping
         Ours to theirs; `rv` and `vix` as well.
-    weights : mapping, or path of a file of `name,weight`, optional
+    weights : mapping, Series by name, data frame or path of a file of `name,weight`, optional
         Equal ones without it.
     adjusted : bool
         Whether closes are adjusted though the file calls none so.
@@ -60,10 +60,13 @@ def read_portfolio(
     table = price_table(source, columns)
     written = columns if isinstance(columns, TableMap) else table_map(None, columns)
     if weights is not None:
+        weights = weights.to_dict() if getattr(weights, "ndim", 0) == 1 else weights
         weights_source = (
             pl.DataFrame([*weights.items()], ["name", "weight"], orient="row")
             if isinstance(weights, Mapping)
             else Path(weights)
+            if isinstance(weights, str | Path)
+            else weights
         )
         present = {plain_name(name) for name in read_table(weights_source, written).frame.columns}
         usable_columns = {

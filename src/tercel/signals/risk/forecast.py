@@ -97,6 +97,10 @@ class RiskForecast:
         """Volatility of the book, by the covariance matrix."""
         return math.sqrt(float(self.book.weights @ self.covariance @ self.book.weights))
 
+    def __repr__(self) -> str:
+        """Its table."""
+        return repr(self.table())
+
     def table(self) -> Frame:
         """Rows of names and, last, of "the book": `name`, `weight`, `sd` a day, `sd_year`, `var`, `es` (null of names)."""
         figures = (self.book.names, self.book.weights, self.sd, self.var_by_name)

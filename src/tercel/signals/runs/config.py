@@ -269,7 +269,16 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
         f"{name}: none",
         "say where they are",
     )
-    return config
+    if "as_given" not in config.train.families:
+        return config
+    # a series of one column is then that column alone, unless the file asks for its changes
+    sources = (
+        source.model_copy(update={"changes": False})
+        if source.kind == "series" and "changes" not in source.options
+        else source
+        for source in config.source
+    )
+    return config.model_copy(update={"source": tuple(sources)})
 
 
 def _panel_from_daily_source(raw: dict[str, Any]) -> dict[str, Any]:

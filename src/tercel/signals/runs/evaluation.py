@@ -79,6 +79,10 @@ class EvaluatedSignals(Record):
         """Skill of the fusion."""
         return self.ic["fusion"]
 
+    def __repr__(self) -> str:
+        """Its table."""
+        return repr(self.table())
+
     def table(self) -> Frame:
         """Rank IC by name of the forecast: `name`, `ic`, `low`, `high`, `t`, `dates`; null where it was not measured."""
         rows = [

@@ -73,6 +73,8 @@ def write_sheets(
 def tear_sheets(run: Run, sectors: object = None) -> Mapping[str, TearSheet]:
     """Tear sheets of a trained run's sources, also of those without weight, by source and by source:family.
 
+    Dates are those of the panel, every fifth bar unless `every` says else; forecasts begin with the first test block.
+
     Parameters
     ----------
     run : SignalRun or path

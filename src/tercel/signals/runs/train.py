@@ -172,7 +172,7 @@ def train(config: SignalsConfig, seed: int, folder: Path) -> TrainedSignals:
     if fusion.given:
         significant = sum((slope.ci_low or 0.0) > 0.0 for slope in slopes)
         about["unjudged"] = (
-            f"Weights {WHOSE[how]}; {significant} of {len(slopes)} sources are statistically significant"
+            f"Weights {WHOSE[how]}; slopes out of fold that are significantly above 0: {significant} of {len(slopes)}"
         )
     blocks = list(fusions(data, forecasts, columns, folds, shrink=shrink, weights=how))
     walk = walk_of(data, value, sd, folds, blocks)
