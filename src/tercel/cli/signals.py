@@ -73,9 +73,11 @@ def settings_of(request: Configured, prefix: str = "signals") -> "tuple[SignalsC
     )
     from tercel.signals.runs.config import demo, read_config
 
-    config, out = request.config, request.out
+    config = request.config
+    out = request.out
     if config is not None and (config / "config.toml").is_file():  # a run of `tc.signals.train`
-        config, out = config / "config.toml", out or config
+        out = out or config
+        config = config / "config.toml"
     settings = demo() if config is None else read_config(config)
     return settings, out or RUNS / f"{prefix}-{settings.name}-{request.seed}"
 
