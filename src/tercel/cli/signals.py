@@ -16,6 +16,7 @@ from tercel.cli.signals_backtest import backtest
 from tercel.cli.signals_flow import flow_app
 from tercel.cli.signals_predict import predict
 from tercel.core.errors import refuse_if
+from tercel.core.files import write_atomic
 from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def evaluate(request: Evaluate) -> None:
     with resumable("evaluate", request, folder):
         evaluation = evaluated(settings, request.seed, folder, demo=request.demo)
         sheets, without_sheet = write_sheets(settings, request.seed, folder, sectors)
-    (folder / "report.html").write_text(evaluate_page(evaluation), encoding="utf-8")
+    write_atomic(folder / "report.html", evaluate_page(evaluation))
 
     def show() -> None:
         """Print the evaluation as tables."""

@@ -75,12 +75,15 @@ def evaluate_page(result: EvaluatedSignals) -> str:
         "Slope of outcomes on forecasts: 1 is right. Labels are ranks: .577 of them lie within one standard "
         "deviation, .950 within 1.645."
     )
-    adds_text = adds_text + " ".join(result.warnings)
+    adds_text = adds_text + " ".join(f"{warning}." for warning in result.warnings)
     skilled = skill_sentence(result.fused)
     sections = [
         Section("Skill", result.note, skill, [interval_figure("ic", "rank IC", result.ic)]),
         Section(
-            "What each source adds", adds_text, added, [interval_figure("adds", "IC added", adds)]
+            "What each source adds",
+            adds_text,
+            added,
+            [interval_figure("adds", "IC added", adds)] if adds else [],
         ),
         Section("Calibration", slope, shares + "".join(years)),
         Section("Leak check", html=leak),
