@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROAD = [
     line.strip()
-    for line in README.partition("**Forecast daily returns and trade them")[2].splitlines()
+    for line in README.partition("**Judge your factor, forecast daily returns")[2].splitlines()
 ]
 ROAD = [line for line in ROAD if line.startswith("tercel ")][:5]
 """The five commands, as the README has them."""
