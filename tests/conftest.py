@@ -126,40 +126,36 @@ def foreign_engines() -> Path:
     return no_engine(f"no jspurefix in {FOREIGN}, or no node; run make peers")
 
 
+def python_with(package: str, environment: str) -> Path:
+    """The Python of a foreign environment that has a package; skips, or fails where peers are required, without it."""
+    python = FOREIGN / environment / "bin" / "python"
+    if any(python.parent.parent.glob(f"lib/python3*/site-packages/{package}")):
+        return python
+    return no_engine(f"no {package} in {FOREIGN / environment}; run make peers")
+
+
 @pytest.fixture(scope="session")
 def binance_connector() -> Path:
     """The Python that has Binance's FIX connector, among the foreign engines."""
-    python = FOREIGN / "binance" / "bin" / "python"
-    if any(python.parent.parent.glob("lib/python3*/site-packages/binance_fix_connector")):
-        return python
-    return no_engine(f"no binance-fix-connector in {FOREIGN / 'binance'}; run make peers")
+    return python_with("binance_fix_connector", "binance")
 
 
 @pytest.fixture(scope="session")
 def exchange_clients() -> Path:
     """The Python that has ccxt and schemathesis, among the foreign engines."""
-    python = FOREIGN / "exchange" / "bin" / "python"
-    if any(python.parent.parent.glob("lib/python3*/site-packages/ccxt")):
-        return python
-    return no_engine(f"no ccxt in {FOREIGN / 'exchange'}; run make peers")
+    return python_with("ccxt", "exchange")
 
 
 @pytest.fixture(scope="session")
 def quant_peers() -> Path:
     """The Python that has QuantStats, pyfolio, empyrical and alphalens, among the foreign engines."""
-    python = FOREIGN / "quant" / "bin" / "python"
-    if any(python.parent.parent.glob("lib/python3*/site-packages/quantstats")):
-        return python
-    return no_engine(f"no quantstats in {FOREIGN / 'quant'}; run make peers")
+    return python_with("quantstats", "quant")
 
 
 @pytest.fixture(scope="session")
 def tensorboard() -> Path:
     """The Python that has TensorBoard, among the foreign engines."""
-    python = FOREIGN / "quant" / "bin" / "python"
-    if any(python.parent.parent.glob("lib/python3*/site-packages/tensorboard")):
-        return python
-    return no_engine(f"no tensorboard in {FOREIGN / 'quant'}; run make peers")
+    return python_with("tensorboard", "quant")
 
 
 @pytest.fixture(scope="session")

@@ -151,5 +151,4 @@ def backtest_weights(
         },
         seed=seed,
     )
-    noticed = [note for note in table.notes if not note.startswith("moves")]
-    return replace(ledger, notes=(*noticed, *ledger.notes))
+    return replace(ledger, notes=(*table.other_notes, *ledger.notes))

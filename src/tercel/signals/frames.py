@@ -261,8 +261,9 @@ def own_numbers(
     path = file_path(table)
     called: dict[str, str] = {**CLOCK}
     try:
-        own: Any = table if path else read_table(table).frame.drop(ROW)
-        if "asset" in read_table(own).frame.columns:
+        as_named = read_table(table).frame.drop(ROW)
+        own: Any = table if path else as_named
+        if "asset" in as_named.columns:
             called["symbol"] = "asset"
         read = read_table(own, called, HowToMap(otherwise="name them so in the table"))
         frame = rename_columns(read, ("date",), ("symbol",)).frame.drop(ROW)

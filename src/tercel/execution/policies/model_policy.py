@@ -25,8 +25,10 @@ BOUND: Final = 1e3
 # Attribute of an environment's observation space: what a policy's numbers mean there.
 RECORD: Final = "tercel"
 USUAL: Final[Mapping[str, Any]] = {
-    **{"actions": "placement", "action_parameters": {}},
-    **{"observation": OBSERVATION, "stack": 1},
+    "actions": "placement",
+    "action_parameters": {},
+    "observation": OBSERVATION,
+    "stack": 1,
 }
 # Wrappers of Gymnasium and Stable-Baselines3 that change neither observations nor actions.
 _HARMLESS: Final = (

@@ -18,13 +18,13 @@ from tercel.core.tables.table import ROW, read_table
 from tercel.core.tables.table_map import ColumnNames, TableMap, table_map
 from tercel.core.tables.times import parse_days
 from tercel.core.tables.usual_names import USUAL, plain_name
+from tercel.signals.portfolio.dated_values import WEIGHT
 from tercel.signals.portfolio.targets import read_named_values
 from tercel.signals.risk.portfolio import Portfolio, make_portfolio
 from tercel.signals.sources.prices import price_table
 
 MEASURED: Final = {"rv": ("rv", "realisedvariance", "realizedvariance"), "vix": ("vix", "vixclose")}
 """Optional columns of a file of one name beside its closes, with their names."""
-_WEIGHTS: Final = {"weight": ("weight", "weights", "share", "allocation", "w")}
 
 
 def read_portfolio(
@@ -75,13 +75,11 @@ def read_portfolio(
             if present & set(map(plain_name, theirs))
         }
         rows = read_named_values(
-            weights_source, _WEIGHTS, written.model_copy(update={"columns": usable_columns})
+            weights_source, WEIGHT, written.model_copy(update={"columns": usable_columns})
         )[1]
         weights = {name: weight for name, weight, _ in rows}
     book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), weights)
-    price_notes = [
-        f"{note[0].upper()}{note[1:]}." for note in table.notes if not note.startswith("moves")
-    ]
+    price_notes = [f"{note[0].upper()}{note[1:]}." for note in table.other_notes]
     book = replace(book, notes=(*price_notes, *book.notes))
     return (
         replace(book, columns=_measured_columns(source, columns, book))

@@ -20,13 +20,7 @@ from tercel.signals.models.fusion import Fusion
 from tercel.signals.models.intervals import interval_of
 from tercel.signals.models.model_folder import load, relative_base, save
 from tercel.signals.models.online import FAMILY, learn_all
-from tercel.signals.models.signal_model import (
-    BASE,
-    CARD,
-    MODEL,
-    ParameterMove,
-    SignalModel,
-)
+from tercel.signals.models.signal_model import BASE, CARD, MODEL, ParameterMove, SignalModel
 from tercel.signals.models.skill import AlphaScale, demean_by_date, scale_of, slope_of
 from tercel.signals.models.walk_forward import (
     base_names,

@@ -42,6 +42,11 @@ class Prices:
     notes: tuple[str, ...]
     has: frozenset[str]
 
+    @property
+    def other_notes(self) -> list[str]:
+        """Notes without those on large moves, for readers that judge moves by what is held."""
+        return [note for note in self.notes if not note.startswith("moves")]
+
 
 def read_prices(
     source: object,
